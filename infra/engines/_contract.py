@@ -1,0 +1,102 @@
+"""What every engine takes and gives: requests with ready-made token ids and seeds, and samples."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from tasks.records import Message
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """One response to draw."""
+
+    prompt_id: str
+    """The prompt to answer."""
+    sample_index: int
+    """0-based index among the samples of this prompt."""
+    seed: int
+    """Seed of this row's own generator, 0 to 2**63 - 1."""
+    messages: list[Message]
+    """The conversation, a cell's own system prompt included."""
+    prompt_ids: list[int] | None
+    """The rendered prompt, for engines that take token ids."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """One response as it was drawn."""
+
+    prompt_id: str
+    """The prompt it answers."""
+    sample_index: int
+    """As in its request."""
+    text: str | None
+    """The answer, from engines that give text."""
+    token_ids: list[int] | None
+    """The drawn ids, from engines that give them; a stop id at the end iff it ended by itself."""
+    finish_reason: str
+    """stop (ended by itself), length (cut at max_tokens) or unknown."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decoding:
+    """How text is drawn from a model."""
+
+    temperature: float
+    """0 is greedy."""
+    top_p: float
+    """Draw among the likeliest tokens that together have at least this probability."""
+    max_tokens: int
+    """Longest response (tokens)."""
+
+
+def ignore(count: int) -> None:
+    """The `on_progress` of a job that nobody watches."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """Requests for one model, in shards."""
+
+    stage: str
+    """Name of the stage, for the item log."""
+    model: str
+    """Local folder, hub id, or name of an API model."""
+    decoding: Decoding
+    """The same for all requests."""
+    shards: dict[int, list[Request]]
+    """The shards still to do, by index."""
+    workdir: Path
+    """Local folder of this job alone."""
+    stop_ids: list[int]
+    """Token ids that end a response."""
+    item_log: Path | None
+    """Where every request is logged before it is worked on; None logs nothing."""
+    on_progress: Callable[[int], None] = field(default=ignore, compare=False)
+    """Called with the number of responses drawn since the last call."""
+
+
+class Engine(Protocol):
+    """A way to draw responses; variants live in `infra/engines/`."""
+
+    EXAMPLE: ClassVar[dict[str, Any]]
+    SEMANTICS: ClassVar[int]
+    NEEDS_WEIGHTS: ClassVar[bool]
+    """Whether `model` names weights that are digested; else `fingerprint` says what answers."""
+    TAKES_TOKENS: ClassVar[bool]
+    """Whether requests need `prompt_ids`; else the engine reads `messages`."""
+
+    def fingerprint(self, model: str) -> str:
+        """What answers under the name `model`, where that is not the digest of weights."""
+        ...
+
+    def sample(self, job: Job) -> Iterator[tuple[int, list[Sample]]]:
+        """Yield each shard's samples, in the order of its requests, when the shard is complete."""
+        ...
+
+
+def item(request: Request) -> str:
+    """How the item log names a request."""
+    return f"{request.prompt_id}:{request.sample_index}"

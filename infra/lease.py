@@ -1,0 +1,215 @@
+"""A lease keeps two live flow runs from working on one run. Best effort: see `Lease`."""
+
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from infra.storage import Store
+from tasks.canonical import canonical_json
+from tasks.errors import HeldError, StorageError
+
+_log = logging.getLogger(__name__)
+
+SAME_START_SECONDS = 1.0
+"""Two readings of one process' start differ by less; a reused pid starts later."""
+SETTLE_SECONDS = 0.1
+"""How long after a takeover the others are given to write before it is read back."""
+TRIES = 5
+"""Rounds of a race for one lease before the others are believed to hold it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Who holds a lease: a flow run and the process it lives in."""
+
+    flow_run_id: str
+    """The flow run; it may take over its own lease, e.g. after a crash."""
+    host: str
+    """Name of the machine or container."""
+    boot_id: str
+    """Changes with every boot and differs between containers, whose pids mean other processes."""
+    pid: int
+    """The process."""
+    process_started: float
+    """When the process started (seconds since boot): tells a reused pid."""
+
+    @classmethod
+    def here(cls, flow_run_id: str) -> "Holder":
+        """This process, working for `flow_run_id`."""
+        return cls(
+            flow_run_id=flow_run_id,
+            host=socket.gethostname(),
+            boot_id=_boot_id(),
+            pid=os.getpid(),
+            process_started=_started(os.getpid()) or 0.0,
+        )
+
+    def is_dead(self) -> bool:
+        """Whether its process is known to be gone; False where that cannot be seen from here."""
+        if self.boot_id != _boot_id():
+            return False
+        started = _started(self.pid)
+        return started is None or abs(started - self.process_started) > SAME_START_SECONDS
+
+
+def _boot_id() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return f"{socket.gethostname()}/{psutil.boot_time():.0f}"
+
+
+def _started(pid: int) -> float | None:
+    """Seconds from boot to the start of `pid`; None if it is gone or only waits to be reaped."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        # Both readings move with the clock, so their difference does not.
+        return float(process.create_time() - psutil.boot_time())
+    except psutil.NoSuchProcess:
+        return None
+
+
+class Lease:
+    """A lease at `path` of `store`, taken on entry, renewed by a thread, given back on exit.
+
+    It is taken over at once from the same flow run or from a dead process of this boot, otherwise
+    when it has expired; else HeldError says who holds it. A lease is no lock: a holder that sleeps
+    longer than `seconds` loses it and may still be writing, so data is kept right by
+    first-commit-wins; `check` tells a holder that it lost the lease.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        path: str,
+        holder: Holder,
+        seconds: float = 60,
+        renew_seconds: float = 20,
+    ) -> None:
+        self._store = store
+        self._path = path
+        self._holder = holder
+        self._seconds = seconds
+        self._renew_seconds = renew_seconds
+        self._since = time.time()
+        self._until = 0.0
+        self._taken_by: dict[str, Any] | None = None
+        self._closing = threading.Event()
+        self._renewer = threading.Thread(target=self._renew_now_and_then, daemon=True)
+
+    def __enter__(self) -> "Lease":
+        self._since = time.time()
+        self._take()
+        self._renewer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._closing.set()
+        self._renewer.join()
+        try:
+            if self._is_mine(self._read()):
+                self._store.delete(self._path)
+        except StorageError as failure:
+            _log.warning("The lease stays until it expires: %s", failure)
+
+    def check(self) -> None:
+        """Raise HeldError if another flow run took the lease, or it expired unrenewed."""
+        if self._taken_by is not None:
+            raise self._held(self._taken_by)
+        if time.time() > self._until:
+            raise HeldError(
+                f"{self._store.uri(self._path)}: this process could not renew its lease for "
+                f"{self._seconds:g} s. Check the store and start again: finished work is kept"
+            )
+
+    def _take(self) -> None:
+        for _ in range(TRIES):
+            entry = self._read()
+            if entry is None:
+                self._write(self._store.create)
+            elif self._may_take(entry):
+                self._write(self._store.write)
+                # Of several who take over at once the last to write keeps it; all read who.
+                time.sleep(SETTLE_SECONDS)
+            else:
+                raise self._held(entry)
+            if self._is_mine(entry := self._read()):
+                return
+        raise self._held(entry or {})
+
+    def _may_take(self, entry: dict[str, Any]) -> bool:
+        try:
+            holder = Holder(**entry["holder"])
+            expired = time.time() > entry["until"]
+        except (KeyError, TypeError):
+            return True
+        return expired or holder.flow_run_id == self._holder.flow_run_id or holder.is_dead()
+
+    def _is_mine(self, entry: dict[str, Any] | None) -> bool:
+        return entry is not None and entry.get("holder") == asdict(self._holder)
+
+    def _write(self, put: Callable[[str, bytes], Any]) -> None:
+        until = time.time() + self._seconds
+        body = {"holder": asdict(self._holder), "since": self._since, "until": until}
+        put(self._path, canonical_json(body).encode())
+        self._until = until
+
+    def _read(self) -> dict[str, Any] | None:
+        """The entry; {} if it is damaged, which anybody may take; None if there is none."""
+        try:
+            entry = json.loads(self._store.read(self._path))
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            return {}
+        return entry if isinstance(entry, dict) else {}
+
+    def _renew_now_and_then(self) -> None:
+        while self._taken_by is None and not self._closing.wait(self._renew_seconds):
+            try:
+                self._renew()
+            except StorageError as error:
+                _log.warning("The lease could not be renewed, trying again: %s", error)
+
+    def _renew(self) -> None:
+        entry = self._read()
+        if entry is None:
+            self._write(self._store.create)
+        elif self._is_mine(entry):
+            self._write(self._store.write)
+        else:
+            self._taken_by = entry
+
+    def _held(self, entry: dict[str, Any]) -> HeldError:
+        holder = entry.get("holder", {})
+        return HeldError(
+            f"{self._store.uri(self._path)} is held by flow run {holder.get('flow_run_id')} "
+            f"(process {holder.get('pid')} on {holder.get('host')}) since "
+            f"{_shown(entry.get('since'))}, until {_shown(entry.get('until'))} unless it renews. "
+            "Wait for it or cancel that flow run, then start again"
+        )
+
+
+def _shown(moment: float | None) -> str:
+    if moment is None:
+        return "an unknown time"
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

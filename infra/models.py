@@ -1,0 +1,48 @@
+"""Model folders: a configured name to a local folder, and checkpoints from the store to disk."""
+
+from pathlib import Path
+
+from infra.stages import open_artifact
+from infra.storage import StoredFile, open_store
+from infra.work import work_root
+from tasks.errors import ConfigError
+from tasks.records import Artifact, Checkpoint
+
+WEIGHTS = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
+"""The files of a hub repository that are fetched: no pickled weights, no code."""
+
+
+def local_folder(model: str) -> Path:
+    """The folder of `model`: itself if it is one, else the hub's snapshot of that id."""
+    folder = Path(model)
+    if folder.is_dir():
+        return folder.resolve()
+    if model.startswith((".", "/", "~")) or model.count("/") != 1:
+        raise ConfigError(
+            f"no model folder at {model!r} (working folder {Path.cwd()}); "
+            "give a local folder or a hub id of the form owner/name"
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(model, allow_patterns=WEIGHTS))
+    except Exception as error:
+        raise ConfigError(
+            f"model {model!r} is neither a local folder nor reachable on the hub: {error}"
+        ) from error
+
+
+def checkpoint_folder(checkpoint: Checkpoint, root: str) -> Path:
+    """A local folder with the files of `checkpoint`, fetched from the store if need be.
+
+    A checkpoint's uri is a local folder (base models) or the manifest of the stage that made it.
+    """
+    if not checkpoint.uri.endswith("manifest.json"):
+        return Path(checkpoint.uri)
+    folder = work_root() / "models" / checkpoint.sha256
+    store = open_store(root)
+    stage = Artifact(uri=checkpoint.uri, content=checkpoint.sha256, rows=0)
+    files: list[StoredFile] = open_artifact(store, stage).files("model")
+    prefix = str(Path(files[0].path).parent)
+    store.get_folder(files, prefix, folder)
+    return folder

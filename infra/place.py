@@ -1,0 +1,77 @@
+"""What every door does with its place: open its stage, read its inputs, note what is done."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from infra.run_tree import RunTree
+from infra.stages import Stage, StageKey, open_artifact
+from infra.storage import Store, open_store
+from tasks.records import Artifact, Place
+from tasks.tables import from_table
+
+Record = TypeVar("Record")
+
+
+def store_of(place: Place) -> Store:
+    """The store that the run lives in."""
+    return open_store(place.root)
+
+
+def open_stage(
+    place: Place,
+    verb: str,
+    *,
+    settings: Any,
+    inputs: Mapping[str, str],
+    semantics: int,
+    **more: Mapping[str, Any],
+) -> Stage:
+    """The stage of `verb` on these settings and inputs; `more` are seeds and fingerprints.
+
+    A verb that is forced again in this round gets a key of its own, so what was is kept.
+    """
+    seeds = dict(more.get("seeds", {}))
+    if again := place.redo.get(verb, 0):
+        seeds |= {"redo": again, "redo_round": place.round_index}
+    key = StageKey(
+        verb=verb,
+        settings=settings,
+        inputs=inputs,
+        seeds=seeds,
+        fingerprints=more.get("fingerprints", {}),
+        semantics={"door": semantics},
+    )
+    return Stage(store_of(place), key)
+
+
+def table_of(place: Place, artifact: Artifact, name: str = "rows") -> pa.Table:
+    """A table of a finished stage."""
+    return open_artifact(store_of(place), artifact).table(name)
+
+
+def records_of(
+    place: Place, record: type[Record], artifacts: Artifact | Iterable[Artifact], name: str = "rows"
+) -> list[Record]:
+    """The records of one or several finished stages, in order."""
+    listed = [artifacts] if isinstance(artifacts, Artifact) else list(artifacts)
+    return [row for one in listed for row in from_table(record, table_of(place, one, name))]
+
+
+def counts_of(place: Place, artifact: Artifact) -> dict[str, int]:
+    """The counts in a finished stage's manifest."""
+    return open_artifact(store_of(place), artifact).counts
+
+
+def facts_of(place: Place, artifact: Artifact) -> dict[str, Any]:
+    """The facts in a finished stage's manifest."""
+    return open_artifact(store_of(place), artifact).facts
+
+
+def note(place: Place, role: str, artifact: Artifact) -> Artifact:
+    """Point from the round to a finished stage, for `tso status`; returns `artifact`."""
+    pointer = {"uri": artifact.uri, "content": artifact.content, "rows": artifact.rows}
+    tree = RunTree(store_of(place), place.run)
+    tree.write_round(place.round_index, f"stages/{role}.json", pointer)
+    return artifact

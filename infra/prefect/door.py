@@ -1,0 +1,55 @@
+"""A verb as a Prefect task: named for people, never cached by Prefect.
+
+Completion is a fact in storage, so Prefect's own result cache stays off: a second truth would
+only disagree with the first.
+"""
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import task_run
+
+from tasks.errors import ConfigError, ConflictError, DataError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+WAITS_SECONDS = [2, 10, 60]
+"""Growing waits between attempts of a door that touches the network or starts a process."""
+
+HOPELESS = (ConfigError, DataError, ConflictError)
+"""What another attempt cannot mend."""
+
+
+def _may_help(_task: Any, _run: Any, state: Any) -> bool:
+    error = state.result(raise_on_failure=False)
+    return not isinstance(error, HOPELESS) and getattr(error, "exit_code", None) != 2
+
+
+def _run_name(verb: str) -> Callable[[], str]:
+    def name() -> str:
+        parameters = task_run.parameters
+        label = parameters.get("name")
+        middle = f" · {label}" if label else ""
+        return f"{verb}{middle} · round {parameters['place'].round_index}"
+
+    return name
+
+
+def door(verb: str, *, retries: int = 0) -> Callable[[Callable[P, R]], Any]:
+    """Make a function with a `place` argument the task of `verb`.
+
+    `retries` belongs to doors that need network or a process; bad input is never tried again.
+    """
+    return task(
+        name=verb,
+        task_run_name=_run_name(verb),
+        retries=retries,
+        retry_delay_seconds=WAITS_SECONDS[:retries] or None,
+        retry_condition_fn=_may_help if retries else None,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        tags=[verb],
+    )

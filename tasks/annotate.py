@@ -1,0 +1,102 @@
+"""Door: people confirm or correct a budgeted part of the comparisons, and write responses."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from infra.place import note, open_stage, records_of, table_of
+from infra.prefect.door import door
+from infra.rows import read_rows
+from tasks.annotation import Row, budgeted, simulated_verdicts, verdicts_of_rows, written_responses
+from tasks.config import AnnotateSection
+from tasks.errors import DataError
+from tasks.judging import candidates_of, comparisons_of
+from tasks.records import Artifact, Feedback, Place, Prompt, Response, Verdict
+from tasks.responses import by_id
+from tasks.tables import to_table
+from tasks.variants import settings_of
+
+SEMANTICS = 1
+
+
+@door("annotate")
+def annotate(
+    prompts: Artifact,
+    responses: list[Artifact],
+    verdicts: list[Artifact],
+    settings: AnnotateSection,
+    comparisons: Any,
+    place: Place,
+) -> Feedback:
+    """Add what people say and write; files are read, simulated people answer at once."""
+    stage = open_stage(
+        place, "annotate",
+        settings={"annotate": settings_of(settings), "comparisons": settings_of(comparisons),
+                  "strengths": dict(place.strengths)},
+        inputs={"prompts": prompts.content,
+                **{f"responses-{i}": one.content for i, one in enumerate(responses)}},
+        seeds={"seed": place.seed},
+        fingerprints=_fingerprints([*settings.verdict_files, *settings.response_files]),
+        semantics=SEMANTICS,
+    )
+    done = stage.finished()
+    artifact = done.artifact if done else stage.commit(
+        **_work(prompts, responses, settings, comparisons, place), deterministic=True
+    )
+    note(place, "annotate", artifact)
+    written = _written_artifact(artifact, place)
+    return Feedback(responses=[*responses, *written], verdicts=[*verdicts, artifact])
+
+
+def _work(
+    prompts: Artifact,
+    responses: list[Artifact],
+    settings: AnnotateSection,
+    comparisons: Any,
+    place: Place,
+) -> dict[str, Any]:
+    asked = {prompt.prompt_id: prompt for prompt in records_of(place, Prompt, prompts)}
+    answers = by_id(records_of(place, Response, responses))
+    candidates = candidates_of(answers.values(), place.strengths)
+    made = comparisons_of(candidates, comparisons, place.seed)
+    picked = budgeted(made, settings.budget, place.seed) if settings.people else []
+    simulated = simulated_verdicts(picked, asked, answers, settings.people)
+    from_files, skipped = verdicts_of_rows(_rows(settings.verdict_files), answers)
+    written = written_responses(_rows(settings.response_files), asked, answers)
+    rows = [*simulated, *from_files, *written.verdicts]
+    return {
+        "tables": {
+            "rows": (Verdict, to_table(Verdict, rows)),
+            "responses": (Response, to_table(Response, written.responses)),
+        },
+        "counts": {"verdicts": len(rows), "written": len(written.responses),
+                   "comparisons": sum(map(len, made.values())), **skipped, **written.skipped},
+    }
+
+
+def _rows(files: Sequence[str]) -> Iterator[Row]:
+    return ((row.where, row.fields) for path in files for row in read_rows(path))
+
+
+def _fingerprints(files: Sequence[str]) -> dict[str, str]:
+    prints = {}
+    for path in files:
+        if not Path(path).is_file():
+            raise DataError(f"no annotation file at {path!r}; check annotate.*_files")
+        prints[path] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return dict(sorted((f"file-{i}", value) for i, value in enumerate(prints.values())))
+
+
+def _written_artifact(artifact: Artifact, place: Place) -> list[Artifact]:
+    """The written responses as an artifact of their own, if there are any."""
+    table = table_of(place, artifact, "responses")
+    if not table.num_rows:
+        return []
+    stage = open_stage(
+        place, "annotate", settings={"part": "written"}, inputs={"annotate": artifact.content,
+        "of": artifact.uri.rsplit("/", 2)[-2]}, semantics=SEMANTICS,
+    )
+    if done := stage.finished():
+        return [done.artifact]
+    return [stage.commit(tables={"rows": (Response, table)}, deterministic=True)]

@@ -1,0 +1,52 @@
+"""What comparison rules, the prior and pair rules know about a response: all but its text."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
+
+from tasks.canonical import short_id
+from tasks.records import Response
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """A response that may be compared with the other responses to its prompt."""
+
+    prompt_id: str
+    """The prompt it answers."""
+    response_id: str
+    """The response."""
+    cell: str
+    """Name of the matrix cell it came from."""
+    strength: float
+    """How good the cell is presumed to be; only the order counts for the prior."""
+    origin: str
+    """policy, model, human or recorded."""
+    sample_index: int
+    """0-based index among the samples of its cell for this prompt."""
+    text_digest: str
+    """Equal for responses that read the same."""
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Place in the presumed order: people above models, then by strength."""
+        return self.origin == "human", self.strength
+
+
+def candidate_of(response: Response, strength: float) -> Candidate:
+    """`response` as a candidate whose cell is presumed to have `strength`."""
+    return Candidate(
+        prompt_id=response.prompt_id,
+        response_id=response.response_id,
+        cell=response.cell,
+        strength=strength,
+        origin=response.origin,
+        sample_index=response.sample_index,
+        text_digest=short_id(response.text.strip()),
+    )
+
+
+def different_texts(candidates: Iterable[Candidate]) -> list[tuple[Candidate, Candidate]]:
+    """All unordered pairs whose texts differ, the smaller id first, sorted by ids."""
+    ordered = sorted(candidates, key=lambda candidate: candidate.response_id)
+    return [(a, b) for a, b in combinations(ordered, 2) if a.text_digest != b.text_digest]

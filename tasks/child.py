@@ -1,0 +1,193 @@
+"""What a child process and its launcher agree on: files in WORKDIR, events and exit codes.
+
+A child is `python -m MODULE WORKDIR`; its module ends with
+`if __name__ == "__main__": child_main(work)()`, where `work(workdir, spec, reporter)` returns the
+result. It reads `spec.json`, appends events to `progress.jsonl`, and writes `result.json` last;
+stdout and stderr go to `log.txt`. The standard library is all this module needs.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from tasks.errors import ConfigError, DataError
+
+SPEC = "spec.json"
+PROGRESS = "progress.jsonl"
+RESULT = "result.json"
+ERROR = "error.json"
+LOG = "log.txt"
+PID = "child.pid"
+
+OK = 0
+BAD_INPUT = 2
+OUT_OF_MEMORY = 3
+BUG = 4
+STOPPED = 75
+
+OUT_OF_MEMORY_SIGNS = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "cublas_status_alloc_failed",
+)
+"""What torch's RuntimeErrors say, in lower case, when host or device memory is used up."""
+
+
+class Stopped(BaseException):
+    """SIGTERM came: unwind, close files, leave with exit code 75."""
+
+
+class OutOfMemory(MemoryError):
+    """The work does not fit in memory: the launcher may try again with less at once."""
+
+
+class Reporter:
+    """Appends events to WORKDIR/progress.jsonl; each line is also the heartbeat."""
+
+    def __init__(self, workdir: Path) -> None:
+        self._file = (workdir / PROGRESS).open("a", encoding="utf-8")
+        self._stop_asked = False
+
+    def event(self, event: str, **fields: Any) -> None:
+        """Append {"event": event, ...} as one line, visible to the launcher at once."""
+        self._file.write(json.dumps({"event": event, **fields}) + "\n")
+        self._file.flush()
+        self.check_stopped()
+
+    def beat(self) -> None:
+        """Say that work goes on without an event: renews the heartbeat."""
+        os.utime(self._file.fileno())
+        self.check_stopped()
+
+    def check_stopped(self) -> None:
+        """Raise Stopped if SIGTERM came and its exception was lost, e.g. in a destructor."""
+        if self._stop_asked:
+            raise Stopped
+
+    def stop_on_sigterm(self) -> None:
+        """Raise Stopped in the main thread at SIGTERM, once: the unwinding is not interrupted."""
+
+        def handle(signum: int, frame: FrameType | None) -> None:
+            if not self._stop_asked:
+                self._stop_asked = True
+                raise Stopped
+
+        signal.signal(signal.SIGTERM, handle)
+
+
+class ItemLog:
+    """Appends one line per item before it is worked on, so that repeated work can be seen.
+
+    `path` None logs nothing. Lines are {"stage", "item", "pid"}.
+    """
+
+    def __init__(self, path: str | Path | None, stage: str) -> None:
+        self._path = path
+        self._stage = stage
+
+    def starting(self, items: Iterable[str]) -> None:
+        """Log `items` in one write: call it per batch, before the batch."""
+        if self._path is None:
+            return
+        line = {"stage": self._stage, "pid": os.getpid()}
+        lines = "".join(json.dumps({**line, "item": item}) + "\n" for item in items)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, lines.encode())
+        finally:
+            os.close(descriptor)
+
+
+def read_spec(workdir: Path) -> dict[str, Any]:
+    """The settings in WORKDIR/spec.json; DataError if they are not there or not an object."""
+    path = workdir / SPEC
+    try:
+        spec = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {path}: {error}; the launcher must write it first") from error
+    if not isinstance(spec, dict):
+        raise DataError(f"{path} holds a {type(spec).__name__}, needs a JSON object")
+    return spec
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` to `path` as a whole or not at all (temporary file, then rename)."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def finish(workdir: Path, result: Mapping[str, Any]) -> None:
+    """Write WORKDIR/result.json, the last thing a child does."""
+    write_json(workdir / RESULT, dict(result))
+
+
+Work = Callable[[Path, dict[str, Any], Reporter], Mapping[str, Any]]
+
+
+def child_main(work: Work) -> Callable[[], None]:
+    """The main function of a child that does `work`; it ends the process with an exit code."""
+
+    def main() -> None:
+        if len(sys.argv) != 2:
+            sys.stderr.write(f"usage: python -m MODULE WORKDIR (got {sys.argv[1:]})\n")
+            sys.exit(BAD_INPUT)
+        sys.exit(run(work, Path(sys.argv[1])))
+
+    return main
+
+
+def run(work: Work, workdir: Path) -> int:
+    """Do `work` in `workdir` and return the exit code; what went wrong goes to error.json."""
+    started = time.monotonic()
+    try:
+        reporter = Reporter(workdir)
+        reporter.stop_on_sigterm()
+        finish(workdir, work(workdir, read_spec(workdir), reporter))
+        return OK
+    except BaseException as error:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        _log_failure(error)
+        code = exit_code_of(error)
+        _write_error(workdir, error, code, time.monotonic() - started)
+        return code
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code that tells the launcher what kind of failure `error` is."""
+    if isinstance(error, (Stopped, KeyboardInterrupt)):
+        return STOPPED
+    if isinstance(error, (ConfigError, DataError)):
+        return BAD_INPUT
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return OUT_OF_MEMORY
+    text = str(error).lower()
+    if isinstance(error, RuntimeError) and any(sign in text for sign in OUT_OF_MEMORY_SIGNS):
+        return OUT_OF_MEMORY
+    return BUG
+
+
+def _log_failure(error: BaseException) -> None:
+    if isinstance(error, Stopped):
+        sys.stderr.write("stopped by SIGTERM\n")
+    elif isinstance(error, (ConfigError, DataError)):
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+    else:
+        traceback.print_exception(error)
+    sys.stderr.flush()
+
+
+def _write_error(workdir: Path, error: BaseException, code: int, seconds: float) -> None:
+    report = {"type": type(error).__name__, "message": str(error), "exit_code": code}
+    try:
+        write_json(workdir / ERROR, {**report, "seconds": round(seconds, 1)})
+    except OSError as problem:
+        sys.stderr.write(f"cannot write {workdir / ERROR}: {problem}\n")

@@ -1,0 +1,91 @@
+"""Door: pool files in, the round's prompts and its evaluation prompts out."""
+
+from infra.place import note, open_stage, store_of, table_of
+from infra.prefect.door import door
+from infra.rows import read_rows
+from infra.run_tree import RunTree
+from tasks.canonical import digest
+from tasks.config import PromptsSection
+from tasks.errors import DataError
+from tasks.prompts import Pool, drawn, fresh_batch, pool_of, split_digests
+from tasks.records import Artifact, Collected, Place, Prompt
+from tasks.tables import content, to_table
+
+SEMANTICS = 1
+
+
+class PoolExhausted(Exception):  # noqa: N818 - an outcome, not an error
+    """Every train prompt of the pool has been used."""
+
+
+def read_pool(settings: PromptsSection) -> Pool:
+    """The pool of all files; DataError if it has no train or no held-out prompt."""
+    rows = ((row.where, row.fields) for path in settings.files for row in read_rows(path))
+    pool = pool_of(rows)
+    for split in ("train", "held_out"):
+        if not pool.counts[split]:
+            raise DataError(
+                f"the pool of {settings.files} has no {split} prompt ({pool.counts}); "
+                f'add rows with "split": "{split}"'
+            )
+    return pool
+
+
+@door("collect")
+def collect(settings: PromptsSection, place: Place) -> Collected:
+    """Draw the round's prompts; PoolExhausted if none is left, DataError if a split changed."""
+    pool = read_pool(settings)
+    _check_frozen(pool, place)
+    used = used_prompts(place)
+    batch = fresh_batch(pool.prompts, used, settings.per_round, place.seed)
+    if not batch:
+        raise PoolExhausted(
+            f"all {pool.counts['train']} train prompts have been used by {place.round_index} "
+            "rounds; add prompts to the pool"
+        )
+    names = (place.seed, place.round_index, "held_out")
+    evaluation = drawn(pool.prompts, "held_out", settings.held_out, *names)
+    return Collected(
+        train=_commit(batch, "train", pool.counts, place),
+        evaluation=_commit(evaluation, "evaluation", pool.counts, place),
+    )
+
+
+def used_prompts(place: Place) -> set[str]:
+    """Ids of the prompts that earlier rounds of the run trained on."""
+    used: set[str] = set()
+    for manifest in RunTree(store_of(place), place.run).manifests()[: place.round_index]:
+        table = table_of(place, Artifact(**manifest["artifacts"]["collect-train"]))
+        used.update(table.column("prompt_id").to_pylist())
+    return used
+
+
+def _check_frozen(pool: Pool, place: Place) -> None:
+    """The first round freezes the members of each measured split."""
+    tree = RunTree(store_of(place), place.run)
+    now = split_digests(pool.prompts)
+    frozen = tree.create("splits.json", now)
+    for split, members in now.items():
+        if frozen[split] != members:
+            raise DataError(
+                f"the members of split {split!r} changed since the first round of {place.run!r} "
+                f"({frozen[split][:12]} → {members[:12]}); figures of rounds would not compare. "
+                "Restore the split's prompts, or start a new run"
+            )
+
+
+def _commit(prompts: list[Prompt], role: str, counts: dict[str, int], place: Place) -> Artifact:
+    table = to_table(Prompt, sorted(prompts, key=lambda prompt: prompt.prompt_id))
+    stage = open_stage(
+        place, "collect",
+        settings={"role": role},
+        inputs={"rows": content(Prompt, table), "pool": digest(counts)},
+        semantics=SEMANTICS,
+    )
+    done = stage.finished()
+    artifact = done.artifact if done else stage.commit(
+        tables={"rows": (Prompt, table)},
+        counts={"drawn": table.num_rows, **counts},
+        deterministic=True,
+    )
+    return note(place, f"collect-{role}", artifact)

@@ -1,0 +1,53 @@
+"""Compares responses that are close in the presumed order, where the prior is least sure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from tasks.candidates import Candidate
+from tasks.comparison_rules._budget import Comparison, within_budget
+from tasks.seeds import uniform_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbours:
+    """Responses in a line from weak to strong, each with the next `reach` in line.
+
+    Responses of equal strength stand in seeded order. Of equal texts the strongest is in line.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True
+    )
+    EXAMPLE: ClassVar[dict[str, Any]] = {"budget": 6, "reach": 2}
+    SEMANTICS: ClassVar[int] = 1
+
+    reach: Annotated[int, Field(ge=1)] = 1
+    """How many places apart two responses may stand."""
+    budget: Annotated[int, Field(ge=1)] | None = None
+    """Most comparisons of a prompt, the closest first; none means no limit."""
+
+    def __call__(self, candidates: Sequence[Candidate], seed: int) -> list[Comparison]:
+        """Ids of the responses of ONE prompt to compare, smaller id first, in any input order."""
+        line = _in_line(candidates, seed)
+        chosen: list[Comparison] = []
+        for distance in range(1, self.reach + 1):
+            ends = zip(line, line[distance:], strict=False)
+            pairs = [(min(ids), max(ids)) for ids in ends]
+            left = None if self.budget is None else self.budget - len(chosen)
+            chosen += within_budget(pairs, left, seed)
+        return sorted(chosen)
+
+
+def _in_line(candidates: Sequence[Candidate], seed: int) -> list[str]:
+    by_rank = sorted(
+        candidates,
+        key=lambda one: (one.rank, uniform_of(seed, "place", one.response_id), one.response_id),
+    )
+    strongest = {candidate.text_digest: candidate.response_id for candidate in by_rank}
+    return [one.response_id for one in by_rank if strongest[one.text_digest] == one.response_id]
+
+
+VARIANT = Neighbours

@@ -1,0 +1,276 @@
+"""What a run is made of: one frozen, fully described configuration.
+
+A preset file is a whole configuration. Unknown keys are refused; every problem is a ConfigError
+that names the key, the value and what is allowed. Fields marked `NotInKey` change how work is
+done, never what comes out, so they do not enter stage keys.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tasks.correction import CorrectionSettings
+from tasks.errors import ConfigError
+from tasks.variants import NotInKey, chosen_from, first_problem, load_variant, plain, variant_class
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, no unknown keys, docstrings become descriptions."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True
+    )
+
+
+class RunSection(Section):
+    """What the run starts from."""
+
+    base_model: str
+    """The SFT model: a local folder or a hub id. It is the first policy and the first reference."""
+    seed: int = 0
+    """Everything random derives from it, the round, the verb and record ids."""
+
+
+class StorageSection(Section):
+    """Where artifacts live."""
+
+    root: str
+    """file:// folder, memory:// or s3://bucket/prefix; the variable TSO_STORE overrides it."""
+
+
+class PromptsSection(Section):
+    """The pool of prompts."""
+
+    files: Annotated[list[str], Field(min_length=1), NotInKey]
+    """JSON Lines files of prompts: messages (or prompt), split, tags, checks."""
+    per_round: Positive
+    """Prompts that one round trains on; a prompt is used once."""
+    held_out: Positive = 256
+    """Held-out prompts that the gate draws each round."""
+
+
+class DecodingSection(Section):
+    """How text is drawn from a model."""
+
+    temperature: Annotated[float, Field(ge=0)] = 1.0
+    """0 is greedy."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Smallest set of tokens with at least this probability."""
+    max_tokens: Positive = 512
+    """Longest response (tokens)."""
+
+
+class CellSection(DecodingSection):
+    """One cell of the model matrix, written flat: settings of its engine stand beside these."""
+
+    engine: Annotated[Any, *chosen_from("infra.engines")]
+    """How it is sampled."""
+    model: Annotated[str, NotInKey] = ""
+    """`policy`, `round:N` (the policy after that round), a local folder, or a hub id."""
+    revision: str = ""
+    """Declared revision of a model behind an API."""
+    samples: Annotated[int, Field(ge=1), NotInKey] = 1
+    """Responses per prompt."""
+    strength: Annotated[float, NotInKey] = 1.0
+    """Presumed strength in round 0; stronger cells' responses are presumed better."""
+    origin: Annotated[Literal["policy", "model", "human", "recorded"], NotInKey] = "model"
+    """Who writes the responses."""
+    system: str = ""
+    """A system prompt of this cell alone; training renders the prompt without it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unflatten(cls, value: Any) -> Any:
+        """Give the engine the keys that are not the cell's own."""
+        if not isinstance(value, Mapping) or not isinstance(value.get("engine"), str):
+            return value
+        own = {key: item for key, item in value.items() if key in cls.model_fields}
+        rest = {key: item for key, item in value.items() if key not in cls.model_fields}
+        engine = load_variant("infra.engines", own.pop("engine"), **rest)
+        return {**own, "engine": engine}
+
+
+class AnnotateSection(Section):
+    """What people add: verdicts on a budgeted part of the comparisons, and responses."""
+
+    budget: Share = 0.0
+    """Share of the comparisons that people see."""
+    people: dict[str, Annotated[Any, *chosen_from("tasks.judges")]] = Field(default_factory=dict)
+    """Simulated people by name; each sees a comparison of the budget in turn."""
+    verdict_files: Annotated[list[str], NotInKey] = Field(default_factory=list)
+    """JSON Lines of verdicts: prompt_id, a_id, b_id, annotator, outcome (a, b, tie, ...)."""
+    response_files: Annotated[list[str], NotInKey] = Field(default_factory=list)
+    """JSON Lines of responses written by people: prompt_id (or messages), response, annotator."""
+
+
+class PairsSection(Section):
+    """From preferences to preference pairs."""
+
+    rule: Annotated[Any, *chosen_from("tasks.pair_rules")]
+    """Which preferences become pairs."""
+    filters: list[Annotated[Any, *chosen_from("tasks.pair_filters")]] = Field(default_factory=list)
+    """What drops pairs, in this order."""
+    held_out_share: Share = 0.05
+    """Share of the prompts whose pairs measure reward accuracy and are not trained on."""
+
+
+class TrainingSection(Section):
+    """One round's optimisation."""
+
+    loss: Annotated[Any, *chosen_from("tasks.losses")]
+    """The objective."""
+    learning_rate: Annotated[float, Field(gt=0)]
+    """Peak learning rate."""
+    epochs: Positive = 1
+    """Passes over the round's pairs."""
+    max_steps: Positive | None = None
+    """Stop after this many optimizer steps, if earlier."""
+    prompts_per_batch: Positive = 64
+    """Batch size in prompts: a prompt weighs the same however many pairs it has."""
+    warmup_share: Share = 0.1
+    """Share of the steps with rising learning rate."""
+    decay: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls after the warm-up."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """AdamW weight decay of matrices."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """AdamW moment decay."""
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    """Gradients are scaled down to this norm."""
+    max_tokens: Positive = 2048
+    """Longest prompt and response together (tokens); longer examples are dropped and counted."""
+    stop_when_clipped: Annotated[float, Field(gt=0, le=1)] | None = None
+    """End early when this share of pairs is clipped on both sides."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type of weights and activations; log-probabilities are always float32."""
+    device: Annotated[Literal["auto", "cpu", "cuda"], NotInKey] = "auto"
+    """Where it runs."""
+    threads: Annotated[Positive | None, NotInKey] = None
+    """CPU threads; all cores if not given."""
+    tokens_per_microbatch: Positive = 8192
+    """Padded tokens of one forward pass; bounds memory."""
+    checkpoint_every: Annotated[Positive, NotInKey] = 100
+    """Optimizer steps between checkpoints."""
+    deadline_hours: Annotated[float, Field(gt=0), NotInKey] = 24.0
+    """The trainer is stopped after this long."""
+    stalled_minutes: Annotated[float, Field(gt=0), NotInKey] = 30.0
+    """The trainer is stopped when it reports nothing for this long."""
+
+
+class EvaluationSection(Section):
+    """How policy, reference and SFT model are measured each round."""
+
+    metrics: dict[str, Annotated[Any, *chosen_from("tasks.metrics")]]
+    """What is measured, by name."""
+    judges: dict[str, Annotated[Any, *chosen_from("tasks.judges")]] = Field(default_factory=dict)
+    """Judges of win rates; they must differ from the judges that label."""
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    """Evaluation responses are greedy by default."""
+    every: Positive = 1
+    """Evaluate every so many rounds; in between the gate has nothing to refuse."""
+
+
+class RefreshSection(Section):
+    """Whether the policy becomes the next reference."""
+
+    gate: Annotated[Any, *chosen_from("tasks.gates")]
+    """Who decides."""
+
+
+class MachineSection(Section):
+    """How work is spread over this machine; never part of a stage's key."""
+
+    side_by_side: Positive = 1
+    """Cells that are sampled at the same time."""
+
+
+class Config(Section):
+    """A whole run."""
+
+    run: RunSection
+    storage: StorageSection
+    prompts: PromptsSection
+    matrix: dict[str, CellSection] = Field(min_length=1)
+    """The model matrix, cells by name; one cell is the current policy."""
+    judges: dict[str, Annotated[Any, *chosen_from("tasks.judges")]] = Field(default_factory=dict)
+    """The AI judges, by name."""
+    comparisons: Annotated[Any, *chosen_from("tasks.comparison_rules")]
+    """Which responses are compared."""
+    annotate: AnnotateSection = AnnotateSection()
+    correction: CorrectionSettings = CorrectionSettings()
+    """How prior, judges and people become preferences."""
+    pairs: PairsSection
+    training: TrainingSection
+    evaluation: EvaluationSection
+    refresh: RefreshSection
+    machine: Annotated[MachineSection, NotInKey] = MachineSection()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Config":
+        """Refuse what single sections cannot see."""
+        policies = [name for name, cell in self.matrix.items() if cell.model == "policy"]
+        if len(policies) != 1:
+            raise ConfigError(
+                f"matrix has {len(policies)} cells with `model: policy` ({policies}); exactly one "
+                "is needed: the current policy is always a cell"
+            )
+        if "prior" in self.judges or "prior" in self.annotate.people:
+            raise ConfigError("the name 'prior' is reserved for the presumed order of cells")
+        shared = sorted(set(self.judges) & set(self.annotate.people))
+        if shared:
+            raise ConfigError(f"judges and annotate.people share the names {shared}; rename one")
+        return self
+
+    @property
+    def policy_cell(self) -> str:
+        """Name of the cell that samples the current policy."""
+        return next(name for name, cell in self.matrix.items() if cell.model == "policy")
+
+
+def build_config(data: Mapping[str, Any]) -> Config:
+    """The configuration of `data`; ConfigError says which key is wrong and why."""
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(
+            f"configuration: {first_problem(error)}; `tso schema` lists what is allowed"
+        ) from error
+
+
+def plain_config(config: Config) -> dict[str, Any]:
+    """`config` as a preset file would write it."""
+    data = config.model_dump(mode="json")
+    for name, cell in config.matrix.items():
+        settings = plain(cell.engine)
+        data["matrix"][name] |= {**settings, "engine": settings.pop("kind")}
+        data["matrix"][name].pop("kind", None)
+    return data
+
+
+def with_overrides(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """`data` with dotted keys replaced, e.g. {"matrix.large.temperature": 1}."""
+    result = _copied(data)
+    for dotted, value in overrides.items():
+        *path, last = dotted.split(".")
+        place = result
+        for name in path:
+            place = place.setdefault(name, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"override {dotted!r}: {name!r} is a value, not a section")
+        place[last] = value
+    return result
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copied(item) for key, item in value.items()}
+    return value
+
+
+__all__ = [
+    "CellSection", "Config", "build_config", "plain_config", "variant_class", "with_overrides",
+]

@@ -1,0 +1,49 @@
+"""Every error this project raises on purpose.
+
+TSOError
+├── ConfigError (ValueError)      the configuration cannot describe a run
+├── DataError (ValueError)        a table, a record or a file breaks its promise
+├── StorageError (OSError)        the store refused, is full, or changed under us
+├── ConflictError                 two different results claim one place
+├── HeldError                     another live flow run holds this run
+├── BudgetError                   the configured budget does not allow the call
+└── ChildError                    a child process failed; `exit_code` says how
+
+Each message names the thing, the value, what is allowed, and the next step.
+"""
+
+
+class TSOError(Exception):
+    """Base of every error this project raises on purpose."""
+
+
+class ConfigError(TSOError, ValueError):
+    """The configuration cannot describe a run."""
+
+
+class DataError(TSOError, ValueError):
+    """A table, a record or a file breaks the promise its schema makes."""
+
+
+class StorageError(TSOError, OSError):
+    """The store refused, is full, or changed under us."""
+
+
+class ConflictError(TSOError):
+    """Two different results claim one place."""
+
+
+class HeldError(TSOError):
+    """Another live flow run holds this run."""
+
+
+class BudgetError(TSOError):
+    """The configured budget does not allow the next paid call."""
+
+
+class ChildError(TSOError):
+    """A child process failed."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

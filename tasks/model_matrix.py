@@ -1,0 +1,103 @@
+"""The model matrix: configured cells with the weights they stand for in this round."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tasks.canonical import digest
+from tasks.config import CellSection, Config
+from tasks.errors import ConfigError
+from tasks.records import Checkpoint, Place
+from tasks.variants import settings_of
+
+EARLIER = "round:"
+EVALUATED = ("policy", "reference", "sft")
+"""Names of the cells that answer evaluation prompts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One entry of the matrix in one round."""
+
+    name: str
+    """Its name in the configuration."""
+    settings: CellSection
+    """Engine and decoding."""
+    checkpoint: Checkpoint | None
+    """The weights; None where an API or a file answers."""
+    fingerprint: str
+    """What is sampled: digest of weights or of recorded rows, or the name of an API model."""
+    origin: str
+    """policy, model, human or recorded."""
+
+    @property
+    def digest(self) -> str:
+        """What decides its responses: weights (or API model and revision), engine, decoding."""
+        return digest({"sampled": self.fingerprint, **settings_of(self.settings)})[:16]
+
+
+def matrix_cells(
+    matrix: Mapping[str, CellSection],
+    place: Place,
+    describe: Callable[[str], Checkpoint],
+    fingerprint: Callable[[CellSection], str],
+) -> dict[str, Cell]:
+    """The cells of this round's matrix.
+
+    `describe` turns a model's name into a checkpoint; `fingerprint` names what a cell without
+    weights of its own answers with.
+    """
+    cells = {}
+    for name, settings in matrix.items():
+        checkpoint = _checkpoint(name, settings, place, describe)
+        cells[name] = Cell(
+            name=name,
+            settings=settings,
+            checkpoint=checkpoint,
+            fingerprint=checkpoint.sha256 if checkpoint else fingerprint(settings),
+            origin="policy" if settings.model == "policy" else settings.origin,
+        )
+    return cells
+
+
+def _checkpoint(
+    name: str, cell: CellSection, place: Place, describe: Callable[[str], Checkpoint]
+) -> Checkpoint | None:
+    if not cell.engine.NEEDS_WEIGHTS:
+        return None
+    if cell.model == "policy":
+        return place.reference
+    if cell.model.startswith(EARLIER):
+        return _earlier(name, cell.model, place)
+    return describe(cell.model)
+
+
+def _earlier(name: str, model: str, place: Place) -> Checkpoint:
+    """The policy after an earlier round; in rounds before it, the model the run started from."""
+    index = model.removeprefix(EARLIER)
+    if not index.isdigit():
+        raise ConfigError(f"matrix.{name}.model is {model!r}; write round:N with N from 0")
+    return place.policies.get(int(index), place.sft)
+
+
+def evaluation_cells(config: Config, policy: Checkpoint, place: Place) -> dict[str, Cell]:
+    """Policy, reference and SFT model as cells that answer evaluation prompts once.
+
+    Decoding is the policy cell's with the evaluation temperature. Equal weights appear once.
+    """
+    base = config.matrix[config.policy_cell]
+    settings = base.model_copy(
+        update={"temperature": config.evaluation.temperature, "samples": 1, "top_p": 1.0}
+    )
+    cells: dict[str, Cell] = {}
+    seen: set[str] = set()
+    for name, checkpoint in zip(EVALUATED, (policy, place.reference, place.sft), strict=True):
+        if checkpoint.sha256 not in seen:
+            cells[name] = Cell(
+                name=name,
+                settings=settings,
+                checkpoint=checkpoint if settings.engine.NEEDS_WEIGHTS else None,
+                fingerprint=checkpoint.sha256,
+                origin="policy" if name == "policy" else "model",
+            )
+            seen.add(checkpoint.sha256)
+    return cells

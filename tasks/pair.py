@@ -1,0 +1,66 @@
+"""Door: responses and verdicts in, corrected preferences and preference pairs out."""
+
+from infra.place import note, open_stage, records_of
+from infra.prefect.door import door
+from tasks.config import PairsSection
+from tasks.correction import CorrectionSettings
+from tasks.errors import DataError
+from tasks.judging import candidates_of
+from tasks.pairing import pairs_of, split_pairs
+from tasks.records import (
+    Artifact,
+    Feedback,
+    Place,
+    Preference,
+    PreferencePair,
+    Response,
+    Verdict,
+)
+from tasks.responses import by_id
+from tasks.tables import to_table
+from tasks.variants import settings_of
+
+SEMANTICS = 1
+
+
+@door("pair")
+def pair(
+    feedback: Feedback, correction: CorrectionSettings, settings: PairsSection, place: Place
+) -> Artifact:
+    """Make the round's preference pairs; DataError with all counts if none is left.
+
+    Tables: rows (pairs to train on), held_out (pairs that measure reward accuracy), preferences,
+    prior (the presumed order as verdicts).
+    """
+    inputs = {
+        **{f"responses-{i}": one.content for i, one in enumerate(feedback.responses)},
+        **{f"verdicts-{i}": one.content for i, one in enumerate(feedback.verdicts)},
+    }
+    stage = open_stage(
+        place, "pair",
+        settings={"correction": settings_of(correction), "pairs": settings_of(settings),
+                  "strengths": dict(place.strengths)},
+        inputs=inputs, seeds={"seed": place.seed}, semantics=SEMANTICS,
+    )
+    if done := stage.finished():
+        return note(place, "pair", done.artifact)
+    responses = records_of(place, Response, feedback.responses)
+    made = pairs_of(
+        candidates_of(responses, place.strengths),
+        records_of(place, Verdict, feedback.verdicts),
+        by_id(responses), correction, settings.rule, settings.filters, place.seed,
+    )
+    if not made.pairs:
+        raise DataError(f"no preference pair is left of round {place.round_index}: {made.counts}")
+    training, held_out = split_pairs(made.pairs, settings.held_out_share, place.seed)
+    artifact = stage.commit(
+        tables={
+            "rows": (PreferencePair, to_table(PreferencePair, training)),
+            "held_out": (PreferencePair, to_table(PreferencePair, held_out)),
+            "preferences": (Preference, to_table(Preference, made.preferences)),
+            "prior": (Verdict, to_table(Verdict, made.prior)),
+        },
+        counts={**made.counts, "held_out": len(held_out)},
+        deterministic=True,
+    )
+    return note(place, "pair", artifact)

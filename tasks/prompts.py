@@ -1,0 +1,159 @@
+"""Rows of a user's file become prompts; equal prompts collapse, contradictory ones are refused."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, get_args
+
+from tasks.canonical import canonical_json, digest, short_id
+from tasks.errors import ConfigError, DataError
+from tasks.records import Message, Prompt, Split
+from tasks.seeds import seed_of
+from tasks.variants import load_variant
+
+SPLITS = get_args(Split)
+FIELDS = {
+    "messages", "prompt", "prompt_id", "split", "tags", "checks", "source", "source_id", "group_id",
+}
+ROLES = ("system", "user", "assistant")
+
+
+class Pool(NamedTuple):
+    """All prompts of a run."""
+
+    prompts: list[Prompt]
+    """Sorted by prompt_id."""
+    counts: dict[str, int]
+    """Rows read, duplicates collapsed, prompts by split."""
+
+
+def prompt_id(messages: Sequence[Message]) -> str:
+    """The id of a conversation: 16 hex digits over its canonical messages."""
+    return short_id(*messages)
+
+
+def prompt_of(fields: Mapping[str, Any], where: str) -> Prompt:
+    """The prompt that a row describes; DataError names the row and the field."""
+    if unknown := sorted(fields.keys() - FIELDS):
+        raise DataError(f"{where}: unknown field {unknown[0]!r}; a prompt has {sorted(FIELDS)}")
+    messages = messages_of(fields, where)
+    identity = prompt_id(messages)
+    if fields.get("prompt_id", identity) != identity:
+        raise DataError(
+            f"{where}: prompt_id is {fields['prompt_id']!r} but its messages give {identity!r}; "
+            "leave prompt_id out, it is computed"
+        )
+    split = fields.get("split", "train")
+    if split not in SPLITS:
+        raise DataError(f"{where}: split is {split!r}; allowed: {', '.join(SPLITS)}")
+    return Prompt(
+        prompt_id=identity,
+        messages=messages,
+        source=str(fields.get("source", "")),
+        source_id=str(fields.get("source_id", "")),
+        split=split,
+        group_id=str(fields.get("group_id", identity)),
+        tags=[str(tag) for tag in fields.get("tags", [])],
+        checks=[_check(check, where) for check in fields.get("checks", [])],
+    )
+
+
+def messages_of(fields: Mapping[str, Any], where: str) -> list[Message]:
+    """The conversation in `messages`, or one user turn from `prompt`; DataError if there is none."""
+    if "prompt" in fields and "messages" not in fields:
+        turns: Any = [{"role": "user", "content": fields["prompt"]}]
+    else:
+        turns = fields.get("messages")
+    if not isinstance(turns, list) or not turns:
+        raise DataError(f"{where}: needs `messages` (a list of turns) or `prompt` (a text)")
+    for turn in turns:
+        _check_turn(turn, where)
+    if turns[-1]["role"] != "user":
+        raise DataError(f"{where}: the last turn is {turns[-1]['role']!r}; a prompt ends with user")
+    return [Message(role=turn["role"], content=turn["content"]) for turn in turns]
+
+
+def _check_turn(turn: Any, where: str) -> None:
+    if not isinstance(turn, dict) or set(turn) != {"role", "content"}:
+        raise DataError(f"{where}: a turn needs exactly role and content, got {turn!r:.80}")
+    if turn["role"] not in ROLES:
+        raise DataError(f"{where}: role is {turn['role']!r}; allowed: {', '.join(ROLES)}")
+    if not isinstance(turn["content"], str) or not turn["content"].strip():
+        raise DataError(f"{where}: content of a {turn['role']} turn is {turn['content']!r:.80}")
+
+
+def _check(settings: Any, where: str) -> str:
+    """The canonical JSON of a check, tried once so that a bad one is found at the start."""
+    if not isinstance(settings, dict) or "kind" not in settings:
+        raise DataError(f"{where}: a check needs a kind, got {settings!r:.80}")
+    try:
+        load_check(canonical_json(settings))
+    except ConfigError as error:
+        raise DataError(f"{where}: {error}") from error
+    return canonical_json(settings)
+
+
+def load_check(text: str) -> Any:
+    """The check behind one entry of `Prompt.checks`."""
+    settings = json.loads(text)
+    return load_variant("tasks.checks", settings.pop("kind"), **settings)
+
+
+def pool_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Pool:
+    """The pool that `rows` (place, fields) describe.
+
+    Equal prompts collapse and are counted; equal prompts with other checks or split, and a group
+    of near-duplicates that lies in two splits, are a DataError.
+    """
+    prompts: dict[str, Prompt] = {}
+    places: dict[str, str] = {}
+    read = 0
+    for where, fields in rows:
+        read += 1
+        prompt = prompt_of(fields, where)
+        first = prompts.setdefault(prompt.prompt_id, prompt)
+        place = places.setdefault(prompt.prompt_id, where)
+        if (first.split, sorted(first.checks)) != (prompt.split, sorted(prompt.checks)):
+            raise DataError(
+                f"{where} and {place} hold the same prompt with another split or other checks "
+                f"({prompt.split!r} and {first.split!r}); keep one of them"
+            )
+    _check_groups(prompts.values(), places)
+    ordered = [prompts[name] for name in sorted(prompts)]
+    return Pool(ordered, _counts(read, ordered))
+
+
+def _check_groups(prompts: Iterable[Prompt], places: Mapping[str, str]) -> None:
+    first: dict[str, Prompt] = {}
+    for prompt in prompts:
+        other = first.setdefault(prompt.group_id, prompt)
+        if other.split != prompt.split:
+            raise DataError(
+                f"group {prompt.group_id!r} lies in split {other.split!r} "
+                f"({places[other.prompt_id]}) and {prompt.split!r} ({places[prompt.prompt_id]}); "
+                "near-duplicates must share a split"
+            )
+
+
+def _counts(read: int, prompts: Sequence[Prompt]) -> dict[str, int]:
+    by_split = {split: sum(p.split == split for p in prompts) for split in SPLITS}
+    return {"rows": read, "duplicates": read - len(prompts), **by_split}
+
+
+def split_digests(prompts: Sequence[Prompt]) -> dict[str, str]:
+    """Digest of the members of each split that is measured on: these may not change in a run."""
+    return {
+        split: digest(sorted(p.prompt_id for p in prompts if p.split == split))
+        for split in SPLITS if split != "train"
+    }
+
+
+def fresh_batch(prompts: Sequence[Prompt], used: set[str], size: int, seed: int) -> list[Prompt]:
+    """Up to `size` unused train prompts, drawn without replacement in an order fixed by `seed`."""
+    unused = [p for p in prompts if p.split == "train" and p.prompt_id not in used]
+    return sorted(unused, key=lambda p: seed_of(seed, "collect", p.prompt_id))[:size]
+
+
+def drawn(prompts: Sequence[Prompt], split: str, size: int, *names: str | int) -> list[Prompt]:
+    """A subset of `split` of at most `size` prompts, drawn by `names`."""
+    members = [p for p in prompts if p.split == split]
+    return sorted(members, key=lambda p: seed_of(*names, p.prompt_id))[:size]

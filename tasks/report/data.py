@@ -1,0 +1,49 @@
+"""What a round's report is made of."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.records import EvalReport, Preference, PreferencePair, Prompt, Response, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundData:
+    """Everything that happened in one round, as the report needs it."""
+
+    run: str
+    """Name of the run."""
+    round_index: int
+    """0-based index of the round."""
+    prompts: list[Prompt]
+    """The round's prompts."""
+    responses: list[Response]
+    """Every response to them."""
+    verdicts: list[Verdict]
+    """Every opinion: of the prior, of judges and of people."""
+    preferences: list[Preference]
+    """What is believed after correction, dropped comparisons included."""
+    pairs: list[PreferencePair]
+    """The preference pairs that the rule and the filters left."""
+    counts: dict[str, dict[str, int]]
+    """By verb: reason -> rows. `kept`, `swapped` and `used` say how many went on, every other
+    reason how many were dropped. `counts["train"]["used"]` is what training read; without it the
+    pairs less those that `score` and `train` dropped."""
+    steps: list[dict[str, float]]
+    """One dict an optimizer step: step, loss, reward_chosen, reward_rejected, margin, accuracy,
+    clipped_chosen, clipped_rejected, clipped_both, chosen_logp, rejected_logp, gradient_norm,
+    learning_rate, tokens_per_second. What a loss does not report may be missing."""
+    evaluation: list[EvalReport]
+    """This round's measurements of policy, reference and SFT anchor."""
+    names: dict[str, str]
+    """sha256 of a checkpoint -> policy, reference or sft."""
+    samples: list[tuple[Prompt, str, str]]
+    """Evaluation prompt, the reference's response, the policy's response."""
+    gate: dict[str, Any]
+    """outcome (promoted, inconclusive, refused), reasons (sentences), n_needed (by slice)."""
+    cells: list[dict[str, Any]]
+    """The model matrix: name, engine, model, strength, samples, temperature."""
+    lineage: dict[str, Any]
+    """artifacts (verb -> uri, content, rows), reference_in and reference_out (sha256), config
+    (digest), seeds (name -> number)."""
+    history: list[dict[str, float]]
+    """A dict for each round up to this one: round_index and the policy's main figures by metric."""

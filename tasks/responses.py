@@ -1,0 +1,101 @@
+"""Requests to engines and what comes back as responses; texts and tokens of a response."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from tasks.canonical import short_id
+from tasks.errors import DataError
+from tasks.model_matrix import Cell
+from tasks.records import Checkpoint, Prompt, Response
+from tasks.seeds import seed_of
+from tasks.tokens import response_ids
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase as Tokenizer
+
+SHARD_PROMPTS = 128
+"""Prompts of one shard: fixed, so that boundaries are a function of the prompt list."""
+
+
+class Drawn(Protocol):
+    """What an engine returns for one request."""
+
+    prompt_id: str
+    sample_index: int
+    text: str | None
+    token_ids: list[int] | None
+    finish_reason: str
+
+
+class Tokens(NamedTuple):
+    """How a cell's prompts and responses become tokens."""
+
+    tokenizer: "Tokenizer"
+    tokenizer_digest: str
+    template_digest: str
+
+
+def shards_of(prompts: Sequence[Prompt]) -> list[list[Prompt]]:
+    """`prompts` by id, cut into shards of a fixed size."""
+    ordered = sorted(prompts, key=lambda prompt: prompt.prompt_id)
+    return [ordered[i : i + SHARD_PROMPTS] for i in range(0, len(ordered), SHARD_PROMPTS)]
+
+
+def row_seed(seed: int, seed_round: int, cell: Cell, prompt_id: str, sample_index: int) -> int:
+    """The seed of one response's own generator."""
+    return seed_of(seed, seed_round, "sample", cell.digest, prompt_id, sample_index)
+
+
+def response_of(
+    drawn: Drawn, cell: Cell, seed: int | None, tokens: Tokens | None
+) -> Response:
+    """The record of what an engine drew; DataError if it has neither text nor tokens."""
+    text = drawn.text
+    if text is None:
+        if drawn.token_ids is None or tokens is None:
+            raise DataError(f"cell {cell.name}: a sample of {drawn.prompt_id} is empty")
+        decoded = tokens.tokenizer.decode(drawn.token_ids, skip_special_tokens=True)
+        text = str(decoded)
+    sampled = drawn.token_ids is not None and tokens is not None
+    return Response(
+        response_id=short_id(drawn.prompt_id, cell.digest, drawn.sample_index, text),
+        prompt_id=drawn.prompt_id,
+        text=text,
+        origin=cell.origin,
+        cell=cell.name,
+        generator=cell.digest,
+        sample_index=drawn.sample_index,
+        seed=seed,
+        finish_reason=drawn.finish_reason,
+        token_ids=drawn.token_ids if sampled else None,
+        tokenizer=tokens.tokenizer_digest if tokens and sampled else None,
+        template=tokens.template_digest if tokens and sampled else None,
+    )
+
+
+def ids_for_training(response: Response, tokens: Tokens) -> list[int]:
+    """The token ids that a response is scored and trained with.
+
+    Sampled ids as they are where tokenizer and template are the policy's; any other response is
+    tokenised from its text, closed by EOS only if it finished by itself.
+    """
+    own = (tokens.tokenizer_digest, tokens.template_digest)
+    if response.token_ids is not None and (response.tokenizer, response.template) == own:
+        return response.token_ids
+    if response.origin == "policy":
+        raise DataError(
+            f"response {response.response_id} of cell {response.cell!r} claims to be the policy's "
+            f"but has tokenizer and template {response.tokenizer!r:.14}, {response.template!r:.14} "
+            f"instead of {own[0]:.12}, {own[1]:.12}; sample the policy with its own tokenizer"
+        )
+    return response_ids(tokens.tokenizer, response.text, response.finish_reason == "stop")
+
+
+def tokens_of(checkpoint: Checkpoint, tokenizer: "Tokenizer") -> Tokens:
+    """How `checkpoint` reads texts."""
+    return Tokens(tokenizer, checkpoint.tokenizer, checkpoint.template)
+
+
+def by_id(responses: Iterable[Response]) -> Mapping[str, Response]:
+    """Responses by id."""
+    return {response.response_id: response for response in responses}

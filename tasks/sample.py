@@ -1,0 +1,149 @@
+"""Door: prompts and the model matrix in, responses out; one stage and one process per cell."""
+
+from collections.abc import Mapping
+
+from infra.engines._contract import Decoding, Job, Request
+from infra.models import checkpoint_folder, local_folder
+from infra.place import note, open_stage, records_of
+from infra.prefect.door import door
+from infra.processes.slots import slots
+from infra.progress import progress
+from infra.stages import Stage
+from infra.work import stage_dir, work_root
+from tasks.config import CellSection
+from tasks.model_matrix import Cell, matrix_cells
+from tasks.records import Artifact, Message, Place, Prompt, Response
+from tasks.responses import Tokens, response_of, row_seed, shards_of, tokens_of
+from tasks.tables import concat, to_table
+from tasks.tokens import load_tokenizer, render, stop_ids
+
+SEMANTICS = 1
+EVALUATION_ROUND = -1
+"""Seeds of evaluation do not depend on the round, so equal work in two rounds is one stage."""
+
+
+def resolve_matrix(matrix: Mapping[str, CellSection], place: Place) -> dict[str, Cell]:
+    """The cells of this round with the weights they stand for; ConfigError if one is missing."""
+    from tasks.describe import describe
+
+    return matrix_cells(
+        matrix,
+        place,
+        describe=lambda model: describe(local_folder(model)),
+        fingerprint=lambda cell: cell.engine.fingerprint(cell.model),
+    )
+
+
+def sample(
+    prompts: Artifact, cells: Mapping[str, Cell], role: str, place: Place
+) -> list[Artifact]:
+    """Let every cell answer every prompt; one artifact of responses per cell, in cell order."""
+    futures = [
+        sample_cell.submit(name=f"{name} · {role}", prompts=prompts, cell=cell, role=role,
+                           place=place)
+        for name, cell in cells.items()
+    ]
+    return [future.result() for future in futures]
+
+
+@door("sample", retries=3)
+def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Place) -> Artifact:
+    """Let one cell answer every prompt, shard by shard; what is committed is not drawn again."""
+    seed_round = place.round_index if role == "train" else EVALUATION_ROUND
+    stage = open_stage(
+        place, "sample",
+        settings={"cell": cell.digest, "name": cell.name, "samples": cell.settings.samples},
+        inputs={"prompts": prompts.content},
+        seeds={"seed": place.seed, "round": seed_round},
+        semantics=SEMANTICS,
+    )
+    if done := stage.finished():
+        return note(place, f"sample-{role}-{cell.name}", done.artifact)
+    with slots(place.side_by_side):
+        shards = shards_of(records_of(place, Prompt, prompts))
+        _draw(stage, shards, cell, (place.seed, seed_round), place.root)
+    artifact = _commit(stage, len(shards), cell)
+    return note(place, f"sample-{role}-{cell.name}", artifact)
+
+
+def _draw(
+    stage: Stage, shards: list[list[Prompt]], cell: Cell, seeds: tuple[int, int], root: str
+) -> None:
+    """Commit the shards that are still to do, each as soon as the engine has it."""
+    committed = set(stage.shards())
+    todo = {index: part for index, part in enumerate(shards) if index not in committed}
+    tokens = _tokens(cell, root)
+    requests = {
+        index: [request for prompt in part for request in _requests(prompt, cell, seeds, tokens)]
+        for index, part in todo.items()
+    }
+    job = Job(
+        stage=stage.digest,
+        model=_model(cell, root),
+        decoding=Decoding(
+            temperature=cell.settings.temperature,
+            top_p=cell.settings.top_p,
+            max_tokens=cell.settings.max_tokens,
+        ),
+        shards=requests,
+        workdir=stage_dir("sample", stage.digest),
+        stop_ids=stop_ids(tokens.tokenizer) if tokens else [],
+        item_log=work_root() / "items.jsonl",
+    )
+    total = sum(len(part) for part in shards) * cell.settings.samples
+    with progress.verb(f"sample · {cell.name} · {total} responses", total=total) as bar:
+        bar.advance(total - sum(len(part) for part in requests.values()))
+        for index, drawn in cell.settings.engine.sample(job) if requests else ():
+            seed_of_row = {(r.prompt_id, r.sample_index): r.seed for r in requests[index]}
+            rows = [
+                response_of(one, cell, seed_of_row[one.prompt_id, one.sample_index], tokens)
+                for one in drawn
+            ]
+            unanswered = len(requests[index]) - len(rows)
+            stage.commit_shard(index, to_table(Response, rows), {"unanswered": unanswered})
+            bar.advance(len(requests[index]))
+
+
+def _tokens(cell: Cell, root: str) -> Tokens | None:
+    if cell.checkpoint is None or not cell.settings.engine.TAKES_TOKENS:
+        return None
+    folder = checkpoint_folder(cell.checkpoint, root)
+    return tokens_of(cell.checkpoint, load_tokenizer(folder))
+
+
+def _model(cell: Cell, root: str) -> str:
+    if cell.checkpoint is None:
+        return cell.settings.model
+    return str(checkpoint_folder(cell.checkpoint, root))
+
+
+def _requests(
+    prompt: Prompt, cell: Cell, seeds: tuple[int, int], tokens: Tokens | None
+) -> list[Request]:
+    system = [Message(role="system", content=cell.settings.system)] if cell.settings.system else []
+    messages = [*system, *prompt.messages]
+    ids = render(tokens.tokenizer, messages) if tokens else None
+    return [
+        Request(
+            prompt_id=prompt.prompt_id,
+            sample_index=index,
+            seed=row_seed(*seeds, cell, prompt.prompt_id, index),
+            messages=messages,
+            prompt_ids=ids,
+        )
+        for index in range(cell.settings.samples)
+    ]
+
+
+def _commit(stage: Stage, shards: int, cell: Cell) -> Artifact:
+    tables = [stage.shard(index) for index in range(shards)]
+    table = concat(Response, [part for part in tables if part is not None])
+    counts = {"responses": table.num_rows}
+    for index in range(shards):
+        for reason, count in (stage.shard_counts(index) or {}).items():
+            counts[reason] = counts.get(reason, 0) + count
+    cut = sum(reason == "length" for reason in table.column("finish_reason").to_pylist())
+    facts = {"cell": cell.name, "sampled": cell.fingerprint, "origin": cell.origin}
+    return stage.commit(
+        tables={"rows": (Response, table)}, counts={**counts, "cut_at_max_tokens": cut}, facts=facts
+    )

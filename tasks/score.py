@@ -1,0 +1,148 @@
+"""Door: pairs and a model in, its log-probabilities of the responses that pairs use out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from infra.arrow_files import read_arrow, write_arrow
+from infra.models import checkpoint_folder
+from infra.place import note, open_stage, records_of
+from infra.prefect.door import door
+from infra.processes import Limits, run_child
+from infra.processes.slots import slots
+from infra.progress import progress
+from infra.stages import Stage
+from infra.work import stage_dir, work_root
+from tasks import child
+from tasks.config import TrainingSection
+from tasks.records import (
+    Artifact,
+    Checkpoint,
+    Place,
+    PreferencePair,
+    Prompt,
+    ReferenceScore,
+    Response,
+)
+from tasks.responses import by_id, tokens_of
+from tasks.tables import concat
+from tasks.tokens import load_tokenizer
+from tasks.training_data import score_rows, tokenised, used_responses
+from tasks.weights import reference_fingerprint
+
+SEMANTICS = 1
+SHARD_ROWS = 1024
+"""Responses of one shard: fixed, so that boundaries are a function of the rows."""
+EVERY_PAIR = ("rows", "held_out")
+
+
+def fingerprint_of(checkpoint: Checkpoint, training: TrainingSection) -> str:
+    """The fingerprint that scores of `checkpoint` are filed under."""
+    return reference_fingerprint(
+        weights=checkpoint.sha256, tokenizer=checkpoint.tokenizer, template=checkpoint.template,
+        dtype=training.dtype, truncation=f"drop>{training.max_tokens}",
+    )
+
+
+@door("score", retries=3)
+def score(
+    name: str,
+    prompts: Artifact,
+    responses: list[Artifact],
+    pairs: Artifact,
+    tables: tuple[str, ...],
+    checkpoint: Checkpoint,
+    training: TrainingSection,
+    place: Place,
+) -> Artifact:
+    """Score the responses that the pairs of `tables` use, shard by shard, each once."""
+    fingerprint = fingerprint_of(checkpoint, training)
+    stage = open_stage(
+        place, "score",
+        settings={"dtype": training.dtype, "max_tokens": training.max_tokens,
+                  "tokens_per_microbatch": training.tokens_per_microbatch, "tables": list(tables)},
+        inputs={"pairs": pairs.content, "pairs_stage": pairs.uri.rsplit("/", 2)[-2],
+                **{f"responses-{i}": one.content for i, one in enumerate(responses)}},
+        fingerprints={"reference": fingerprint},
+        semantics=SEMANTICS,
+    )
+    if done := stage.finished():
+        return note(place, f"score-{name}", done.artifact)
+    rows, counts = _rows(prompts, responses, pairs, tables, checkpoint, training, place)
+    with slots(place.side_by_side):
+        _run(stage, rows, checkpoint, fingerprint, training, place.root)
+    return note(place, f"score-{name}", _commit(stage, _num_shards(rows), counts))
+
+
+def _rows(
+    prompts: Artifact,
+    responses: list[Artifact],
+    pairs: Artifact,
+    tables: tuple[str, ...],
+    checkpoint: Checkpoint,
+    training: TrainingSection,
+    place: Place,
+) -> tuple[pa.Table, dict[str, int]]:
+    used = {
+        one for table in tables
+        for one in used_responses(records_of(place, PreferencePair, pairs, table))
+    }
+    answers = by_id(records_of(place, Response, responses))
+    asked = {one.prompt_id: one for one in records_of(place, Prompt, prompts)}
+    tokenizer = load_tokenizer(checkpoint_folder(checkpoint, place.root))
+    ids = tokenised(asked, answers, used, tokens_of(checkpoint, tokenizer))
+    return score_rows(answers, ids, training.max_tokens)
+
+
+def _num_shards(rows: pa.Table) -> int:
+    return -(-rows.num_rows // SHARD_ROWS)
+
+
+def _run(
+    stage: Stage, rows: pa.Table, checkpoint: Checkpoint, fingerprint: str,
+    training: TrainingSection, root: str,
+) -> None:
+    """Let a child score the shards that are still to do."""
+    committed = set(stage.shards())
+    todo = {
+        index: [index * SHARD_ROWS, min(rows.num_rows, (index + 1) * SHARD_ROWS)]
+        for index in range(_num_shards(rows)) if index not in committed
+    }
+    if not todo:
+        return
+    workdir = stage_dir("score", stage.digest)
+    write_arrow(rows, workdir / "rows.arrow")
+    child.write_json(workdir / child.SPEC, {
+        "job": "score", "stage": stage.digest,
+        "model": str(checkpoint_folder(checkpoint, root)), "rows": "rows.arrow",
+        "shards": todo, "reference": fingerprint, "dtype": training.dtype,
+        "device": training.device, "threads": training.threads,
+        "tokens_per_microbatch": training.tokens_per_microbatch,
+        "item_log": str(work_root() / "items.jsonl"),
+    })
+    with progress.verb("score", total=rows.num_rows) as bar:
+        bar.advance(rows.num_rows - sum(end - first for first, end in todo.values()))
+
+        def on_event(event: Mapping[str, Any]) -> None:
+            if event["event"] == "shard":
+                stage.commit_shard(event["index"], read_arrow(workdir / event["file"]), {})
+                bar.advance(event["rows"])
+
+        run_child("tasks.training", workdir, limits=limits_of(training), on_event=on_event)
+
+
+def limits_of(training: TrainingSection) -> Limits:
+    """How long a scoring or training child may take and be silent."""
+    return Limits(
+        deadline_seconds=training.deadline_hours * 3600,
+        stalled_seconds=training.stalled_minutes * 60,
+    )
+
+
+def _commit(stage: Stage, shards: int, counts: dict[str, int]) -> Artifact:
+    parts = [stage.shard(index) for index in range(shards)]
+    table = concat(ReferenceScore, [part for part in parts if part is not None])
+    return stage.commit(
+        tables={"rows": (ReferenceScore, table)}, counts={"scored": table.num_rows, **counts}
+    )

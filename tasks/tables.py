@@ -1,0 +1,182 @@
+"""Records in bulk: Arrow tables with exactly a record's columns, checked on the way in and out."""
+
+import dataclasses
+import math
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import pyarrow as pa
+
+from tasks.canonical import canonical_json, digest_of_lines
+from tasks.errors import DataError
+from tasks.records import (
+    EvalReport,
+    Message,
+    Preference,
+    PreferencePair,
+    Prompt,
+    ReferenceScore,
+    Response,
+    TrainingExample,
+    Verdict,
+    Volatile,
+)
+
+Record = TypeVar("Record")
+
+KEYS: dict[type, tuple[str, ...]] = {
+    Prompt: ("prompt_id",),
+    Response: ("response_id",),
+    Verdict: ("a_id", "b_id", "annotator", "criterion", "replicate", "first_shown"),
+    Preference: ("prompt_id", "a_id", "b_id"),
+    PreferencePair: ("pair_id",),
+    ReferenceScore: ("response_id", "reference"),
+    TrainingExample: ("example_id",),
+    EvalReport: ("checkpoint", "metric", "slice"),
+}
+"""The columns that identify a row of each record."""
+
+_ARROW: dict[Any, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    Message: pa.struct([("role", pa.string()), ("content", pa.string())]),
+}
+
+
+@cache
+def schema(record: type) -> pa.Schema:
+    """The Arrow schema of `record`: one column a field, nullable where the field may be None."""
+    hints = get_type_hints(record)
+    fields = []
+    for field in dataclasses.fields(record):
+        inner, optional = _without_none(hints[field.name])
+        fields.append(pa.field(field.name, _arrow_type(inner), nullable=optional))
+    return pa.schema(fields)
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    if get_origin(hint) in (Union, types.UnionType):
+        inner = [part for part in get_args(hint) if part is not type(None)]
+        return inner[0], True
+    return hint, False
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    if get_origin(hint) is list:
+        return pa.list_(_arrow_type(get_args(hint)[0]))
+    return _ARROW[hint]
+
+
+def to_table(record: type, rows: Iterable[Any]) -> pa.Table:
+    """The checked table of `rows`; an empty table keeps its schema.
+
+    Raises DataError for a wrong type, a missing value, NaN, or a key that occurs twice.
+    """
+    names = [field.name for field in dataclasses.fields(record)]
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for row in rows:
+        for name in names:
+            columns[name].append(getattr(row, name))
+    try:
+        table = pa.Table.from_pydict(columns, schema=schema(record))
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(f"{record.__name__} rows do not fit their schema: {error}") from error
+    check(record, table)
+    return table
+
+
+def from_table(record: type[Record], table: pa.Table) -> Iterator[Record]:
+    """The records of `table`, in its order."""
+    for row in table.to_pylist():
+        yield record(**row)
+
+
+def check(record: type, table: pa.Table) -> None:
+    """Raise DataError unless `table` has exactly the columns, values and unique keys of `record`."""
+    wanted = schema(record)
+    if table.schema.names != wanted.names:
+        raise DataError(
+            f"{record.__name__} table has columns {table.schema.names}, needs {wanted.names}"
+        )
+    for field in wanted:
+        _check_column(record, field, table.column(field.name))
+    _check_key(record, table)
+
+
+def _check_column(record: type, field: pa.Field, column: pa.ChunkedArray) -> None:
+    name = f"{record.__name__}.{field.name}"
+    if column.type != field.type:
+        raise DataError(f"{name} has type {column.type}, needs {field.type}")
+    if not field.nullable and column.null_count:
+        row = column.is_null().index(True).as_py()
+        raise DataError(f"{name} has no value in row {row} (of {len(column)}); it may not be empty")
+    if pa.types.is_floating(field.type):
+        bad = [i for i, value in enumerate(column.to_pylist()) if _not_finite(value)]
+        if bad:
+            raise DataError(f"{name} is NaN or infinite in row {bad[0]} ({len(bad)} such rows)")
+
+
+def _not_finite(value: float | None) -> bool:
+    return value is not None and not math.isfinite(value)
+
+
+def _check_key(record: type, table: pa.Table) -> None:
+    key = KEYS[record]
+    seen: dict[tuple[Any, ...], int] = {}
+    for row, values in enumerate(zip(*(table.column(name).to_pylist() for name in key), strict=True)):
+        if values in seen:
+            shown = dict(zip(key, values, strict=True))
+            raise DataError(f"{record.__name__} rows {seen[values]} and {row} share the key {shown}")
+        seen[values] = row
+
+
+def check_known(table: pa.Table, column: str, known: Iterable[str], where: str) -> None:
+    """Raise DataError if `column` names an id that is not among `known` (ids of `where`)."""
+    known_ids = set(known)
+    missing = [value for value in table.column(column).to_pylist() if value not in known_ids]
+    if missing:
+        raise DataError(
+            f"{len(missing)} rows have a {column} that is not in {where}, first {missing[0]!r}"
+        )
+
+
+def content(record: type, table: pa.Table) -> str:
+    """Digest of the rows of `table` sorted by key, volatile fields left out."""
+    names = stable_columns(record)
+    lines = sorted(canonical_json(row) for row in table.select(names).to_pylist())
+    return digest_of_lines(lines)
+
+
+@cache
+def stable_columns(record: type) -> list[str]:
+    """Columns that enter the content digest."""
+    hints = get_type_hints(record, include_extras=True)
+    return [
+        name for name in (field.name for field in dataclasses.fields(record))  # type: ignore[arg-type]
+        if Volatile not in getattr(hints[name], "__metadata__", ())
+    ]
+
+
+def grouped(rows: Iterable[Record], by: str = "prompt_id") -> dict[str, list[Record]]:
+    """`rows` by the value of field `by`, in order of first appearance."""
+    groups: dict[str, list[Record]] = {}
+    for row in rows:
+        groups.setdefault(getattr(row, by), []).append(row)
+    return groups
+
+
+def concat(record: type, tables: Sequence[pa.Table]) -> pa.Table:
+    """All rows of `tables` in order; an empty sequence gives an empty table of `record`."""
+    return pa.concat_tables([schema(record).empty_table(), *tables])
+
+
+def counted(reasons: Iterable[str]) -> Mapping[str, int]:
+    """How often each reason occurs, sorted by name: what manifests say of dropped rows."""
+    counts: dict[str, int] = {}
+    for reason in reasons:
+        counts[reason] = counts.get(reason, 0) + 1
+    return dict(sorted(counts.items()))

@@ -1,0 +1,185 @@
+"""Door: pairs and reference scores in, the trained policy out; killed, it resumes exactly."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from infra.arrow_files import write_arrow
+from infra.checkpoint_uploads import discard_checkpoints, fetch_checkpoint, put_checkpoint
+from infra.models import checkpoint_folder
+from infra.place import facts_of, note, open_stage, records_of, store_of
+from infra.prefect.door import door
+from infra.processes import Limits, run_child
+from infra.progress import progress
+from infra.stages import Stage
+from infra.work import stage_dir, work_root
+from tasks import child
+from tasks.canonical import digest
+from tasks.config import TrainingSection
+from tasks.errors import ConfigError, DataError
+from tasks.pairing import filtered
+from tasks.records import (
+    Artifact,
+    Checkpoint,
+    Place,
+    PreferencePair,
+    Prompt,
+    ReferenceScore,
+    Response,
+    Trained,
+    TrainingExample,
+)
+from tasks.responses import by_id, tokens_of
+from tasks.step_metrics import StepMetrics
+from tasks.tables import to_table
+from tasks.tokens import load_tokenizer
+from tasks.training_data import (
+    Examples,
+    pair_examples,
+    response_examples,
+    tokenised,
+    used_responses,
+)
+from tasks.variants import plain, settings_of
+
+SEMANTICS = 1
+JOB_SETTINGS = (
+    "learning_rate", "warmup_share", "decay", "epochs", "max_steps", "prompts_per_batch",
+    "weight_decay", "betas", "max_grad_norm", "tokens_per_microbatch", "max_tokens",
+    "checkpoint_every", "stop_when_clipped",
+)
+
+
+@door("train", retries=3)
+def train(
+    prompts: Artifact,
+    responses: list[Artifact],
+    pairs: Artifact,
+    scores: Artifact,
+    training: TrainingSection,
+    filters: list[Any],
+    place: Place,
+) -> Trained:
+    """Train the policy from the round's reference on the pairs it has not solved yet."""
+    stage = open_stage(
+        place, "train",
+        settings={"training": settings_of(training),
+                  "filters": [settings_of(one) for one in filters if one.STAGE == "scored"]},
+        inputs={"pairs": pairs.content, "scores": scores.content},
+        seeds={"seed": place.seed, "round": place.round_index},
+        fingerprints={"reference": place.reference.sha256},
+        semantics=SEMANTICS,
+    )
+    if done := stage.finished():
+        return _trained(done.artifact, place)
+    made = _examples(prompts, responses, pairs, scores, training, filters, place)
+    if not made.examples:
+        raise DataError(f"round {place.round_index} has nothing to train on: {made.counts}")
+    workdir = stage_dir("train", stage.digest)
+    result = _run(stage, workdir, made, training, place)
+    return _trained(_commit(stage, workdir, result, made, training, place), place)
+
+
+def _examples(
+    prompts: Artifact,
+    responses: list[Artifact],
+    pairs: Artifact,
+    scores: Artifact,
+    training: TrainingSection,
+    filters: list[Any],
+    place: Place,
+) -> Examples:
+    """The round's examples, weights renewed after the filters that need reference scores."""
+    members = records_of(place, PreferencePair, pairs)
+    answers = by_id(records_of(place, Response, responses))
+    asked = {one.prompt_id: one for one in records_of(place, Prompt, prompts)}
+    tokenizer = load_tokenizer(checkpoint_folder(place.reference, place.root))
+    tokens = tokens_of(place.reference, tokenizer)
+    ids = tokenised(asked, answers, used_responses(members), tokens)
+    if training.loss.EXAMPLES_KIND == "response_only":
+        return response_examples(members, ids, training.max_tokens)
+    scored = {one.response_id: one for one in records_of(place, ReferenceScore, scores)}
+    logps = {one: score.logp for one, score in scored.items()}
+    late = [one for one in filters if one.STAGE == "scored"]
+    return pair_examples(members, ids, scored, filtered(members, answers, late, logps))
+
+
+def _run(
+    stage: Stage, workdir: Path, made: Examples, training: TrainingSection, place: Place
+) -> dict[str, Any]:
+    """Let a child train; its checkpoints go to the store, so another machine can go on."""
+    write_arrow(to_table(TrainingExample, made.examples), workdir / "examples.arrow")
+    fetch_checkpoint(store_of(place), stage.folder, workdir)
+    child.write_json(workdir / child.SPEC, _spec(stage, training, place))
+    with progress.verb("train", total=None) as bar:
+
+        def on_event(event: Mapping[str, Any]) -> None:
+            if event["event"] == "step":
+                bar.set_total(event["steps"])
+                bar.set_completed(event["step"])
+            elif event["event"] == "checkpoint":
+                put_checkpoint(store_of(place), stage.folder, workdir / event["folder"])
+
+        limits = Limits(
+            deadline_seconds=training.deadline_hours * 3600,
+            stalled_seconds=training.stalled_minutes * 60,
+        )
+        return run_child("tasks.training", workdir, limits=limits, on_event=on_event)
+
+
+def _spec(stage: Stage, training: TrainingSection, place: Place) -> dict[str, Any]:
+    return {
+        "job": "train",
+        "stage": stage.digest,
+        "model": str(checkpoint_folder(place.reference, place.root)),
+        "examples": "examples.arrow",
+        "loss": plain(training.loss),
+        "settings": {name: getattr(training, name) for name in JOB_SETTINGS},
+        "seed": place.seed,
+        "dtype": training.dtype,
+        "device": training.device,
+        "threads": training.threads,
+        "expect_reference": training.loss.USES_REFERENCE,
+        "reference": place.reference.sha256,
+        "item_log": str(work_root() / "items.jsonl"),
+    }
+
+
+def _commit(
+    stage: Stage,
+    workdir: Path,
+    result: Mapping[str, Any],
+    made: Examples,
+    training: TrainingSection,
+    place: Place,
+) -> Artifact:
+    from tasks.describe import describe
+
+    found = describe(workdir / "model")
+    if (found.tokenizer, found.template) != (place.reference.tokenizer, place.reference.template):
+        raise ConfigError("the trained model has another tokenizer than its reference; redo train")
+    lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    artifact = stage.commit(
+        tables={"rows": (StepMetrics, to_table(StepMetrics, map(StepMetrics.of, lines)))},
+        files={"model": stage.put_folder("model", workdir / "model")},
+        facts={"sha256": found.sha256, "steps": result["steps"], "ended": result["ended"],
+               "examples_digest": digest([one.example_id for one in made.examples]),
+               "loss": training.loss.__class__.__name__},
+        counts={"examples": len(made.examples), **made.counts},
+        volatile={"seconds": result["seconds"]},
+    )
+    discard_checkpoints(store_of(place), stage.folder)
+    return artifact
+
+
+def _trained(artifact: Artifact, place: Place) -> Trained:
+    facts = facts_of(place, artifact)
+    policy = Checkpoint(
+        sha256=facts["sha256"],
+        uri=artifact.uri,
+        base=place.reference.sha256,
+        step=facts["steps"],
+        tokenizer=place.reference.tokenizer,
+        template=place.reference.template,
+    )
+    return Trained(artifact=note(place, "train", artifact), policy=policy)

@@ -1,0 +1,1 @@
+"""The trainer: `python -m tasks.training WORKDIR` trains or scores, touching local paths only."""

@@ -1,0 +1,158 @@
+"""Training examples on disk, read without copying them into memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks import tables
+from tasks.errors import DataError
+from tasks.records import TrainingExample
+from tasks.seeds import seed_of
+
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Lists:
+    """A column of number lists: `lists[row]` is a view into the mapped file."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        chunks = [chunk for chunk in column.chunks if len(chunk)]
+        self._starts = np.cumsum([0, *(len(chunk) for chunk in chunks)])
+        self._offsets = [chunk.offsets.to_numpy() for chunk in chunks]
+        self._values = [chunk.values.to_numpy(zero_copy_only=False) for chunk in chunks]
+
+    def __getitem__(self, row: int) -> Any:
+        chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
+        offsets = self._offsets[chunk]
+        first = row - int(self._starts[chunk])
+        return self._values[chunk][offsets[first] : offsets[first + 1]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """The examples of one job, grouped by prompt."""
+
+    prompts: list[Ints]
+    """Rows of each prompt, prompts in order of first appearance."""
+    prompt_ids: Lists
+    chosen_ids: Lists
+    rejected_ids: Lists | None
+    """None for response-only examples."""
+    chosen_logps: Lists | None
+    rejected_logps: Lists | None
+    weights: Floats
+    columns: dict[str, Floats]
+    """What the loss requires, one number per row."""
+
+    @property
+    def num_examples(self) -> int:
+        """Rows of the table."""
+        return len(self.weights)
+
+
+def read_table(path: Path) -> pa.Table:
+    """The memory-mapped Arrow file at `path` (IPC file or stream)."""
+    try:
+        source = pa.memory_map(str(path))
+        try:
+            return pa.ipc.open_file(source).read_all()
+        except pa.ArrowInvalid:
+            source.seek(0)
+            return pa.ipc.open_stream(source).read_all()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"cannot read {path} as an Arrow file: {error}") from error
+
+
+def open_examples(path: Path, loss: Any, max_tokens: int) -> Examples:
+    """The examples in `path`, checked against what `loss` needs; DataError says what is missing."""
+    table = read_table(path)
+    tables.check(TrainingExample, table)
+    if not table.num_rows:
+        raise DataError(f"{path} holds no examples; there is nothing to train on")
+    pairs = loss.EXAMPLES_KIND == "pair"
+    _check_kind(table, loss.EXAMPLES_KIND)
+    _check_lengths(table, ["chosen_ids", "rejected_ids"] if pairs else ["chosen_ids"], max_tokens)
+    references = _reference_columns(table, loss, pairs)
+    return Examples(
+        prompts=_rows_by_prompt(table),
+        prompt_ids=Lists(table.column("prompt_ids")),
+        chosen_ids=Lists(table.column("chosen_ids")),
+        rejected_ids=Lists(table.column("rejected_ids")) if pairs else None,
+        chosen_logps=references.get("chosen_logps"),
+        rejected_logps=references.get("rejected_logps"),
+        weights=table.column("weight").to_numpy(),
+        columns={name: _required(table, name) for name in loss.REQUIRES},
+    )
+
+
+def _check_kind(table: pa.Table, kind: str) -> None:
+    found = set(pc.unique(table.column("kind")).to_pylist())
+    if found != {kind}:
+        raise DataError(f"the loss trains on {kind!r} examples, the table has {sorted(found)}")
+
+
+def _check_lengths(table: pa.Table, sides: Sequence[str], max_tokens: int) -> None:
+    prompt = _lengths(table, "prompt_ids")
+    _refuse(table, prompt == 0, "has an empty prompt; render it with the chat template")
+    for side in sides:
+        length = _lengths(table, side)
+        _refuse(table, length == 0, f"has no token in {side}; drop it before training")
+        _refuse(
+            table,
+            prompt + length > max_tokens,
+            f"is longer (prompt_ids and {side}) than max_tokens {max_tokens}; drop it before",
+        )
+
+
+def _reference_columns(table: pa.Table, loss: Any, pairs: bool) -> dict[str, Lists]:
+    """Columns with the reference's log-probabilities, one for each response token."""
+    if not loss.USES_REFERENCE:
+        return {}
+    sides = {"chosen_logps": "chosen_ids"} | ({"rejected_logps": "rejected_ids"} if pairs else {})
+    for name, ids in sides.items():
+        wrong = _lengths(table, name) != _lengths(table, ids)
+        _refuse(table, wrong, f"has not one number in {name} per token of {ids}; score it again")
+    return {name: Lists(table.column(name)) for name in sides}
+
+
+def _lengths(table: pa.Table, name: str) -> Ints:
+    lengths = pc.fill_null(pc.list_value_length(table.column(name)), 0)
+    return np.asarray(lengths.to_numpy(), dtype=np.int64)
+
+
+def _refuse(table: pa.Table, wrong: Any, problem: str) -> None:
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        name = table.column("example_id")[row].as_py()
+        raise DataError(f"example {name!r} {problem} ({int(wrong.sum())} such examples)")
+
+
+def _required(table: pa.Table, name: str) -> Floats:
+    column = table.column(name) if name in table.column_names else None
+    if column is None or column.null_count:
+        raise DataError(f"the loss requires the column {name!r} of every example")
+    return np.asarray(column.to_numpy(), dtype=np.float64)
+
+
+def _rows_by_prompt(table: pa.Table) -> list[Ints]:
+    codes = table.column("prompt_id").combine_chunks().dictionary_encode().indices.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    cuts = np.flatnonzero(np.diff(codes[order])) + 1
+    return np.split(order, cuts)
+
+
+def batch_prompts(num_prompts: int, prompts_per_batch: int, seed: int, step: int) -> Ints:
+    """Prompts of 0-based optimizer step `step`: a pure function, so a resumed run needs no sampler.
+
+    Every epoch goes over all prompts in its own order; its last batch may be smaller.
+    """
+    per_epoch = -(-num_prompts // prompts_per_batch)
+    epoch, index = divmod(step, per_epoch)
+    order = np.random.default_rng(seed_of(seed, "epoch", epoch)).permutation(num_prompts)
+    return order[index * prompts_per_batch : (index + 1) * prompts_per_batch]

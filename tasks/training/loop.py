@@ -1,0 +1,190 @@
+"""The training job: epochs, checkpoints and events. The maths is in step.py."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+
+from tasks.canonical import digest
+from tasks.child import ItemLog, Reporter
+from tasks.errors import DataError
+from tasks.training import checkpoints
+from tasks.training.batches import MicroBatch, micro_batches
+from tasks.training.examples import Examples, batch_prompts, open_examples
+from tasks.training.policy import Policy, load_policy
+from tasks.training.schedule import learning_rate, num_steps
+from tasks.training.settings import TrainJob
+from tasks.training.step import check_is_reference, make_optimizer, optimizer_step
+from tasks.variants import settings_of
+from tasks.weights import file_digest, weights_digest
+
+CLIPPED_WINDOW = 10
+"""Steps over which the share of pairs clipped on both sides is averaged."""
+
+
+@dataclass(kw_only=True)
+class State:
+    """What the next step depends on besides tensors; kept in each checkpoint."""
+
+    work: str
+    """Digest of the job and its inputs: a checkpoint is continued by the same job only."""
+    step: int = 0
+    """Optimizer steps made; it alone decides the next batch."""
+    tokens: int = 0
+    clipped_both: list[float] = field(default_factory=list)
+    """Share of pairs clipped on both sides in the last steps."""
+    first_step_margin: float | None = None
+    """Mean margin of the first batch (reward units): about 0 where the policy is the reference."""
+
+
+@dataclass(kw_only=True)
+class Trainer:
+    """One job in one process."""
+
+    job: TrainJob
+    workdir: Path
+    reporter: Reporter
+    policy: Policy
+    examples: Examples
+    optimizer: torch.optim.AdamW
+    state: State
+    metrics: TextIO
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole job, if it does not end early."""
+        return num_steps(self.job.settings, len(self.examples.prompts))
+
+    def run(self) -> str:
+        """Train from the present state to the end; returns why it ended."""
+        items = ItemLog(self.job.item_log, self.job.stage)
+        while self.state.step < self.steps and not self.saturated():
+            items.starting([f"step-{self.state.step + 1}"])
+            self.one_step()
+            if self.state.step % self.job.settings.checkpoint_every == 0:
+                self.checkpoint()
+        return self.ended()
+
+    def one_step(self) -> None:
+        """Make one optimizer step and report it."""
+        started = time.monotonic()
+        settings, step = self.job.settings, self.state.step
+        prompts, batches = self.batch(step)
+        if step == 0 and self.job.expect_reference:
+            check_is_reference(self.policy, batches)
+        rate = learning_rate(settings, step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        result = optimizer_step(
+            self.policy, self.job.loss, batches, prompts, self.optimizer, settings.max_grad_norm
+        )
+        speed = result.tokens / (time.monotonic() - started)
+        self.state.tokens += result.tokens
+        self.record(result.metrics | {"learning_rate": rate, "tokens_per_second": round(speed, 1)})
+
+    def batch(self, step: int) -> tuple[int, list[MicroBatch]]:
+        """How many prompts the batch of `step` has, and its micro-batches."""
+        settings = self.job.settings
+        prompts = batch_prompts(
+            len(self.examples.prompts), settings.prompts_per_batch, self.job.seed, step
+        )
+        tokens = settings.tokens_per_microbatch
+        chosen = prompts.tolist()
+        return len(chosen), micro_batches(self.examples, chosen, tokens, self.policy.device)
+
+    def record(self, metrics: Mapping[str, float]) -> None:
+        """Count the step, and write it to metrics.jsonl and as an event."""
+        self.state.step += 1
+        if self.state.step == 1:
+            self.state.first_step_margin = metrics.get("margin")
+        recent = [*self.state.clipped_both, metrics.get("clipped_both", 0.0)]
+        self.state.clipped_both = recent[-CLIPPED_WINDOW:]
+        line = {"step": self.state.step, "steps": self.steps, **metrics}
+        self.metrics.write(json.dumps(line) + "\n")
+        self.metrics.flush()
+        self.reporter.event("step", **line)
+
+    def checkpoint(self) -> None:
+        """Save the present state; the launcher may upload it."""
+        folder = checkpoints.save(self.workdir, self.policy, self.optimizer, vars(self.state))
+        self.reporter.event("checkpoint", step=self.state.step, folder=folder)
+
+    def saturated(self) -> bool:
+        """Whether the last steps had too many pairs clipped on both sides to go on."""
+        limit, recent = self.job.settings.stop_when_clipped, self.state.clipped_both
+        if limit is None or len(recent) < CLIPPED_WINDOW:
+            return False
+        return sum(recent) / len(recent) > limit
+
+    def ended(self) -> str:
+        """Why training ended: clipped, max_steps or epochs."""
+        if self.state.step < self.steps:
+            return "clipped"
+        return "max_steps" if self.steps == self.job.settings.max_steps else "epochs"
+
+
+def train(workdir: Path, job: TrainJob, reporter: Reporter) -> dict[str, Any]:
+    """Run `job` in `workdir`, from its newest checkpoint if there is one; returns the result."""
+    started = time.monotonic()
+    trainer = _prepare(workdir, job, reporter)
+    ended = trainer.run()
+    trainer.metrics.close()
+    checkpoints.export(trainer.policy, workdir / job.model, workdir)
+    if work_digest(workdir, job) != trainer.state.work:
+        raise DataError("examples or model changed while training ran; start again")
+    return {
+        "steps": trainer.state.step,
+        "ended": ended,
+        "first_step_margin": trainer.state.first_step_margin,
+        "examples": trainer.examples.num_examples,
+        "prompts": len(trainer.examples.prompts),
+        "tokens": trainer.state.tokens,
+        "reference": job.reference,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
+def _prepare(workdir: Path, job: TrainJob, reporter: Reporter) -> Trainer:
+    if job.threads is not None:
+        torch.set_num_threads(job.threads)
+    torch.manual_seed(job.seed)
+    examples = open_examples(workdir / job.examples, job.loss, job.settings.max_tokens)
+    policy = load_policy(workdir / job.model, job.dtype, job.device)
+    optimizer = make_optimizer(policy, job.settings.betas, job.settings.weight_decay)
+    state = _resume(workdir, work_digest(workdir, job), policy, optimizer)
+    if state.step:
+        reporter.event("resumed", step=state.step)
+    metrics = (workdir / checkpoints.METRICS).open("a" if state.step else "w", encoding="utf-8")
+    return Trainer(
+        job=job, workdir=workdir, reporter=reporter, policy=policy, examples=examples,
+        optimizer=optimizer, state=state, metrics=metrics,
+    )  # fmt: skip
+
+
+def _resume(workdir: Path, work: str, policy: Policy, optimizer: torch.optim.Optimizer) -> State:
+    folder = checkpoints.latest(workdir)
+    if folder is None:
+        return State(work=work)
+    state = State(**checkpoints.read_state(folder))
+    if state.work != work:
+        raise DataError(
+            f"{folder} belongs to other work: model, examples, reference, loss or settings differ; "
+            "use an empty work folder"
+        )
+    checkpoints.restore(workdir, folder, policy, optimizer)
+    return state
+
+
+def work_digest(workdir: Path, job: TrainJob) -> str:
+    """Digest of what decides the trained weights: inputs by content, never by name."""
+    settings = settings_of(job)
+    for name in ("stage", "model", "examples", "item_log", "device", "threads"):
+        del settings[name]
+    del settings["settings"]["checkpoint_every"]
+    return digest(
+        [settings, weights_digest(workdir / job.model), file_digest(workdir / job.examples)]
+    )

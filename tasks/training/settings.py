@@ -1,0 +1,121 @@
+"""What the two jobs are told in spec.json; unknown or missing keys are a ConfigError."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from tasks.errors import ConfigError
+from tasks.variants import chosen_from, first_problem
+
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Strict = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+Job = TypeVar("Job")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How the optimiser goes over the examples."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = Strict
+
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    """Peak learning rate."""
+    warmup_share: Share = 0.1
+    """Share of the steps with rising learning rate."""
+    decay: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls after the warm-up."""
+    epochs: Positive = 1
+    """Passes over the examples."""
+    max_steps: Positive | None = None
+    """End after this many optimizer steps, if that is earlier."""
+    prompts_per_batch: Positive = 64
+    """Prompts of one optimizer step, each with all its examples."""
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """AdamW weight decay of matrices; norms and biases have none."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """AdamW moment decay."""
+    max_grad_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """Gradients are scaled down to this norm."""
+    tokens_per_microbatch: Positive = 8192
+    """Padded tokens of one forward pass; bounds memory."""
+    max_tokens: Positive = 2048
+    """Longest prompt and response together (tokens); longer ones are refused here."""
+    checkpoint_every: Positive = 100
+    """Optimizer steps between checkpoints."""
+    stop_when_clipped: Annotated[float, Field(gt=0, le=1)] | None = None
+    """End early when this share of pairs is clipped on both sides."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainJob:
+    """spec.json of a training job."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = Strict
+
+    job: Literal["train"]
+    """Which job it is."""
+    stage: str
+    """Name of the stage, for the item log."""
+    model: str
+    """Folder of the model that training starts from; may be relative to the work folder."""
+    examples: str
+    """Arrow file of TrainingExample rows, relative to the work folder."""
+    loss: Annotated[Any, *chosen_from("tasks.losses")]
+    """The objective, as {kind, ...}."""
+    settings: TrainingSettings
+    """How the optimiser goes over the examples."""
+    seed: int
+    """Decides the order of the prompts."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type of activations; weights, optimizer and log-probabilities are float32."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where it runs; auto takes an accelerator if there is one."""
+    threads: Positive | None = None
+    """CPU threads; all cores if not given."""
+    expect_reference: bool = False
+    """Whether the model must reproduce the reference log-probabilities at step 0."""
+    reference: str = ""
+    """Fingerprint of the reference whose log-probabilities the examples carry."""
+    item_log: str | None = None
+    """File that gets one line per optimizer step before it is made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreJob:
+    """spec.json of a scoring job."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = Strict
+
+    job: Literal["score"]
+    """Which job it is."""
+    stage: str
+    """Name of the stage, for the item log."""
+    model: str
+    """Folder of the reference; may be relative to the work folder."""
+    rows: str
+    """Arrow file with the columns response_id, prompt_ids, response_ids."""
+    shards: dict[int, tuple[int, int]]
+    """Shards to do: index -> first row and row after the last."""
+    reference: str
+    """Fingerprint that goes with the scores."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type of activations; log-probabilities are float32."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where it runs; auto takes an accelerator if there is one."""
+    threads: Positive | None = None
+    """CPU threads; all cores if not given."""
+    tokens_per_microbatch: Positive = 8192
+    """Padded tokens of one forward pass; bounds memory."""
+    item_log: str | None = None
+    """File that gets one line per response before it is scored."""
+
+
+def parse_job(kind: type[Job], spec: Mapping[str, Any]) -> Job:
+    """The job that `spec` describes; ConfigError names the key that is wrong."""
+    try:
+        return TypeAdapter(kind).validate_python(dict(spec))
+    except ValidationError as error:
+        raise ConfigError(f"spec.json of a {kind.__name__}: {first_problem(error)}") from error

@@ -1,0 +1,159 @@
+"""Pairs and responses as the token rows that scoring and training read; what is left out is counted."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from tasks.pairs import reweigh
+from tasks.records import (
+    PreferencePair,
+    Prompt,
+    ReferenceScore,
+    Response,
+    TrainingExample,
+)
+from tasks.responses import Tokens, ids_for_training
+from tasks.tables import counted
+from tasks.tokens import render
+
+SCORE_ROWS = pa.schema(
+    [("response_id", pa.string()), ("prompt_ids", pa.list_(pa.int64())),
+     ("response_ids", pa.list_(pa.int64()))]
+)
+
+
+class Tokenised(NamedTuple):
+    """Token ids of prompts and of the responses that pairs use."""
+
+    prompts: dict[str, list[int]]
+    """By prompt_id."""
+    responses: dict[str, list[int]]
+    """By response_id, closing EOS included where the response finished by itself."""
+
+
+class Examples(NamedTuple):
+    """Training examples and why some pairs made none."""
+
+    examples: list[TrainingExample]
+    counts: dict[str, int]
+
+
+def tokenised(
+    prompts: Mapping[str, Prompt],
+    responses: Mapping[str, Response],
+    used: Iterable[str],
+    tokens: Tokens,
+) -> Tokenised:
+    """Token ids of the responses in `used` and of their prompts, rendered without a system prompt
+    of the cell.
+    """
+    wanted = [responses[response_id] for response_id in sorted(set(used))]
+    prompt_ids = {response.prompt_id for response in wanted}
+    return Tokenised(
+        {one: render(tokens.tokenizer, prompts[one].messages) for one in sorted(prompt_ids)},
+        {response.response_id: ids_for_training(response, tokens) for response in wanted},
+    )
+
+
+def used_responses(pairs: Iterable[PreferencePair]) -> set[str]:
+    """Ids of the responses that `pairs` compare."""
+    return {one for pair in pairs for one in (pair.chosen_id, pair.rejected_id)}
+
+
+def score_rows(
+    responses: Mapping[str, Response], ids: Tokenised, max_tokens: int
+) -> tuple[pa.Table, dict[str, int]]:
+    """The rows of a score job, sorted by prompt and response; longer ones are left out, counted."""
+    order = sorted(ids.responses, key=lambda one: (responses[one].prompt_id, one))
+    fits = [one for one in order if _length(one, responses, ids) <= max_tokens]
+    columns = {
+        "response_id": fits,
+        "prompt_ids": [ids.prompts[responses[one].prompt_id] for one in fits],
+        "response_ids": [ids.responses[one] for one in fits],
+    }
+    too_long = len(order) - len(fits)
+    return pa.Table.from_pydict(columns, schema=SCORE_ROWS), {"longer_than_max_tokens": too_long}
+
+
+def _length(response_id: str, responses: Mapping[str, Response], ids: Tokenised) -> int:
+    return len(ids.prompts[responses[response_id].prompt_id]) + len(ids.responses[response_id])
+
+
+def pair_examples(
+    pairs: Sequence[PreferencePair],
+    ids: Tokenised,
+    scores: Mapping[str, ReferenceScore],
+    dropped: Mapping[str, str],
+) -> Examples:
+    """One example per pair that is not in `dropped` and whose sides both fit and are not empty.
+
+    A prompt's weight is shared anew among the pairs that are left.
+    """
+    reasons = [_why_not(pair, ids, scores, dropped) for pair in pairs]
+    left = [pair for pair, reason in zip(pairs, reasons, strict=True) if reason is None]
+    examples = [_pair_example(pair, ids, scores) for pair in reweigh(left)]
+    return Examples(examples, dict(counted(f"dropped_{one}" for one in reasons if one)))
+
+
+def _why_not(
+    pair: PreferencePair,
+    ids: Tokenised,
+    scores: Mapping[str, ReferenceScore],
+    dropped: Mapping[str, str],
+) -> str | None:
+    sides = (pair.chosen_id, pair.rejected_id)
+    if pair.pair_id in dropped:
+        return dropped[pair.pair_id]
+    if any(not ids.responses[one] for one in sides):
+        return "empty_response"
+    return "longer_than_max_tokens" if any(one not in scores for one in sides) else None
+
+
+def _pair_example(
+    pair: PreferencePair, ids: Tokenised, scores: Mapping[str, ReferenceScore]
+) -> TrainingExample:
+    return TrainingExample(
+        example_id=pair.pair_id,
+        kind="pair",
+        prompt_id=pair.prompt_id,
+        prompt_ids=ids.prompts[pair.prompt_id],
+        chosen_ids=ids.responses[pair.chosen_id],
+        rejected_ids=ids.responses[pair.rejected_id],
+        weight=pair.weight,
+        chosen_logps=scores[pair.chosen_id].token_logps,
+        rejected_logps=scores[pair.rejected_id].token_logps,
+        p_chosen=pair.p_chosen,
+        margin=pair.margin,
+    )
+
+
+def response_examples(pairs: Sequence[PreferencePair], ids: Tokenised, max_tokens: int) -> Examples:
+    """One example per distinct chosen response; a prompt's examples share its weight."""
+    chosen: dict[str, set[str]] = {}
+    for pair in pairs:
+        chosen.setdefault(pair.prompt_id, set()).add(pair.chosen_id)
+    examples = []
+    reasons = []
+    for prompt_id, members in sorted(chosen.items()):
+        for response_id in sorted(members):
+            if len(ids.prompts[prompt_id]) + len(ids.responses[response_id]) > max_tokens:
+                reasons.append("dropped_longer_than_max_tokens")
+                continue
+            examples.append(response_example(
+                response_id, prompt_id, ids.prompts[prompt_id], ids.responses[response_id],
+                1 / len(members),
+            ))
+    return Examples(examples, dict(counted(reasons)))
+
+
+def response_example(
+    example_id: str, prompt_id: str, prompt_ids: list[int], response_ids: list[int],
+    weight: float = 1.0,
+) -> TrainingExample:
+    """A prompt with the one response to imitate."""
+    return TrainingExample(
+        example_id=example_id, kind="response_only", prompt_id=prompt_id, prompt_ids=prompt_ids,
+        chosen_ids=response_ids, rejected_ids=None, weight=weight, chosen_logps=None,
+        rejected_logps=None, p_chosen=None, margin=None,
+    )

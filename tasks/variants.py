@@ -1,0 +1,149 @@
+"""The folder is the registry: `kind: dual_clip_dpo` means `tasks/losses/dual_clip_dpo.py`.
+
+A variant module names its class as `VARIANT`: a frozen keyword-only dataclass that carries
+`__pydantic_config__` (unknown settings are refused), `EXAMPLE` (settings that build one) and
+`SEMANTICS` (raised when its output changes for equal settings, so finished work is not reused).
+"""
+
+import dataclasses
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, PlainSerializer, TypeAdapter, ValidationError, WithJsonSchema
+
+from tasks.errors import ConfigError
+
+
+SHOWN_INPUT = 120
+"""Characters of a refused value that an error repeats."""
+
+
+class NotInKeyMark:
+    """Marks a settings field that does not enter a stage's key."""
+
+
+NotInKey = NotInKeyMark()
+
+
+@cache
+def kinds(family: str) -> tuple[str, ...]:
+    """Names a config may use for `family`, e.g. `tasks.losses`; private modules are skipped."""
+    path = import_module(family).__path__
+    names = (module.name for module in pkgutil.iter_modules(path))
+    return tuple(sorted(name for name in names if not name.startswith("_")))
+
+
+def variant_class(family: str, kind: str) -> Any:
+    """The class behind `kind`; ConfigError lists the kinds there are."""
+    if kind not in kinds(family):
+        known = ", ".join(kinds(family))
+        raise ConfigError(
+            f"{family} has no kind {kind!r}; available: {known}. "
+            f"To add one, write {family.replace('.', '/')}/{kind}.py (see CONTRIBUTING.md)"
+        )
+    return import_module(f"{family}.{kind}").VARIANT
+
+
+def load_variant(family: str, kind: str, **settings: Any) -> Any:
+    """The variant `kind` of `family` built from `settings`; ConfigError names what is wrong."""
+    variant = variant_class(family, kind)
+    try:
+        return TypeAdapter(variant).validate_python(settings)
+    except ValidationError as error:
+        known = ", ".join(field.name for field in dataclasses.fields(variant)) or "no settings"
+        raise ConfigError(
+            f"{family} {kind!r}: {first_problem(error)}; it takes: {known}"
+        ) from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing pydantic found wrong, as `path: message (got value)`."""
+    problem = error.errors(include_url=False)[0]
+    path = ".".join(str(part) for part in problem["loc"]) or "settings"
+    got = repr(problem["input"])
+    shown = got if len(got) <= SHOWN_INPUT else f"{got[:SHOWN_INPUT]}…"
+    return f"{path}: {problem['msg'].removeprefix('Value error, ')} (got {shown})"
+
+
+def kind_of(variant: Any) -> str:
+    """What a config calls `variant`: the name of the file its class lives in."""
+    return type(variant).__module__.rpartition(".")[2]
+
+
+def settings_of(value: Any) -> Any:
+    """`value` as plain data for stage keys: variants gain their `kind` and `semantics`.
+
+    Fields annotated `NotInKey` are left out.
+    """
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        names = [name for name, field in fields.items() if NotInKey not in field.metadata]
+        return {name: settings_of(getattr(value, name)) for name in names}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        settings = {
+            field.name: settings_of(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if NotInKey not in getattr(field.type, "__metadata__", ())
+        }
+        if not hasattr(value, "SEMANTICS"):
+            return settings
+        return {"kind": kind_of(value), "semantics": value.SEMANTICS, **settings}
+    if isinstance(value, Mapping):
+        return {str(key): settings_of(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [settings_of(item) for item in value]
+    return value
+
+
+def plain(variant: Any) -> dict[str, Any]:
+    """`variant` the way a config file writes it: {kind, setting: value, ...}."""
+    settings = {
+        field.name: _plain_value(getattr(variant, field.name))
+        for field in dataclasses.fields(variant)
+    }
+    return {"kind": kind_of(variant), **settings} if hasattr(variant, "SEMANTICS") else settings
+
+
+def _plain_value(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return plain(value)
+    if isinstance(value, Mapping):
+        return {key: _plain_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain_value(item) for item in value]
+    return value
+
+
+def _schema(family: str) -> dict[str, Any]:
+    """JSON schema of any variant of `family`: one branch per kind."""
+    branches = []
+    for kind in kinds(family):
+        schema = TypeAdapter(variant_class(family, kind)).json_schema()
+        schema["properties"] = {"kind": {"const": kind}} | schema.get("properties", {})
+        schema["required"] = ["kind", *schema.get("required", [])]
+        branches.append(schema)
+    return {"anyOf": branches}
+
+
+def chosen_from(family: str) -> Any:
+    """Annotation for a config field that holds one variant of `family`, written flat."""
+
+    def build(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        if "kind" not in value:
+            known = ", ".join(kinds(family))
+            raise ConfigError(f"{family}: `kind` is missing; available: {known}")
+        settings = {key: item for key, item in value.items() if key != "kind"}
+        return load_variant(family, str(value["kind"]), **settings)
+
+    return (
+        BeforeValidator(build),
+        PlainSerializer(plain),
+        WithJsonSchema({"type": "object", "x-family": family}),
+    )
+
+

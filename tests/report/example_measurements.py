@@ -1,0 +1,93 @@
+"""The numbers of the made-up round: optimizer steps, evaluation, lineage, history."""
+
+import math
+import random
+from typing import Any
+
+from tasks.canonical import digest
+from tasks.records import EvalReport
+
+
+def steps(random_: random.Random, number: int) -> list[dict[str, float]]:
+    steps = []
+    for step in range(number):
+        done = 1 - math.exp(-step / 45)
+        noise = [random_.gauss(0, 0.04) for _ in range(4)]
+        chosen, rejected = 0.7 * done + noise[0], -1.6 * done + noise[1]
+        margin = chosen - rejected
+        steps.append(
+            {
+                "step": step,
+                "loss": math.log(1 + math.exp(-margin)),
+                "reward_chosen": chosen,
+                "reward_rejected": rejected,
+                "margin": margin,
+                "accuracy": min(1.0, 0.5 + 0.38 * done + noise[2]),
+                "clipped_chosen": max(0.0, 0.18 * done + noise[2] / 3),
+                "clipped_rejected": max(0.0, 0.41 * done + noise[3] / 2),
+                "clipped_both": max(0.0, 0.11 * done + noise[0] / 4),
+                "chosen_logp": -41.2 + 7 * done - 9 * done**2 + 5 * noise[0],
+                "rejected_logp": -44.0 - 16 * done + 5 * noise[1],
+                "gradient_norm": 1.4 - done + noise[3],
+                "learning_rate": 5e-7 * (1 - step / number),
+                "tokens_per_second": 11800 + 900 * noise[1],
+            }
+        )
+    return steps
+
+
+def evaluation(random_: random.Random) -> list[EvalReport]:
+    rows = []
+    levels = {"win_against_sft": (0.5, 0.1), "check_pass_rate": (0.68, 0.06), "length": (24, 2.0)}
+    for metric, (start, gain) in levels.items():
+        for slice_, n in (("all", 512), ("points", 140), ("poem", 74), ("sentence", 156)):
+            for rank, name in enumerate(("sft", "reference", "policy")):
+                fixed = metric == "win_against_sft" and name == "sft"
+                spread = 9.0 if metric == "length" else 0.48
+                error = spread / math.sqrt(n)
+                rows.append(
+                    EvalReport(
+                        checkpoint=digest(name),
+                        metric=metric,
+                        slice=slice_,
+                        n=n,
+                        value=start
+                        + (0 if fixed else gain * rank / 2 + random_.gauss(0, error / 2)),
+                        standard_error=None if fixed else error,
+                    )
+                )
+    return rows
+
+
+def lineage() -> dict[str, Any]:
+    verbs = ("collect", "sample", "judge", "annotate", "pair", "score", "train", "evaluate")
+    return {
+        "artifacts": {
+            verb: {
+                "uri": f"s3://team-bucket/tso/stages/{verb}/{digest(verb)[:2]}/{digest(verb)}"
+                "/manifest.json",
+                "content": digest([verb]),
+                "rows": 100 * len(verb),
+            }
+            for verb in verbs
+        },
+        "reference_in": digest("reference"),
+        "reference_out": digest("policy"),
+        "config": digest("config"),
+        "seeds": {"run": 0, "sample": 8812, "train": 441},
+    }
+
+
+def history(reports: list[EvalReport]) -> list[dict[str, float]]:
+    earlier = [(0.531, 0.690, 24.3), (0.562, 0.712, 25.0), (0.544, 0.705, 25.2)]
+    metrics = ("win_against_sft", "check_pass_rate", "length")
+    rows: list[dict[str, float]] = [
+        {"round_index": index, **dict(zip(metrics, values, strict=True))}
+        for index, values in enumerate(earlier)
+    ]
+    now = {
+        row.metric: row.value
+        for row in reports
+        if row.slice == "all" and row.checkpoint == digest("policy")
+    }
+    return [*rows, {"round_index": len(rows), **now}]
