@@ -16,15 +16,15 @@ from typing import Any
 import psutil
 
 from infra.storage import Store
-from tasks.canonical import canonical_json
+from tasks.canonical import canonical_json, digest
 from tasks.errors import HeldError, StorageError
 
 _log = logging.getLogger(__name__)
 
 SAME_START_SECONDS = 1.0
 """Two readings of one process' start differ by less; a reused pid starts later."""
-SETTLE_SECONDS = 0.1
-"""How long after a takeover the others are given to write before it is read back."""
+WAIT_SECONDS = 0.1
+"""Between two tries to take a lease that somebody else is just taking over."""
 TRIES = 5
 """Rounds of a race for one lease before the others are believed to hold it."""
 
@@ -126,7 +126,7 @@ class Lease:
         self._closing.set()
         self._renewer.join()
         try:
-            if self._is_mine(self._read()):
+            if self._is_mine(self._read(self._path)):
                 self._store.delete(self._path)
         except StorageError as failure:
             _log.warning("The lease stays until it expires: %s", failure)
@@ -143,18 +143,30 @@ class Lease:
 
     def _take(self) -> None:
         for _ in range(TRIES):
-            entry = self._read()
+            entry = self._read(self._path)
             if entry is None:
                 self._write(self._store.create)
             elif self._may_take(entry):
-                self._write(self._store.write)
-                # Of several who take over at once the last to write keeps it; all read who.
-                time.sleep(SETTLE_SECONDS)
+                self._take_over(entry)
             else:
                 raise self._held(entry)
-            if self._is_mine(entry := self._read()):
+            if self._is_mine(entry := self._read(self._path)):
                 return
         raise self._held(entry or {})
+
+    def _take_over(self, old: dict[str, Any]) -> None:
+        """Replace `old`; of several who do so at once the one whose marker is created does it."""
+        marker = f"{self._path}.{digest(old)[:16]}"
+        if not self._store.create(marker, self._entry()[0]):
+            if self._may_take(self._read(marker) or {}):
+                self._store.delete(marker)  # its maker died between marker and lease
+            time.sleep(WAIT_SECONDS)
+            return
+        try:
+            if self._read(self._path) == old:
+                self._write(self._store.write)
+        finally:
+            self._store.delete(marker)
 
     def _may_take(self, entry: dict[str, Any]) -> bool:
         try:
@@ -167,16 +179,20 @@ class Lease:
     def _is_mine(self, entry: dict[str, Any] | None) -> bool:
         return entry is not None and entry.get("holder") == asdict(self._holder)
 
-    def _write(self, put: Callable[[str, bytes], Any]) -> None:
+    def _entry(self) -> tuple[bytes, float]:
         until = time.time() + self._seconds
         body = {"holder": asdict(self._holder), "since": self._since, "until": until}
-        put(self._path, canonical_json(body).encode())
+        return canonical_json(body).encode(), until
+
+    def _write(self, put: Callable[[str, bytes], Any]) -> None:
+        data, until = self._entry()
+        put(self._path, data)
         self._until = until
 
-    def _read(self) -> dict[str, Any] | None:
+    def _read(self, path: str) -> dict[str, Any] | None:
         """The entry; {} if it is damaged, which anybody may take; None if there is none."""
         try:
-            entry = json.loads(self._store.read(self._path))
+            entry = json.loads(self._store.read(path))
         except FileNotFoundError:
             return None
         except ValueError:
@@ -191,7 +207,7 @@ class Lease:
                 _log.warning("The lease could not be renewed, trying again: %s", error)
 
     def _renew(self) -> None:
-        entry = self._read()
+        entry = self._read(self._path)
         if entry is None:
             self._write(self._store.create)
         elif self._is_mine(entry):

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from infra.stages import open_artifact
-from infra.storage import StoredFile, open_store
+from infra.artifacts import MANIFEST, read_stage
+from infra.storage import open_store
 from infra.work import work_root
-from tasks.errors import ConfigError
-from tasks.records import Artifact, Checkpoint
+from tasks.errors import ConfigError, StorageError
+from tasks.records import Checkpoint
 
 WEIGHTS = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 """The files of a hub repository that are fetched: no pickled weights, no code."""
@@ -37,12 +37,18 @@ def checkpoint_folder(checkpoint: Checkpoint, root: str) -> Path:
 
     A checkpoint's uri is a local folder (base models) or the manifest of the stage that made it.
     """
-    if not checkpoint.uri.endswith("manifest.json"):
+    _, stage, tail = checkpoint.uri.rpartition("/stages/")
+    if not stage:
         return Path(checkpoint.uri)
     folder = work_root() / "models" / checkpoint.sha256
     store = open_store(root)
-    stage = Artifact(uri=checkpoint.uri, content=checkpoint.sha256, rows=0)
-    files: list[StoredFile] = open_artifact(store, stage).files("model")
-    prefix = str(Path(files[0].path).parent)
-    store.get_folder(files, prefix, folder)
+    finished = read_stage(store, f"stages/{tail.removesuffix(f'/{MANIFEST}')}")
+    if finished.facts["sha256"] != checkpoint.sha256:
+        raise StorageError(
+            f"{checkpoint.uri} holds the weights {finished.facts['sha256'][:16]}…, expected "
+            f"{checkpoint.sha256[:16]}…: train was redone; redo the verbs that follow it"
+        )
+    files = finished.files("model")
+    before, _, after = files[0].path.rpartition("/files/")
+    store.get_folder(files, f"{before}/files/{after.partition('/')[0]}", folder)
     return folder

@@ -5,8 +5,9 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from infra.artifacts import open_artifact
 from infra.run_tree import RunTree
-from infra.stages import Stage, StageKey, open_artifact
+from infra.stages import Stage, StageKey
 from infra.storage import Store, open_store
 from tasks.records import Artifact, Place
 from tasks.tables import from_table

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from infra.storage_failures import failure
 from infra.storage_kinds import Backend, backend_of
@@ -207,7 +207,7 @@ _OTHER = (
 
 def checked_path(path: str) -> str:
     """`path` if it is relative and stays below the root, else DataError."""
-    if path != str(PurePosixPath(path)) or path.startswith("/") or ".." in path.split("/"):
+    if not {"", ".", ".."}.isdisjoint(path.split("/")):
         raise DataError(
             f"{path!r} is no path in a store: it has to be relative, like runs/a/claim.json, "
             "without empty parts, '.' or '..'"

@@ -31,18 +31,28 @@ def annotate(
 ) -> Feedback:
     """Add what people say and write; files are read, simulated people answer at once."""
     stage = open_stage(
-        place, "annotate",
-        settings={"annotate": settings_of(settings), "comparisons": settings_of(comparisons),
-                  "strengths": dict(place.strengths)},
-        inputs={"prompts": prompts.content,
-                **{f"responses-{i}": one.content for i, one in enumerate(responses)}},
+        place,
+        "annotate",
+        settings={
+            "annotate": settings_of(settings),
+            "comparisons": settings_of(comparisons),
+            "strengths": dict(place.strengths),
+        },
+        inputs={
+            "prompts": prompts.content,
+            **{f"responses-{i}": one.content for i, one in enumerate(responses)},
+        },
         seeds={"seed": place.seed},
         fingerprints=_fingerprints([*settings.verdict_files, *settings.response_files]),
         semantics=SEMANTICS,
     )
     done = stage.finished()
-    artifact = done.artifact if done else stage.commit(
-        **_work(prompts, responses, settings, comparisons, place), deterministic=True
+    artifact = (
+        done.artifact
+        if done
+        else stage.commit(
+            **_work(prompts, responses, settings, comparisons, place), deterministic=True
+        )
     )
     note(place, "annotate", artifact)
     written = _written_artifact(artifact, place)
@@ -70,8 +80,13 @@ def _work(
             "rows": (Verdict, to_table(Verdict, rows)),
             "responses": (Response, to_table(Response, written.responses)),
         },
-        "counts": {"verdicts": len(rows), "written": len(written.responses),
-                   "comparisons": sum(map(len, made.values())), **skipped, **written.skipped},
+        "counts": {
+            "verdicts": len(rows),
+            "written": len(written.responses),
+            "comparisons": sum(map(len, made.values())),
+            **skipped,
+            **written.skipped,
+        },
     }
 
 
@@ -94,8 +109,11 @@ def _written_artifact(artifact: Artifact, place: Place) -> list[Artifact]:
     if not table.num_rows:
         return []
     stage = open_stage(
-        place, "annotate", settings={"part": "written"}, inputs={"annotate": artifact.content,
-        "of": artifact.uri.rsplit("/", 2)[-2]}, semantics=SEMANTICS,
+        place,
+        "annotate",
+        settings={"part": "written"},
+        inputs={"annotate": artifact.content, "of": artifact.uri.rsplit("/", 2)[-2]},
+        semantics=SEMANTICS,
     )
     if done := stage.finished():
         return [done.artifact]

@@ -1,4 +1,4 @@
-"""What people say and write: which comparisons they see, and their rows as verdicts and responses."""
+"""What people say and write: which comparisons they see, and their rows as records."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
@@ -88,9 +88,7 @@ def _check_fields(fields: Mapping[str, Any], allowed: set[str], where: str) -> N
         raise DataError(f"{where}: annotator is missing; every verdict says whose it is")
 
 
-def _verdict(
-    fields: Mapping[str, Any], responses: Mapping[str, Response], where: str
-) -> Verdict:
+def _verdict(fields: Mapping[str, Any], responses: Mapping[str, Response], where: str) -> Verdict:
     first, second = responses[fields["a_id"]], responses[fields["b_id"]]
     if first.response_id == second.response_id:
         raise DataError(f"{where}: compares {first.response_id} with itself")
@@ -116,10 +114,24 @@ def _human_verdict(
     *, prompt: str, ids: Sequence[str], annotator: str, outcome: str, first_shown: str = "unknown"
 ) -> Verdict:
     return Verdict(
-        prompt_id=prompt, a_id=ids[0], b_id=ids[1], annotator=annotator, annotator_kind="human",
-        annotator_version="", criterion="overall", replicate=0, first_shown=first_shown,
-        outcome=outcome, p_b_wins=None, score=None, scale=None, strength=None, reply=None,
-        session=None, duration_seconds=None, cost_usd=None,
+        prompt_id=prompt,
+        a_id=ids[0],
+        b_id=ids[1],
+        annotator=annotator,
+        annotator_kind="human",
+        annotator_version="",
+        criterion="overall",
+        replicate=0,
+        first_shown=first_shown,
+        outcome=outcome,
+        p_b_wins=None,
+        score=None,
+        scale=None,
+        strength=None,
+        reply=None,
+        session=None,
+        duration_seconds=None,
+        cost_usd=None,
     )
 
 
@@ -156,9 +168,18 @@ def _written(fields: Mapping[str, Any], prompt: str, index: int, where: str) -> 
         raise DataError(f"{where}: response is {text!r:.80}, needs a text")
     generator = f"human:{fields['annotator']}"
     return Response(
-        response_id=short_id(prompt, generator, 0, text), prompt_id=prompt, text=text,
-        origin="human", cell=WRITTEN_CELL, generator=generator, sample_index=index, seed=None,
-        finish_reason="stop", token_ids=None, tokenizer=None, template=None,
+        response_id=short_id(prompt, generator, 0, text),
+        prompt_id=prompt,
+        text=text,
+        origin="human",
+        cell=WRITTEN_CELL,
+        generator=generator,
+        sample_index=index,
+        seed=None,
+        finish_reason="stop",
+        token_ids=None,
+        tokenizer=None,
+        template=None,
     )
 
 
@@ -178,8 +199,6 @@ def _preferred(
         ids = sorted((response.response_id, other))
         outcome = "a" if ids[0] == response.response_id else "b"
         verdicts.append(
-            _human_verdict(
-                prompt=response.prompt_id, ids=ids, annotator=annotator, outcome=outcome
-            )
+            _human_verdict(prompt=response.prompt_id, ids=ids, annotator=annotator, outcome=outcome)
         )
     return verdicts

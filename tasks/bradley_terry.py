@@ -62,7 +62,9 @@ def fit(wins: Floats, ridge: float = DEFAULT_RIDGE) -> Fit:
         return hessian
 
     start = np.zeros(len(wins))
-    found: Any = minimize(loss, start, method="trust-exact", jac=gradient, hess=curvature)
+    found: Any = minimize(
+        loss, start, method="trust-exact", jac=gradient, hess=curvature, options={"gtol": 1e-9}
+    )
     # Only differences are measured: the common shift, which the ridge alone holds, is taken out.
     centre = np.eye(len(wins)) - 1 / len(wins)
     return Fit(centre @ found.x, centre @ np.linalg.inv(curvature(found.x)) @ centre)
@@ -79,14 +81,17 @@ def fit_strengths(
     if not cells:
         return {}
     place = {cell: i for i, cell in enumerate(cells)}
+    votes = [
+        (place[cell_of[verdict.a_id]], place[cell_of[verdict.b_id]], p_b_wins)
+        for verdict in verdicts
+        if (p_b_wins := _p_b_wins(verdict)) is not None
+    ]
     wins = np.zeros((len(cells), len(cells)))
-    for verdict in verdicts:
-        p_b_wins = _p_b_wins(verdict)
-        if p_b_wins is None or cell_of[verdict.a_id] == cell_of[verdict.b_id]:
-            continue
-        a, b = place[cell_of[verdict.a_id]], place[cell_of[verdict.b_id]]
-        wins[b, a] += p_b_wins
-        wins[a, b] += 1 - p_b_wins
+    # Sorted: the order of the verdicts must not change the last digit of a sum.
+    for a, b, p_b_wins in sorted(votes):
+        if a != b:
+            wins[b, a] += p_b_wins
+            wins[a, b] += 1 - p_b_wins
     fitted = fit(wins, ridge)
     errors = np.sqrt(np.diag(fitted.covariance))
     counts = (wins + wins.T).sum(axis=1).round().astype(int)

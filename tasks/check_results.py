@@ -3,11 +3,12 @@
 import json
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
-from tasks.errors import DataError
+from tasks.prompts import load_check
 from tasks.records import Prompt
-from tasks.variants import load_variant
+
+Check = Callable[[str], bool]
 
 
 class CheckResult(NamedTuple):
@@ -22,23 +23,18 @@ def check_results(prompt: Prompt, text: str) -> list[CheckResult]:
     return [CheckResult(kind_of_check(check), _load(check)(text)) for check in prompt.checks]
 
 
+def checks_of(prompt: Prompt) -> list[Check]:
+    """The checks of `prompt` themselves, in its order."""
+    return [_load(check) for check in prompt.checks]
+
+
 @cache
 def kind_of_check(check: str) -> str:
-    """The `kind` in a check's JSON; DataError if there is none."""
-    return str(_read(check)["kind"])
+    """The `kind` in the JSON of a check."""
+    return str(json.loads(check)["kind"])
 
 
 @cache
-def _load(check: str) -> Callable[[str], bool]:
-    settings = _read(check)
-    return cast(Callable[[str], bool], load_variant("tasks.checks", **settings))
-
-
-def _read(check: str) -> dict[str, str]:
-    try:
-        settings = json.loads(check)
-    except json.JSONDecodeError as error:
-        raise DataError(f"check {check!r} is not JSON; write it as {{kind, ...}}") from error
-    if not isinstance(settings, dict) or "kind" not in settings:
-        raise DataError(f"check {check!r} has no `kind`; write it as {{kind, ...}}")
-    return settings
+def _load(check: str) -> Check:
+    loaded: Check = load_check(check)
+    return loaded

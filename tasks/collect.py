@@ -14,10 +14,6 @@ from tasks.tables import content, to_table
 SEMANTICS = 1
 
 
-class PoolExhausted(Exception):  # noqa: N818 - an outcome, not an error
-    """Every train prompt of the pool has been used."""
-
-
 def read_pool(settings: PromptsSection) -> Pool:
     """The pool of all files; DataError if it has no train or no held-out prompt."""
     rows = ((row.where, row.fields) for path in settings.files for row in read_rows(path))
@@ -32,17 +28,14 @@ def read_pool(settings: PromptsSection) -> Pool:
 
 
 @door("collect")
-def collect(settings: PromptsSection, place: Place) -> Collected:
-    """Draw the round's prompts; PoolExhausted if none is left, DataError if a split changed."""
+def collect(settings: PromptsSection, place: Place) -> Collected | None:
+    """Draw the round's prompts; None if all are used up, DataError if a measured split changed."""
     pool = read_pool(settings)
     _check_frozen(pool, place)
     used = used_prompts(place)
     batch = fresh_batch(pool.prompts, used, settings.per_round, place.seed)
     if not batch:
-        raise PoolExhausted(
-            f"all {pool.counts['train']} train prompts have been used by {place.round_index} "
-            "rounds; add prompts to the pool"
-        )
+        return None
     names = (place.seed, place.round_index, "held_out")
     evaluation = drawn(pool.prompts, "held_out", settings.held_out, *names)
     return Collected(
@@ -77,15 +70,20 @@ def _check_frozen(pool: Pool, place: Place) -> None:
 def _commit(prompts: list[Prompt], role: str, counts: dict[str, int], place: Place) -> Artifact:
     table = to_table(Prompt, sorted(prompts, key=lambda prompt: prompt.prompt_id))
     stage = open_stage(
-        place, "collect",
+        place,
+        "collect",
         settings={"role": role},
         inputs={"rows": content(Prompt, table), "pool": digest(counts)},
         semantics=SEMANTICS,
     )
     done = stage.finished()
-    artifact = done.artifact if done else stage.commit(
-        tables={"rows": (Prompt, table)},
-        counts={"drawn": table.num_rows, **counts},
-        deterministic=True,
+    artifact = (
+        done.artifact
+        if done
+        else stage.commit(
+            tables={"rows": (Prompt, table)},
+            counts={"drawn": table.num_rows, **counts},
+            deterministic=True,
+        )
     )
     return note(place, f"collect-{role}", artifact)

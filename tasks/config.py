@@ -10,9 +10,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tasks.canonical import digest
 from tasks.correction import CorrectionSettings
 from tasks.errors import ConfigError
-from tasks.variants import NotInKey, chosen_from, first_problem, load_variant, plain, variant_class
+from tasks.variants import (
+    NotInKey,
+    chosen_from,
+    first_problem,
+    load_variant,
+    plain,
+    settings_of,
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -168,10 +176,12 @@ class EvaluationSection(Section):
     """What is measured, by name."""
     judges: dict[str, Annotated[Any, *chosen_from("tasks.judges")]] = Field(default_factory=dict)
     """Judges of win rates; they must differ from the judges that label."""
+    comparisons: Annotated[Any, *chosen_from("tasks.comparison_rules")] = Field(
+        default={"kind": "all"}, validate_default=True
+    )
+    """Which of the answers of policy, reference and SFT model the judges compare."""
     temperature: Annotated[float, Field(ge=0)] = 0.0
     """Evaluation responses are greedy by default."""
-    every: Positive = 1
-    """Evaluate every so many rounds; in between the gate has nothing to refuse."""
 
 
 class RefreshSection(Section):
@@ -223,6 +233,13 @@ class Config(Section):
         shared = sorted(set(self.judges) & set(self.annotate.people))
         if shared:
             raise ConfigError(f"judges and annotate.people share the names {shared}; rename one")
+        labelling = {digest(settings_of(one)): name for name, one in self.judges.items()}
+        for name, one in self.evaluation.judges.items():
+            if twin := labelling.get(digest(settings_of(one))):
+                raise ConfigError(
+                    f"evaluation.judges.{name} is the labelling judge {twin!r}; the gate needs "
+                    "another opinion than the one the policy was trained on"
+                )
         return self
 
     @property
@@ -243,7 +260,7 @@ def build_config(data: Mapping[str, Any]) -> Config:
 
 def plain_config(config: Config) -> dict[str, Any]:
     """`config` as a preset file would write it."""
-    data = config.model_dump(mode="json")
+    data: dict[str, Any] = config.model_dump(mode="json")
     for name, cell in config.matrix.items():
         settings = plain(cell.engine)
         data["matrix"][name] |= {**settings, "engine": settings.pop("kind")}
@@ -269,8 +286,3 @@ def _copied(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _copied(item) for key, item in value.items()}
     return value
-
-
-__all__ = [
-    "CellSection", "Config", "build_config", "plain_config", "variant_class", "with_overrides",
-]

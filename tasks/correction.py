@@ -4,8 +4,9 @@ The prior presumes that a stronger cell's response is better. Judges confirm it,
 cannot tell; people overrule both. Every outcome keeps who decided, who was overruled, and why.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import ConfigDict
@@ -15,7 +16,7 @@ from tasks.candidates import Candidate, different_texts
 from tasks.canonical import short_id
 from tasks.cycles import drop_cycles, resolve_cycles
 from tasks.errors import DataError
-from tasks.opinions import Annotator
+from tasks.opinions import Annotator, Opinion, Question, verdict_of
 from tasks.records import Preference, Verdict
 from tasks.voices import (
     WEAK,
@@ -71,34 +72,13 @@ def prior_verdicts(candidates: Sequence[Candidate]) -> list[Verdict]:
 
     Responses of equal strength, two samples of one cell among them, and equal texts have none.
     """
-    return [
-        _presumed(a, b, "a" if a.rank > b.rank else "b")
-        for a, b in different_texts(candidates)
-        if a.rank != b.rank
-    ]
+    return [_presumed(a, b) for a, b in different_texts(candidates) if a.rank != b.rank]
 
 
-def _presumed(a: Candidate, b: Candidate, outcome: str) -> Verdict:
-    return Verdict(
-        prompt_id=a.prompt_id,
-        a_id=a.response_id,
-        b_id=b.response_id,
-        annotator=PRIOR.name,
-        annotator_kind=PRIOR.kind,
-        annotator_version=PRIOR.version,
-        criterion="overall",
-        replicate=0,
-        first_shown="unknown",
-        outcome=outcome,
-        p_b_wins=None,
-        score=None,
-        scale=None,
-        strength=None,
-        reply=None,
-        session=None,
-        duration_seconds=None,
-        cost_usd=None,
-    )
+def _presumed(a: Candidate, b: Candidate) -> Verdict:
+    nobody_saw = Question(prompt_id=a.prompt_id, first_id=a.response_id, second_id=b.response_id)
+    opinion = Opinion(outcome="first" if a.rank > b.rank else "second")
+    return replace(verdict_of(opinion, nobody_saw, PRIOR), first_shown="unknown")
 
 
 def correct(
@@ -230,7 +210,7 @@ def _soft(reason: str, voices: Sequence[Voice], heard: _Heard) -> Belief:
 
 def _mean(voices: Sequence[Voice]) -> float:
     total = sum(voice.weight for voice in voices)
-    return sum(voice.weight * voice.p_b_wins for voice in voices) / total
+    return math.fsum(voice.weight * voice.p_b_wins for voice in voices) / total
 
 
 def _preference(prompt_id: str, ids: Comparison, belief: Belief, heard: _Heard) -> Preference:

@@ -1,14 +1,15 @@
 """Door: responses in, verdicts of AI judges out; one stage per judge, paid calls never repeated."""
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from infra.journal import Journal
 from infra.openai_client import Call, Client, Reply
+from infra.progress import progress
+
+from infra.journal import Journal
 from infra.place import note, open_stage, records_of, store_of
 from infra.prefect.door import door
-from infra.progress import progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks.canonical import digest
@@ -40,8 +41,12 @@ def judge(
     """Let every judge compare the responses that `comparisons` picks; one artifact per judge."""
     futures = [
         judge_with.submit(
-            name=f"{name} · {role}", prompts=prompts, responses=responses, judge=one,
-            comparisons=comparisons, place=place,
+            name=f"{name} · {role}",
+            prompts=prompts,
+            responses=responses,
+            judge=one,
+            comparisons=comparisons,
+            place=place,
         )
         for name, one in judges.items()
     ]
@@ -57,13 +62,18 @@ def judge_with(
     comparisons: Any,
     place: Place,
 ) -> Artifact:
-    """Let one judge give its verdicts, shard by shard; unparsed replies are counted, not guessed."""
+    """Let one judge give its verdicts, shard by shard; unparsed replies are counted."""
     annotator = Annotator(name=name.partition(" · ")[0], kind="judge", version=judge.version())
     stage = open_stage(
-        place, "judge",
-        settings={"judge": settings_of(judge), "version": judge.version(),
-                  "comparisons": settings_of(comparisons), "annotator": annotator.name,
-                  "strengths": dict(place.strengths)},
+        place,
+        "judge",
+        settings={
+            "judge": settings_of(judge),
+            "version": judge.version(),
+            "comparisons": settings_of(comparisons),
+            "annotator": annotator.name,
+            "strengths": dict(place.strengths),
+        },
         inputs={"prompts": prompts.content, **_contents(responses)},
         seeds={"seed": place.seed},
         semantics=SEMANTICS,
@@ -102,7 +112,8 @@ def _ask(
         for index, asked in enumerate(shards):
             if index not in committed:
                 verdicts = (
-                    _verdicts_of_client(client, asked, judge, annotator) if client
+                    _verdicts_of_client(client, asked, judge, annotator)
+                    if client
                     else verdicts_of_pure(asked, judge, annotator)
                 )
                 counts = counted(verdict.outcome for verdict in verdicts)
@@ -112,8 +123,6 @@ def _ask(
 
 def _client(stage: Stage, judge: Any, place: Place) -> AbstractContextManager[Client | None]:
     """A client for judges that ask; nothing for pure ones."""
-    from contextlib import nullcontext
-
     if judge.SHAPE != "asks":
         return nullcontext()
     folder = stage_dir("judge", stage.digest)

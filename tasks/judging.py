@@ -64,7 +64,10 @@ def asked_in_shards(
 def verdicts_of_pure(asked: Iterable[Asked], judge: Any, annotator: Annotator) -> list[Verdict]:
     """The verdicts of a judge that needs nobody else."""
     return [
-        verdict_of(judge.compare(one.prompt, one.first, one.second, one.question.id),
-                   one.question, annotator)
+        verdict_of(
+            judge.compare(one.prompt, one.first, one.second, one.question.id),
+            one.question,
+            annotator,
+        )
         for one in asked
     ]

@@ -37,10 +37,16 @@ def pair(
         **{f"verdicts-{i}": one.content for i, one in enumerate(feedback.verdicts)},
     }
     stage = open_stage(
-        place, "pair",
-        settings={"correction": settings_of(correction), "pairs": settings_of(settings),
-                  "strengths": dict(place.strengths)},
-        inputs=inputs, seeds={"seed": place.seed}, semantics=SEMANTICS,
+        place,
+        "pair",
+        settings={
+            "correction": settings_of(correction),
+            "pairs": settings_of(settings),
+            "strengths": dict(place.strengths),
+        },
+        inputs=inputs,
+        seeds={"seed": place.seed},
+        semantics=SEMANTICS,
     )
     if done := stage.finished():
         return note(place, "pair", done.artifact)
@@ -48,7 +54,11 @@ def pair(
     made = pairs_of(
         candidates_of(responses, place.strengths),
         records_of(place, Verdict, feedback.verdicts),
-        by_id(responses), correction, settings.rule, settings.filters, place.seed,
+        by_id(responses),
+        correction,
+        settings.rule,
+        settings.filters,
+        place.seed,
     )
     if not made.pairs:
         raise DataError(f"no preference pair is left of round {place.round_index}: {made.counts}")

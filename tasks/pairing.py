@@ -84,7 +84,8 @@ def split_pairs(
 ) -> tuple[list[PreferencePair], list[PreferencePair]]:
     """Pairs to train on and pairs that only measure reward accuracy, split by prompt."""
     held_out = {
-        pair.prompt_id for pair in pairs
+        pair.prompt_id
+        for pair in pairs
         if uniform_of(seed, "held_out_pairs", pair.prompt_id) < held_out_share
     }
     return (

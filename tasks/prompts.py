@@ -12,7 +12,15 @@ from tasks.variants import load_variant
 
 SPLITS = get_args(Split)
 FIELDS = {
-    "messages", "prompt", "prompt_id", "split", "tags", "checks", "source", "source_id", "group_id",
+    "messages",
+    "prompt",
+    "prompt_id",
+    "split",
+    "tags",
+    "checks",
+    "source",
+    "source_id",
+    "group_id",
 }
 ROLES = ("system", "user", "assistant")
 
@@ -143,7 +151,8 @@ def split_digests(prompts: Sequence[Prompt]) -> dict[str, str]:
     """Digest of the members of each split that is measured on: these may not change in a run."""
     return {
         split: digest(sorted(p.prompt_id for p in prompts if p.split == split))
-        for split in SPLITS if split != "train"
+        for split in SPLITS
+        if split != "train"
     }
 
 

@@ -321,8 +321,22 @@ class Evaluated:
     """What one round's evaluation left."""
 
     artifact: Artifact
-    """Of the evaluate stage: EvalReport rows, and values by prompt."""
+    """Of the evaluate stage: EvalReport rows, and a table `values` by prompt."""
     answers: list[Artifact]
     """Evaluation responses of policy, reference and SFT model."""
-    verdicts: list[Artifact]
-    """Evaluation judges' verdicts on them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoundWork:
+    """Everything that a round's verbs have left, for the verb that closes it."""
+
+    prompts: Collected
+    """Prompts to train and to evaluate on."""
+    feedback: Feedback
+    """Responses and verdicts."""
+    pairs: Artifact
+    """Preference pairs, with the preferences they were made of."""
+    trained: Trained
+    """The policy."""
+    report: Evaluated
+    """Figures of policy, reference and SFT model."""

@@ -46,9 +46,7 @@ def row_seed(seed: int, seed_round: int, cell: Cell, prompt_id: str, sample_inde
     return seed_of(seed, seed_round, "sample", cell.digest, prompt_id, sample_index)
 
 
-def response_of(
-    drawn: Drawn, cell: Cell, seed: int | None, tokens: Tokens | None
-) -> Response:
+def response_of(drawn: Drawn, cell: Cell, seed: int | None, tokens: Tokens | None) -> Response:
     """The record of what an engine drew; DataError if it has neither text nor tokens."""
     text = drawn.text
     if text is None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
+from infra.progress import progress
+
 from infra.engines._contract import Decoding, Job, Request
 from infra.models import checkpoint_folder, local_folder
 from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
 from infra.processes.slots import slots
-from infra.progress import progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks.config import CellSection
@@ -34,13 +35,12 @@ def resolve_matrix(matrix: Mapping[str, CellSection], place: Place) -> dict[str,
     )
 
 
-def sample(
-    prompts: Artifact, cells: Mapping[str, Cell], role: str, place: Place
-) -> list[Artifact]:
+def sample(prompts: Artifact, cells: Mapping[str, Cell], role: str, place: Place) -> list[Artifact]:
     """Let every cell answer every prompt; one artifact of responses per cell, in cell order."""
     futures = [
-        sample_cell.submit(name=f"{name} · {role}", prompts=prompts, cell=cell, role=role,
-                           place=place)
+        sample_cell.submit(
+            name=f"{name} · {role}", prompts=prompts, cell=cell, role=role, place=place
+        )
         for name, cell in cells.items()
     ]
     return [future.result() for future in futures]
@@ -51,7 +51,8 @@ def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Plac
     """Let one cell answer every prompt, shard by shard; what is committed is not drawn again."""
     seed_round = place.round_index if role == "train" else EVALUATION_ROUND
     stage = open_stage(
-        place, "sample",
+        place,
+        "sample",
         settings={"cell": cell.digest, "name": cell.name, "samples": cell.settings.samples},
         inputs={"prompts": prompts.content},
         seeds={"seed": place.seed, "round": seed_round},

@@ -1,9 +1,10 @@
 """Door: pairs and a model in, its log-probabilities of the responses that pairs use out."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
+from infra.progress import progress
 
 from infra.arrow_files import read_arrow, write_arrow
 from infra.models import checkpoint_folder
@@ -11,7 +12,6 @@ from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
 from infra.processes import Limits, run_child
 from infra.processes.slots import slots
-from infra.progress import progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks import child
@@ -34,36 +34,48 @@ from tasks.weights import reference_fingerprint
 SEMANTICS = 1
 SHARD_ROWS = 1024
 """Responses of one shard: fixed, so that boundaries are a function of the rows."""
-EVERY_PAIR = ("rows", "held_out")
+PARTS = {"reference": ("rows", "held_out"), "policy": ("held_out",)}
+"""Which pairs each model scores: the trained policy only those that it was not trained on."""
 
 
 def fingerprint_of(checkpoint: Checkpoint, training: TrainingSection) -> str:
     """The fingerprint that scores of `checkpoint` are filed under."""
     return reference_fingerprint(
-        weights=checkpoint.sha256, tokenizer=checkpoint.tokenizer, template=checkpoint.template,
-        dtype=training.dtype, truncation=f"drop>{training.max_tokens}",
+        weights=checkpoint.sha256,
+        tokenizer=checkpoint.tokenizer,
+        template=checkpoint.template,
+        dtype=training.dtype,
+        truncation=f"drop>{training.max_tokens}",
     )
 
 
 @door("score", retries=3)
 def score(
-    name: str,
+    name: Literal["reference", "policy"],
     prompts: Artifact,
     responses: list[Artifact],
     pairs: Artifact,
-    tables: tuple[str, ...],
     checkpoint: Checkpoint,
     training: TrainingSection,
     place: Place,
 ) -> Artifact:
-    """Score the responses that the pairs of `tables` use, shard by shard, each once."""
+    """Score the responses that pairs use, shard by shard, each once; the policy held-out ones."""
+    tables = PARTS[name]
     fingerprint = fingerprint_of(checkpoint, training)
     stage = open_stage(
-        place, "score",
-        settings={"dtype": training.dtype, "max_tokens": training.max_tokens,
-                  "tokens_per_microbatch": training.tokens_per_microbatch, "tables": list(tables)},
-        inputs={"pairs": pairs.content, "pairs_stage": pairs.uri.rsplit("/", 2)[-2],
-                **{f"responses-{i}": one.content for i, one in enumerate(responses)}},
+        place,
+        "score",
+        settings={
+            "dtype": training.dtype,
+            "max_tokens": training.max_tokens,
+            "tokens_per_microbatch": training.tokens_per_microbatch,
+            "tables": list(tables),
+        },
+        inputs={
+            "pairs": pairs.content,
+            "pairs_stage": pairs.uri.rsplit("/", 2)[-2],
+            **{f"responses-{i}": one.content for i, one in enumerate(responses)},
+        },
         fingerprints={"reference": fingerprint},
         semantics=SEMANTICS,
     )
@@ -85,7 +97,8 @@ def _rows(
     place: Place,
 ) -> tuple[pa.Table, dict[str, int]]:
     used = {
-        one for table in tables
+        one
+        for table in tables
         for one in used_responses(records_of(place, PreferencePair, pairs, table))
     }
     answers = by_id(records_of(place, Response, responses))
@@ -100,27 +113,40 @@ def _num_shards(rows: pa.Table) -> int:
 
 
 def _run(
-    stage: Stage, rows: pa.Table, checkpoint: Checkpoint, fingerprint: str,
-    training: TrainingSection, root: str,
+    stage: Stage,
+    rows: pa.Table,
+    checkpoint: Checkpoint,
+    fingerprint: str,
+    training: TrainingSection,
+    root: str,
 ) -> None:
     """Let a child score the shards that are still to do."""
     committed = set(stage.shards())
     todo = {
         index: [index * SHARD_ROWS, min(rows.num_rows, (index + 1) * SHARD_ROWS)]
-        for index in range(_num_shards(rows)) if index not in committed
+        for index in range(_num_shards(rows))
+        if index not in committed
     }
     if not todo:
         return
     workdir = stage_dir("score", stage.digest)
     write_arrow(rows, workdir / "rows.arrow")
-    child.write_json(workdir / child.SPEC, {
-        "job": "score", "stage": stage.digest,
-        "model": str(checkpoint_folder(checkpoint, root)), "rows": "rows.arrow",
-        "shards": todo, "reference": fingerprint, "dtype": training.dtype,
-        "device": training.device, "threads": training.threads,
-        "tokens_per_microbatch": training.tokens_per_microbatch,
-        "item_log": str(work_root() / "items.jsonl"),
-    })
+    child.write_json(
+        workdir / child.SPEC,
+        {
+            "job": "score",
+            "stage": stage.digest,
+            "model": str(checkpoint_folder(checkpoint, root)),
+            "rows": "rows.arrow",
+            "shards": todo,
+            "reference": fingerprint,
+            "dtype": training.dtype,
+            "device": training.device,
+            "threads": training.threads,
+            "tokens_per_microbatch": training.tokens_per_microbatch,
+            "item_log": str(work_root() / "items.jsonl"),
+        },
+    )
     with progress.verb("score", total=rows.num_rows) as bar:
         bar.advance(rows.num_rows - sum(end - first for first, end in todo.values()))
 

@@ -127,10 +127,14 @@ def _not_finite(value: float | None) -> bool:
 def _check_key(record: type, table: pa.Table) -> None:
     key = KEYS[record]
     seen: dict[tuple[Any, ...], int] = {}
-    for row, values in enumerate(zip(*(table.column(name).to_pylist() for name in key), strict=True)):
+    for row, values in enumerate(
+        zip(*(table.column(name).to_pylist() for name in key), strict=True)
+    ):
         if values in seen:
             shown = dict(zip(key, values, strict=True))
-            raise DataError(f"{record.__name__} rows {seen[values]} and {row} share the key {shown}")
+            raise DataError(
+                f"{record.__name__} rows {seen[values]} and {row} share the key {shown}"
+            )
         seen[values] = row
 
 
@@ -156,7 +160,8 @@ def stable_columns(record: type) -> list[str]:
     """Columns that enter the content digest."""
     hints = get_type_hints(record, include_extras=True)
     return [
-        name for name in (field.name for field in dataclasses.fields(record))  # type: ignore[arg-type]
+        name
+        for name in (field.name for field in dataclasses.fields(record))
         if Volatile not in getattr(hints[name], "__metadata__", ())
     ]
 

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from infra.progress import progress
+
 from infra.arrow_files import write_arrow
 from infra.checkpoint_uploads import discard_checkpoints, fetch_checkpoint, put_checkpoint
 from infra.models import checkpoint_folder
 from infra.place import facts_of, note, open_stage, records_of, store_of
 from infra.prefect.door import door
 from infra.processes import Limits, run_child
-from infra.progress import progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks import child
@@ -44,9 +45,19 @@ from tasks.variants import plain, settings_of
 
 SEMANTICS = 1
 JOB_SETTINGS = (
-    "learning_rate", "warmup_share", "decay", "epochs", "max_steps", "prompts_per_batch",
-    "weight_decay", "betas", "max_grad_norm", "tokens_per_microbatch", "max_tokens",
-    "checkpoint_every", "stop_when_clipped",
+    "learning_rate",
+    "warmup_share",
+    "decay",
+    "epochs",
+    "max_steps",
+    "prompts_per_batch",
+    "weight_decay",
+    "betas",
+    "max_grad_norm",
+    "tokens_per_microbatch",
+    "max_tokens",
+    "checkpoint_every",
+    "stop_when_clipped",
 )
 
 
@@ -62,9 +73,12 @@ def train(
 ) -> Trained:
     """Train the policy from the round's reference on the pairs it has not solved yet."""
     stage = open_stage(
-        place, "train",
-        settings={"training": settings_of(training),
-                  "filters": [settings_of(one) for one in filters if one.STAGE == "scored"]},
+        place,
+        "train",
+        settings={
+            "training": settings_of(training),
+            "filters": [settings_of(one) for one in filters if one.STAGE == "scored"],
+        },
         inputs={"pairs": pairs.content, "scores": scores.content},
         seeds={"seed": place.seed, "round": place.round_index},
         fingerprints={"reference": place.reference.sha256},
@@ -115,8 +129,7 @@ def _run(
 
         def on_event(event: Mapping[str, Any]) -> None:
             if event["event"] == "step":
-                bar.set_total(event["steps"])
-                bar.set_completed(event["step"])
+                bar.at(event["step"], event["steps"])
             elif event["event"] == "checkpoint":
                 put_checkpoint(store_of(place), stage.folder, workdir / event["folder"])
 
@@ -162,9 +175,13 @@ def _commit(
     artifact = stage.commit(
         tables={"rows": (StepMetrics, to_table(StepMetrics, map(StepMetrics.of, lines)))},
         files={"model": stage.put_folder("model", workdir / "model")},
-        facts={"sha256": found.sha256, "steps": result["steps"], "ended": result["ended"],
-               "examples_digest": digest([one.example_id for one in made.examples]),
-               "loss": training.loss.__class__.__name__},
+        facts={
+            "sha256": found.sha256,
+            "steps": result["steps"],
+            "ended": result["ended"],
+            "examples_digest": digest([one.example_id for one in made.examples]),
+            "loss": training.loss.__class__.__name__,
+        },
         counts={"examples": len(made.examples), **made.counts},
         volatile={"seconds": result["seconds"]},
     )

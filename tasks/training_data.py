@@ -1,4 +1,4 @@
-"""Pairs and responses as the token rows that scoring and training read; what is left out is counted."""
+"""Pairs and responses as the token rows that scoring and training read."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -18,8 +18,11 @@ from tasks.tables import counted
 from tasks.tokens import render
 
 SCORE_ROWS = pa.schema(
-    [("response_id", pa.string()), ("prompt_ids", pa.list_(pa.int64())),
-     ("response_ids", pa.list_(pa.int64()))]
+    [
+        ("response_id", pa.string()),
+        ("prompt_ids", pa.list_(pa.int64())),
+        ("response_ids", pa.list_(pa.int64())),
+    ]
 )
 
 
@@ -45,8 +48,9 @@ def tokenised(
     used: Iterable[str],
     tokens: Tokens,
 ) -> Tokenised:
-    """Token ids of the responses in `used` and of their prompts, rendered without a system prompt
-    of the cell.
+    """Token ids of the responses in `used` and of their prompts.
+
+    Prompts are rendered without a cell's own system prompt.
     """
     wanted = [responses[response_id] for response_id in sorted(set(used))]
     prompt_ids = {response.prompt_id for response in wanted}
@@ -140,20 +144,36 @@ def response_examples(pairs: Sequence[PreferencePair], ids: Tokenised, max_token
             if len(ids.prompts[prompt_id]) + len(ids.responses[response_id]) > max_tokens:
                 reasons.append("dropped_longer_than_max_tokens")
                 continue
-            examples.append(response_example(
-                response_id, prompt_id, ids.prompts[prompt_id], ids.responses[response_id],
-                1 / len(members),
-            ))
+            examples.append(
+                response_example(
+                    response_id,
+                    prompt_id,
+                    ids.prompts[prompt_id],
+                    ids.responses[response_id],
+                    1 / len(members),
+                )
+            )
     return Examples(examples, dict(counted(reasons)))
 
 
 def response_example(
-    example_id: str, prompt_id: str, prompt_ids: list[int], response_ids: list[int],
+    example_id: str,
+    prompt_id: str,
+    prompt_ids: list[int],
+    response_ids: list[int],
     weight: float = 1.0,
 ) -> TrainingExample:
     """A prompt with the one response to imitate."""
     return TrainingExample(
-        example_id=example_id, kind="response_only", prompt_id=prompt_id, prompt_ids=prompt_ids,
-        chosen_ids=response_ids, rejected_ids=None, weight=weight, chosen_logps=None,
-        rejected_logps=None, p_chosen=None, margin=None,
+        example_id=example_id,
+        kind="response_only",
+        prompt_id=prompt_id,
+        prompt_ids=prompt_ids,
+        chosen_ids=response_ids,
+        rejected_ids=None,
+        weight=weight,
+        chosen_logps=None,
+        rejected_logps=None,
+        p_chosen=None,
+        margin=None,
     )

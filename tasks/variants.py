@@ -10,12 +10,18 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, PlainSerializer, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from tasks.errors import ConfigError
-
 
 SHOWN_INPUT = 120
 """Characters of a refused value that an error repeats."""
@@ -145,5 +151,3 @@ def chosen_from(family: str) -> Any:
         PlainSerializer(plain),
         WithJsonSchema({"type": "object", "x-family": family}),
     )
-
-

@@ -1,5 +1,6 @@
 """What each judge and each person says about one comparison, all their verdicts taken together."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
@@ -64,7 +65,8 @@ def _said(name: str, verdicts: Sequence[Verdict]) -> Voice:
     if not parsed:
         return Voice(name, "unparsed", 0.5)
     outcome = most_frequent([verdict.outcome for verdict in parsed])
-    p = sum(_p_b_wins(verdict) for verdict in parsed) / len(parsed)
+    # Summed exactly: the order of the verdicts must not change the last digit.
+    p = math.fsum(_p_b_wins(verdict) for verdict in parsed) / len(parsed)
     if outcome is None:
         return Voice(name, "inconsistent", p)
     return Voice(name, outcome, on_side(outcome, p))

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -160,10 +161,9 @@ def test_a_soft_label_is_the_mean_with_the_prior_as_half_a_vote():
 
 def test_a_soft_label_in_balance_is_dropped():
     equals = (candidate("r1", 1.0), candidate("r2", 1.0))
-    for settings_ in ({"inconsistent": "soft"}, {"tie": "soft"}):
-        outcomes = {"inconsistent": ("a", "b"), "tie": ("tie", "tie")}[next(iter(settings_))]
-        preference = corrected(both("r1", "r2", outcomes[0], other=outcomes[1]), equals, **settings_)
-        assert preference.outcome == "dropped"
+    split, tied = both("r1", "r2", "a", other="b"), both("r1", "r2", "tie")
+    assert corrected(split, equals, inconsistent="soft").reason == "inconsistent"
+    assert corrected(tied, equals, tie="soft").reason == "tie"
 
 
 def test_a_soft_label_does_not_turn_against_a_human_written_response():
@@ -190,7 +190,8 @@ def test_equal_texts_are_never_preferred():
 
 
 def test_a_comparison_with_itself_and_a_score_make_no_preference():
-    rows = [verdict("r1", "r1", "tie"), verdict("r1", "", "scored")]
+    scored = replace(verdict("r1", "r2", "scored"), b_id="")
+    rows = [verdict("r1", "r1", "tie"), scored]
     assert correct(rows, [WEAK], CorrectionSettings()) == []
 
 
@@ -208,9 +209,7 @@ CIRCLE = [*both("r1", "r2", "a"), *both("r2", "r3", "a"), *both("r1", "r3", "b")
 
 def test_a_cycle_is_dropped_and_what_leads_into_it_is_kept():
     verdicts = [*CIRCLE, *both("r1", "r4", "b")]
-    reasons = {
-        (p.a_id, p.b_id): p.reason for p in correct(verdicts, EQUALS, CorrectionSettings())
-    }
+    reasons = {(p.a_id, p.b_id): p.reason for p in correct(verdicts, EQUALS, CorrectionSettings())}
     assert reasons.pop(("r1", "r4")) == "no_prior"
     assert set(reasons.values()) == {"cycle"}
 

@@ -45,8 +45,12 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Keep the rows `beam_idx`, in that order; a row may be named more than once."""
-        super().reorder_cache(beam_idx)
-        self._room = None
+        length = self.get_seq_length()
+        if self._room is None or length == 0:
+            return
+        keys, values = (room.index_select(0, beam_idx) for room in self._room)
+        self._room = (keys, values)
+        self.keys, self.values = keys[..., :length, :], values[..., :length, :]
 
 
 def _enlarged(states: Tensor, size: int) -> Tensor:

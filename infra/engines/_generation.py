@@ -11,7 +11,7 @@ from infra.engines._cache import roomy_cache
 from infra.engines._contract import Decoding
 from infra.engines._sampling import Drawn, Row, choose, uniforms
 
-COMPACT_BELOW = 0.9
+COMPACT_BELOW = 0.75
 """Finished rows are taken out of the batch once this share or less of its rows is alive."""
 
 

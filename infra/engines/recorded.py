@@ -50,8 +50,9 @@ class Recorded:
                 rows = by_prompt.get(request.prompt_id)
                 rows = rows or by_prompt.get(canonical_json(list(request.messages)), [])
                 if request.sample_index < len(rows):
-                    samples.append(_sample(rows[request.sample_index], request.prompt_id,
-                                           request.sample_index))
+                    samples.append(
+                        _sample(rows[request.sample_index], request.prompt_id, request.sample_index)
+                    )
             yield index, samples
 
 
@@ -76,7 +77,10 @@ def _sample(row: Row, prompt_id: str, sample_index: int) -> Sample:
     if finish not in FINISH_REASONS:
         raise DataError(f"{row.where}: finish_reason is {finish!r}; allowed: {FINISH_REASONS}")
     return Sample(
-        prompt_id=prompt_id, sample_index=sample_index, text=text, token_ids=None,
+        prompt_id=prompt_id,
+        sample_index=sample_index,
+        text=text,
+        token_ids=None,
         finish_reason=finish,
     )
 

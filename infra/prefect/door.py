@@ -16,7 +16,7 @@ from tasks.errors import ConfigError, ConflictError, DataError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-WAITS_SECONDS = [2, 10, 60]
+WAITS_SECONDS: list[float] = [2, 10, 60]
 """Growing waits between attempts of a door that touches the network or starts a process."""
 
 HOPELESS = (ConfigError, DataError, ConflictError)

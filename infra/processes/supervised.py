@@ -23,7 +23,8 @@ class Supervised:
     """`command` running under a supervisor in `workdir`, output appended to WORKDIR/log.txt.
 
     A context manager: leaving it stops the process and everything it started. One process at a
-    time works in a `workdir`; a second comer waits for the first to be gone.
+    time works in a `workdir`; a second comer waits for the first to be gone, `wait_seconds` at
+    most (default: as long as stopping may take), then HeldError.
     """
 
     def __init__(
@@ -33,15 +34,18 @@ class Supervised:
         *,
         environment: Mapping[str, str] | None = None,
         grace_seconds: float = GRACE_SECONDS,
+        wait_seconds: float | None = None,
     ) -> None:
         self.workdir = workdir
+        self._wait = wait_seconds
         self._command = list(command)
         self._environment = {**os.environ, **(environment or {})}
         self._grace = grace_seconds
 
     def __enter__(self) -> "Supervised":
         self.workdir.mkdir(parents=True, exist_ok=True)
-        lock = _locked(self.workdir, self._grace + supervisor.KILLED_SECONDS + 5)
+        stopping = self._grace + supervisor.KILLED_SECONDS + 5
+        lock = _locked(self.workdir, stopping if self._wait is None else self._wait)
         try:
             self._start(lock)
         finally:

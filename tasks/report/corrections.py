@@ -13,8 +13,13 @@ DECIDERS = ("prior", "judge", "human", "none")
 _MEANINGS = MEANINGS | {
     "human": "people decided",
     "kept": "the presumed order stands",
+    "no_prior": "two equals, told apart by the judge",
+    "prior": "nobody looked; the presumed order stands",
+    "soft_human_tie": "people saw no difference: a soft label",
+    "soft_inconsistent": "the judge changed its mind with the order: a soft label",
+    "soft_judges_disagree": "judges are split evenly: a soft label",
+    "soft_tie": "no difference seen: a soft label",
     "swapped": "the presumed order was reversed",
-    "uncompared": "nobody looked; the prior stands",
 }
 
 

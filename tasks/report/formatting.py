@@ -1,5 +1,6 @@
 """Numbers and foreign text in a form that is safe to show and easy to compare."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ def figure(value: float | None, like: float | None = None) -> str:
 
     With `like` it gets as many decimals as that number has, as a standard error should.
     """
-    if value is None:
+    if value is None or not math.isfinite(value):
         return DASH
     if value and abs(value) < 0.001 and like is None:
         return f"{value:.1e}".replace("-", MINUS)
@@ -40,14 +41,18 @@ def _places(value: float) -> int:
 
 def signed(value: float | None, like: float | None = None) -> str:
     """A difference, its sign always shown; `like` as for `figure`."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return DASH
     return ("" if value < 0 else "+") + figure(value, like)
 
 
 def share(value: float | None) -> str:
     """A share between 0 and 1 as a percentage: 57.2 %."""
-    return DASH if value is None else f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
+    return (
+        DASH
+        if value is None or not math.isfinite(value)
+        else f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
+    )
 
 
 def short(digest: Any) -> str:

@@ -33,7 +33,7 @@ class EvalRow(NamedTuple):
     cells: list[EvalReport | None]
     """One measurement a column."""
     difference: float | None
-    """Policy less reference."""
+    """Policy less baseline."""
     marks: list[Mark]
     n: int
 
@@ -42,6 +42,9 @@ class Evaluation(NamedTuple):
     """The evaluation table."""
 
     columns: list[str]
+    baseline: str
+    """What the policy is compared with: the reference, or the SFT model where it is the reference,
+    as it is in the first round."""
     metrics: dict[str, list[EvalRow]]
     """By metric: the whole first, then the slices by name."""
 
@@ -54,9 +57,11 @@ def evaluation(data: RoundData) -> Evaluation:
         values.setdefault(report.metric, {}).setdefault(report.slice, {})[name] = report
     seen = {name for slices in values.values() for row in slices.values() for name in row}
     columns = [*(name for name in ORDER if name in seen), *sorted(seen - set(ORDER))]
+    baseline = "sft" if "sft" in seen and "reference" not in seen else "reference"
     return Evaluation(
         columns=columns,
-        metrics={metric: _rows(metric, slices, columns) for metric, slices in values.items()},
+        baseline=baseline,
+        metrics={name: _rows(name, slices, columns, baseline) for name, slices in values.items()},
     )
 
 
@@ -69,7 +74,7 @@ def main_row(table: Evaluation) -> EvalRow | None:
 
 
 def _rows(
-    metric: str, slices: dict[str, dict[str, EvalReport]], columns: list[str]
+    metric: str, slices: dict[str, dict[str, EvalReport]], columns: list[str], baseline: str
 ) -> list[EvalRow]:
     low, high = _scale([report for row in slices.values() for report in row.values()])
     rows = []
@@ -81,7 +86,7 @@ def _rows(
                 metric=metric,
                 slice=name,
                 cells=cells,
-                difference=_difference(slices[name]),
+                difference=_difference(slices[name], baseline),
                 marks=marks,
                 n=max(cell.n for cell in cells if cell is not None),
             )
@@ -89,10 +94,10 @@ def _rows(
     return rows
 
 
-def _difference(row: dict[str, EvalReport]) -> float | None:
-    if "policy" not in row or "reference" not in row:
+def _difference(row: dict[str, EvalReport], baseline: str) -> float | None:
+    if "policy" not in row or baseline not in row:
         return None
-    return row["policy"].value - row["reference"].value
+    return row["policy"].value - row[baseline].value
 
 
 def _scale(reports: list[EvalReport]) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """The two forms of the report. Whatever models or people wrote is escaped in both."""
 
 import base64
+import math
 from functools import cache
 from typing import Any
 
@@ -105,7 +106,7 @@ def _training_facts(steps: list[dict[str, float]]) -> dict[str, float]:
         ("gradient_norm", np.median),
         ("tokens_per_second", np.median),
     ):
-        values = [step[key] for step in steps if key in step]
+        values = [step[key] for step in steps if math.isfinite(step.get(key, math.nan))]
         if values:
             facts[key] = float(summary(values))
     return facts

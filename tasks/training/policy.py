@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tasks.errors import ConfigError, DataError
+from tasks.training.cpu_linear import use_onednn
 
 PROBE_TOKENS = 8
 HEAD_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}
@@ -81,6 +82,8 @@ def load_policy(folder: str | Path, dtype: str, device: str) -> Policy:
     for parameter in model.parameters():
         # Own aligned memory: views into a mapped file may be computed on in another order.
         parameter.data = parameter.data.clone()
+    if place.type == "cpu" and dtype == "float32":
+        use_onednn(model)
     policy = Policy(model=model, device=place, dtype=dtype)
     _check_head(policy)
     return policy

@@ -254,12 +254,9 @@ def test_a_second_launcher_waits_until_the_first_child_is_gone(tmp_path: Path) -
             assert first.exit_code() is not None
 
 
-def test_a_folder_that_stays_held_is_an_error_that_names_the_holder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("infra.processes.supervisor.KILLED_SECONDS", -4.5)
+def test_a_folder_that_stays_held_is_an_error_that_names_the_holder(tmp_path: Path) -> None:
     sleeper = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
-    second = Supervised(sleeper, tmp_path, grace_seconds=0.1)
+    second = Supervised(sleeper, tmp_path, wait_seconds=0.2)
     with Supervised(sleeper, tmp_path), pytest.raises(HeldError, match="still works in"):
         second.__enter__()
 

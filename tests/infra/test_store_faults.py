@@ -3,11 +3,15 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
 
 import pytest
 
 from infra.storage import open_store
 from infra.storage_failures import failure
+from infra.storage_remote import S3_TRIES
 from tasks.errors import StorageError
 
 
@@ -86,10 +90,9 @@ def test_secrets_in_addresses_are_masked():
     assert "hunter2" not in told and "host:9000" in told
 
 
-@pytest.fixture
-def unreachable(monkeypatch):
+def s3_at(port, monkeypatch):
     for name, value in {
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "hunter2",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -98,10 +101,52 @@ def unreachable(monkeypatch):
     return open_store("s3://bucket/tso")
 
 
-def test_an_unreachable_store_is_a_storage_error_never_an_absent_object(unreachable):
+def test_an_unreachable_store_is_a_storage_error_never_an_absent_object(monkeypatch):
     with pytest.raises(StorageError, match="It cannot be reached") as caught:
-        unreachable.exists("a")
+        s3_at(9, monkeypatch).exists("a")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.fixture
+def stuttering_server():
+    """Answers each GET with the next status of `statuses`, the last one for ever."""
+
+    class Answer(BaseHTTPRequestHandler):
+        statuses: ClassVar[list[int]] = []
+        asked: ClassVar[list[int]] = []
+
+        def do_GET(self):
+            status = self.statuses[min(len(self.asked), len(self.statuses) - 1)]
+            self.asked.append(status)
+            self.send_response(status)
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+        def log_message(self, *given):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server, Answer
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("statuses", "asked"), [([503, 500, 200], 3), ([503], S3_TRIES), ([403], 1)]
+)
+def test_a_server_fault_is_retried_by_one_layer_a_refusal_is_not(
+    stuttering_server, monkeypatch, statuses, asked
+):
+    server, answer = stuttering_server
+    answer.statuses[:] = statuses
+    store = s3_at(server.server_port, monkeypatch)
+    if statuses[-1] == 200:
+        assert store.read("a") == b"hello"
+    else:
+        with pytest.raises(StorageError, match="could not read"):
+            store.read("a")
+    assert len(answer.asked) == asked
 
 
 def test_a_killed_writer_leaves_no_object(disk):

@@ -1,21 +1,24 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 
-from tasks.comparison_rules.all import All
 from tasks.candidates import candidate_of
+from tasks.comparison_rules.all import All
 from tasks.correction import CorrectionSettings, correct
 from tasks.errors import ConfigError
+from tasks.judges.rule import Rule
 from tasks.opinions import Annotator, questions, verdict_of
 from tasks.pairs import PromptPreferences
 from tasks.variants import load_variant
 from tests.opinion_makers import prompt, response
 
-RULE = {"kind": "rule"}
+SOUND = load_variant("tasks.judges", "simulated", judge={"kind": "rule"})
+ALL_PAIRS = load_variant("tasks.pair_rules", "all_above_margin")
 
 
 def simulated(**settings):
-    return load_variant("tasks.judges", "simulated", **{"judge": RULE, **settings})
+    return replace(SOUND, **settings)
 
 
 def pairs_from(judge, responses, seed=0):
@@ -35,7 +38,7 @@ def pairs_from(judge, responses, seed=0):
     view = PromptPreferences(
         preferences=preferences, candidates={one.response_id: one for one in candidates}
     )
-    return load_variant("tasks.pair_rules", "all_above_margin")({"p": view}, seed)
+    return ALL_PAIRS({"p": view}, seed)
 
 
 def test_a_judge_that_prefers_the_longer_text_always_chooses_the_longer():
@@ -55,7 +58,7 @@ def test_a_judge_that_prefers_the_first_shown_decides_nothing():
 
 
 def test_noise_reverses_a_comparison_alike_in_both_orders():
-    judge = simulated(judge={**RULE}, prefers_longer=1.0, noise=1.0)
+    judge = simulated(prefers_longer=1.0, noise=1.0)
     short, long = response("r1", "a"), response("r2", "bb")
     assert judge.compare(prompt(), short, long, "q").outcome == "first"
     assert judge.compare(prompt(), long, short, "q").outcome == "second"
@@ -83,10 +86,9 @@ def test_people_of_different_names_make_different_mistakes():
 def test_a_judge_that_has_to_be_asked_cannot_be_wrapped():
     asked = {"kind": "pairwise", "model": "m", "base_url": "http://x/v1"}
     with pytest.raises(ConfigError, match="'pairwise' has to be asked"):
-        simulated(judge=asked)
+        load_variant("tasks.judges", "simulated", judge=asked)
 
 
 def test_the_version_follows_every_fault():
     assert simulated(noise=0.1).version() != simulated(noise=0.2).version()
-    inner = {"kind": "rule", "margin": 0.5}
-    assert simulated(judge=inner).version() != simulated().version()
+    assert simulated(judge=Rule(margin=0.5)).version() != simulated().version()

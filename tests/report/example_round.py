@@ -13,31 +13,20 @@ from tasks.report import RoundData
 from tasks.tables import grouped
 
 CELLS: list[dict[str, Any]] = [
-    {"name": "human", "engine": "recorded", "model": "", "strength": 9, "samples": 1},
     {
-        "name": "large",
-        "engine": "openai",
-        "model": "org/large",
-        "strength": 3,
-        "samples": 1,
-        "temperature": 0.7,
-    },
-    {
-        "name": "policy",
-        "engine": "vllm",
-        "model": "policy",
-        "strength": 2,
-        "samples": 2,
-        "temperature": 1.0,
-    },
-    {
-        "name": "small",
-        "engine": "transformers",
-        "model": "models/small",
-        "strength": 1,
-        "samples": 1,
-        "temperature": 1.0,
-    },
+        "name": name,
+        "engine": engine,
+        "model": model,
+        "strength": strength,
+        "samples": samples,
+        "temperature": temperature,
+    }
+    for name, engine, model, strength, samples, temperature in (
+        ("human", "recorded", None, 9, 1, None),
+        ("large", "openai", "org/large", 3, 1, 0.7),
+        ("policy", "vllm", "policy", 2, 2, 1.0),
+        ("small", "transformers", "models/small", 1, 1, 1.0),
+    )
 ]
 _STRENGTH = {cell["name"]: cell["strength"] for cell in CELLS}
 _TIDE = (
@@ -70,7 +59,7 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
             "collect": {"kept": num_prompts, "duplicate": 14},
             "pair": {"kept": len(pairs), "near_equal": 31, "length_balance": 118, "truncated": 9},
             "score": {"already_solved": 47},
-            "train": {"too_long": 2},
+            "train": {"longer_than_max_tokens": 2},
         },
         steps=steps(random_, 120),
         evaluation=reports,
@@ -203,18 +192,18 @@ def _preference(said: list[Verdict], a: Response, b: Response) -> Preference:
         for kind in ("prior", "judge", "human")
     }
     prior, judge, human = by_kind.values()
-    decided_by, outcome, reason = "none", "dropped", "no_prior"
+    decided_by, outcome, reason = "none", "dropped", "uncompared"
     if human:
         decided_by, outcome, reason = "human", human[0], "human"
     elif judge and len(set(judge)) > 1:
         reason = "inconsistent"
-    elif judge and prior != judge[:1] and "human" in (a.cell, b.cell):
+    elif judge and prior not in ([], judge[:1]) and "human" in (a.cell, b.cell):
         reason = "protected_human"
     elif judge:
         decided_by, outcome = "judge", judge[0]
-        reason = "kept" if prior in ([], judge[:1]) else "swapped"
+        reason = "no_prior" if not prior else "kept" if prior == judge[:1] else "swapped"
     elif prior:
-        decided_by, outcome, reason = "prior", prior[0], "uncompared"
+        decided_by, outcome, reason = "prior", prior[0], "prior"
     against = {"a": "b", "b": "a"}.get(outcome)
     overruled = sorted({row.annotator for row in said if row.outcome == against})
     p = {"a": 0.1, "b": 0.9}.get(outcome, 0.5)

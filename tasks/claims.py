@@ -1,0 +1,92 @@
+"""Which rounds a flow run is to do, and whether its configuration may go on with one; pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.errors import ConfigError
+
+NOT_FROZEN = ("machine", "storage")
+"""Sections that may change in the middle of a round: they change no result."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """Binds a flow run to rounds, so that a retry continues them and never adds one."""
+
+    flow_run_id: str
+    """The flow run."""
+    first_index: int
+    """First round it does."""
+    last_index: int
+    """Last round it does; below first_index if there is nothing to do."""
+
+    @property
+    def indices(self) -> range:
+        """Its rounds."""
+        return range(self.first_index, self.last_index + 1)
+
+
+def new_claim(flow_run_id: str, committed: int, rounds: int, until: int | None) -> Claim:
+    """The claim of a flow run that begins when `committed` rounds are done.
+
+    `rounds` adds, an unfinished round counting as one; `until` is the number of rounds there
+    shall be. ConfigError if a number is below 1.
+    """
+    for name, value in (("rounds", rounds), ("until", until)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} is {value}; it must be 1 or more")
+    last = committed + rounds - 1 if until is None else until - 1
+    return Claim(flow_run_id=flow_run_id, first_index=committed, last_index=last)
+
+
+def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[str]:
+    """Dotted keys whose values differ, sorted."""
+    found = []
+    for key in sorted(before.keys() | after.keys()):
+        where = f"{path}{key}"
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += changed_keys(old, new, f"{where}.")
+        elif old != new:
+            found.append(where)
+    return found
+
+
+def round_config(
+    existing: Mapping[str, Any] | None,
+    config: Mapping[str, Any],
+    redo: Sequence[str],
+    round_index: int,
+) -> dict[str, Any]:
+    """What `rounds/N/config.json` shall hold: the configuration, and how often verbs were redone.
+
+    Raises ConfigError that names the keys if an unfinished round was begun with other settings
+    and no verb is redone.
+    """
+    if existing is None:
+        return {"config": dict(config), "redo": dict.fromkeys(redo, 1)}
+    changed = [
+        key
+        for key in changed_keys(existing["config"], config)
+        if key.partition(".")[0] not in NOT_FROZEN
+    ]
+    if changed and not redo:
+        raise ConfigError(
+            f"round {round_index} was begun with other values of {', '.join(changed)}. Finish it "
+            "with those, or name the verbs to do again: --set redo=[train] (what is kept is kept)"
+        )
+    counts = dict(existing["redo"])
+    for verb in redo:
+        counts[verb] = counts.get(verb, 0) + 1
+    return {"config": dict(config), "redo": counts}
+
+
+def frozen_facts_changed(frozen: Mapping[str, str], now: Mapping[str, str], run: str) -> None:
+    """Raise ConfigError that names the field if what the first round froze has changed."""
+    for field, value in now.items():
+        if frozen[field] != value:
+            raise ConfigError(
+                f"{field} of run {run!r} is frozen since its first round ({frozen[field][:16]}), "
+                f"now it is {value[:16]}. Put it back, or start another run"
+            )

@@ -1,0 +1,89 @@
+"""Door: evaluation answers and verdicts in, figures of policy, reference and SFT model out."""
+
+from infra.place import note, open_stage, records_of
+from infra.prefect.door import door
+from tasks.config import EvaluationSection
+from tasks.measuring import Measured, measure, reports, reward_accuracy
+from tasks.records import (
+    Artifact,
+    Checkpoint,
+    EvalReport,
+    Evaluated,
+    Place,
+    PreferencePair,
+    Prompt,
+    ReferenceScore,
+    Response,
+    Verdict,
+)
+from tasks.tables import to_table
+from tasks.variants import settings_of
+
+SEMANTICS = 1
+
+
+@door("evaluate")
+def evaluate(
+    prompts: Artifact,
+    answers: list[Artifact],
+    opinions: list[Artifact],
+    pairs: Artifact,
+    scores: list[Artifact],
+    policy: Checkpoint,
+    settings: EvaluationSection,
+    place: Place,
+) -> Evaluated:
+    """Measure the policy beside its reference and the SFT model, on the same prompts.
+
+    `scores` are the reference's and the policy's log-probabilities of the held-out pairs.
+    """
+    stage = open_stage(
+        place,
+        "evaluate",
+        settings={"metrics": settings_of(settings.metrics)},
+        inputs={
+            "prompts": prompts.content,
+            "pairs": pairs.content,
+            **{f"answers-{i}": one.content for i, one in enumerate(answers)},
+            **{f"opinions-{i}": one.content for i, one in enumerate(opinions)},
+            **{f"scores-{i}": one.content for i, one in enumerate(scores)},
+        },
+        fingerprints={
+            "policy": policy.sha256,
+            "reference": place.reference.sha256,
+            "sft": place.sft.sha256,
+        },
+        semantics=SEMANTICS,
+    )
+    if done := stage.finished():
+        return Evaluated(artifact=note(place, "evaluate", done.artifact), answers=answers)
+    measured = measure(
+        settings.metrics,
+        records_of(place, Prompt, prompts),
+        records_of(place, Response, answers),
+        records_of(place, Verdict, opinions),
+    )
+    checkpoints = {
+        "policy": policy.sha256,
+        "reference": place.reference.sha256,
+        "sft": place.sft.sha256,
+    }
+    rows = [*reports(measured, checkpoints), *_rewards(pairs, scores, policy, place)]
+    artifact = stage.commit(
+        tables={
+            "rows": (EvalReport, to_table(EvalReport, rows)),
+            "values": (Measured, to_table(Measured, measured)),
+        },
+        deterministic=True,
+    )
+    return Evaluated(artifact=note(place, "evaluate", artifact), answers=answers)
+
+
+def _rewards(
+    pairs: Artifact, scores: list[Artifact], policy: Checkpoint, place: Place
+) -> list[EvalReport]:
+    by_model = [
+        {row.response_id: row for row in records_of(place, ReferenceScore, one)} for one in scores
+    ]
+    held_out = records_of(place, PreferencePair, pairs, "held_out")
+    return reward_accuracy(held_out, by_model[0], by_model[1], policy.sha256)

@@ -1,0 +1,33 @@
+"""What the whole suite shares: local folders of its own, and one Prefect server."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
+
+@pytest.fixture(autouse=True)
+def own_work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has a work folder of its own; no store or preset comes from outside."""
+    monkeypatch.setenv("TSO_WORK", str(tmp_path / "work"))
+    monkeypatch.delenv("TSO_STORE", raising=False)
+    monkeypatch.delenv("TSO_PRESETS", raising=False)
+    return tmp_path / "work"
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """One Prefect server for the suite; flows without the heartbeat, which costs a second each."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    from prefect.testing.utilities import prefect_test_harness
+
+    with (
+        prefect_test_harness(server_startup_timeout=120),
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
+        yield

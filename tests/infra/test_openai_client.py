@@ -1,0 +1,318 @@
+import json
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.journal import Journal
+from infra.openai_client import Call, Client, Reply, api_key
+from tasks.errors import ConfigError, StorageError
+
+SECRET = "sk-very-secret-0123456789"
+
+
+class Server:
+    """A chat server whose `play(handler, n-th request for this text, text)` each test sets."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.keys: set[str] = set()
+        self.now = self.most = 0
+        self.play: Callable[..., None] = lambda handler, number, text: answer(handler, text)
+        self._lock = threading.Lock()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                server.handle(self)
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.handle_error = lambda *_: None  # type: ignore[method-assign]
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+
+    def handle(self, handler: BaseHTTPRequestHandler) -> None:
+        body = handler.rfile.read(int(handler.headers["Content-Length"]))
+        text = json.loads(body)["messages"][-1]["content"]
+        with self._lock:
+            self.asked[text] += 1
+            self.keys.add(handler.headers["Authorization"])
+            number = self.asked[text]
+            self.now += 1
+            self.most = max(self.most, self.now)
+        try:
+            self.play(handler, number, text)
+        finally:
+            with self._lock:
+                self.now -= 1
+
+
+def send(handler: Any, status: int, body: str, **headers: str) -> None:
+    handler.send_response(status)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", str(len(body)))
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+    handler.wfile.write(body.encode())
+
+
+def answer(handler: Any, text: str) -> None:
+    message = {"role": "assistant", "content": f"re: {text}"}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    head = {"id": "x", "object": "chat.completion", "created": 0, "model": "m"}
+    send(handler, 200, json.dumps({**head, "choices": [choice], "usage": usage}))
+
+
+def first_time(trouble: Callable[[Any], None]) -> Callable[..., None]:
+    """`trouble` for the first request of each text, then the answer."""
+
+    def play(handler: Any, number: int, text: str) -> None:
+        if number == 1:
+            trouble(handler)
+        else:
+            answer(handler, text)
+
+    return play
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = Server()
+    thread = threading.Thread(target=running.http.serve_forever, args=(0.02,))
+    thread.start()
+    yield running
+    running.http.shutdown()
+    running.http.server_close()
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", SECRET)
+
+
+def calls(*texts: str) -> list[Call]:
+    return [Call(id=text, messages=[{"role": "user", "content": text}]) for text in texts]
+
+
+def replies(server: Server, *texts: str, **settings: Any) -> dict[str, Reply]:
+    options = {"api_key_env": "TEST_KEY", "timeout_seconds": 5.0} | settings
+    with Client(base_url=server.url, model="m", **options) as client:
+        return {call.id: reply for call, reply in client.complete(calls(*texts))}
+
+
+def test_every_call_gets_its_own_reply_with_its_cost(server: Server) -> None:
+    got = replies(server, "a", "b", "c")
+    assert {name: reply.text for name, reply in got.items()} == {n: f"re: {n}" for n in "abc"}
+    assert (got["a"].prompt_tokens, got["a"].completion_tokens) == (3, 2)
+    assert (got["a"].finish_reason, got["a"].error) == ("stop", None)
+    assert server.keys == {f"Bearer {SECRET}"}
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        lambda handler: send(handler, 429, "{}", Retry_After="0.1"),
+        lambda handler: send(handler, 500, "{}"),
+        lambda handler: time.sleep(0.6),
+        lambda handler: handler.connection.close(),
+        lambda handler: cut_in_the_body(handler),
+    ],
+    ids=["429", "500", "timeout", "no answer", "cut body"],
+)
+def test_passing_trouble_is_tried_again(server: Server, trouble: Callable[[Any], None]) -> None:
+    server.play = first_time(trouble)
+    got = replies(server, "a", timeout_seconds=0.4)
+    assert got["a"].text == "re: a"
+    assert server.asked["a"] == 2
+
+
+def cut_in_the_body(handler: Any) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b'{"choices": [')
+    handler.wfile.flush()
+    handler.connection.close()
+
+
+def test_retry_after_is_waited_for(server: Server) -> None:
+    server.play = first_time(lambda handler: send(handler, 429, "{}", Retry_After="1"))
+    started = time.monotonic()
+    assert replies(server, "a")["a"].error is None
+    assert time.monotonic() - started >= 1
+
+
+def test_retries_have_one_layer_and_an_end(server: Server) -> None:
+    server.play = lambda handler, number, text: send(handler, 503, "{}", Retry_After_Ms="1")
+    got = replies(server, "a", max_retries=3)
+    assert server.asked["a"] == 4
+    assert "InternalServerError" in (got["a"].error or "")
+    assert not got["a"].hopeless
+
+
+@pytest.mark.parametrize("body", ['{"choices": [', "{}", '{"choices": []}', "[1]", '"text"'])
+def test_a_reply_that_is_no_completion_is_an_error_of_its_call_only(
+    server: Server, body: str
+) -> None:
+    def play(handler: Any, number: int, text: str) -> None:
+        send(handler, 200, body) if text == "bad" else answer(handler, text)
+
+    server.play = play
+    got = replies(server, "a", "bad", "b")
+    assert got["bad"].text is None
+    assert got["bad"].error
+    assert {got["a"].text, got["b"].text} == {"re: a", "re: b"}
+
+
+def test_a_web_page_instead_of_json_is_an_error(server: Server) -> None:
+    def play(handler: Any, number: int, text: str) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/html")
+        handler.end_headers()
+        handler.wfile.write(b"<html>maintenance</html>")
+
+    server.play = play
+    assert "maintenance" in (replies(server, "a")["a"].error or "")
+
+
+def test_a_reply_without_text_is_empty_not_an_error(server: Server) -> None:
+    body = {"choices": [{"index": 0, "message": {"role": "assistant", "content": None}}]}
+    server.play = lambda handler, number, text: send(handler, 200, json.dumps(body))
+    reply = replies(server, "a")["a"]
+    assert (reply.text, reply.error, reply.finish_reason) == ("", None, "unknown")
+
+
+def test_a_refused_key_stops_the_batch_and_is_never_shown(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    complaint = json.dumps({"error": {"message": f"Incorrect API key provided: {SECRET}"}})
+    server.play = lambda handler, number, text: send(handler, 401, complaint)
+    with caplog.at_level(logging.DEBUG):
+        got = replies(server, *map(str, range(50)), concurrency=2)
+    assert sum(server.asked.values()) <= 2
+    assert all(reply.hopeless and "key is refused" in (reply.error or "") for reply in got.values())
+    shown = caplog.text + "".join(map(repr, got.values()))
+    assert "Incorrect API key provided: <key>" in shown
+    assert SECRET not in "".join(map(repr, got.values()))
+    assert f"Bearer {SECRET}" not in caplog.text
+
+
+def test_the_key_is_in_no_log_of_a_working_call(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        client = Client(base_url=server.url, model="m", api_key_env="TEST_KEY")
+        with client:
+            assert [reply.error for _, reply in client.complete(calls("a"))] == [None]
+            assert SECRET not in repr(client) + repr(vars(client))
+    assert SECRET not in caplog.text
+
+
+def test_a_dead_server_is_given_up_on_after_some_calls() -> None:
+    with Client(base_url="http://127.0.0.1:9/v1", model="m", max_retries=0,
+                concurrency=1, give_up_after=3) as client:  # fmt: skip
+        got = [reply for _, reply in client.complete(calls(*"abcdef"))]
+    assert len(got) == 6
+    assert all(reply.error for reply in got)
+    assert sum("not sent" in (reply.error or "") for reply in got) == 3
+
+
+def test_a_key_that_is_not_set_is_an_error_before_the_first_call(server: Server) -> None:
+    with pytest.raises(ConfigError, match="'NO_SUCH_KEY', which is not set"):
+        replies(server, "a", api_key_env="NO_SUCH_KEY")
+    assert not server.asked
+
+
+def test_a_key_with_odd_characters_is_refused_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", "sk-sécret")
+    with pytest.raises(ConfigError) as caught:
+        api_key("TEST_KEY")
+    assert "sécret" not in str(caught.value)
+
+
+def test_at_most_concurrency_calls_are_under_way(server: Server) -> None:
+    def play(handler: Any, number: int, text: str) -> None:
+        time.sleep(0.05)
+        answer(handler, text)
+
+    server.play = play
+    assert len(replies(server, *map(str, range(30)), concurrency=5)) == 30
+    assert 1 < server.most <= 5
+
+
+def test_what_the_journal_has_is_not_called_again(server: Server, tmp_path: Path) -> None:
+    log = tmp_path / "items.jsonl"
+    first = replies(server, "a", "b", journal=Journal(tmp_path / "journal"), item_log=log)
+    again = replies(server, "a", "b", "c", journal=Journal(tmp_path / "journal"), item_log=log)
+    assert server.asked == {"a": 1, "b": 1, "c": 1}
+    assert (again["a"].text, again["a"].from_journal) == (first["a"].text, True)
+    assert not again["c"].from_journal
+    items = [json.loads(line)["item"] for line in log.read_text().splitlines()]
+    assert sorted(items) == ["a", "b", "c"]
+
+
+def test_failures_are_not_journalled(server: Server, tmp_path: Path) -> None:
+    server.play = first_time(lambda handler: send(handler, 400, "{}"))
+    assert replies(server, "a", journal=Journal(tmp_path / "journal"))["a"].error
+    assert replies(server, "a", journal=Journal(tmp_path / "journal"))["a"].text == "re: a"
+
+
+def test_other_settings_or_another_id_are_another_call() -> None:
+    client = Client(base_url="http://x/v1", model="m")
+    messages: Any = [{"role": "user", "content": "a"}]
+    asked = [
+        Call(id="1", messages=messages),
+        Call(id="2", messages=messages),
+        Call(id="1", messages=messages, settings={"temperature": 1}),
+    ]
+    assert len({client.call_digest(call) for call in asked}) == 3
+
+
+def test_a_reply_that_cannot_be_kept_ends_the_batch(server: Server, tmp_path: Path) -> None:
+    class Full(Journal):
+        def append(self, call: str, reply: dict[str, Any]) -> None:
+            raise StorageError("disk full")
+
+    with pytest.raises(StorageError, match="disk full"):
+        replies(server, *map(str, range(50)), journal=Full(tmp_path / "j"), concurrency=2)
+    assert sum(server.asked.values()) <= 4
+
+
+def test_an_error_in_the_callers_iterator_comes_back(server: Server) -> None:
+    def broken() -> Iterator[Call]:
+        yield from calls("a")
+        raise ZeroDivisionError
+
+    with (
+        Client(base_url=server.url, model="m", concurrency=1) as client,
+        pytest.raises(ZeroDivisionError),
+    ):
+        list(client.complete(broken()))
+
+
+def test_closing_early_abandons_calls_under_way_at_once(server: Server) -> None:
+    def play(handler: Any, number: int, text: str) -> None:
+        if text != "quick":
+            time.sleep(1.5)
+        answer(handler, text)
+
+    server.play = play
+    with Client(base_url=server.url, model="m", concurrency=4) as client:
+        running = iter(client.complete(calls("quick", *map(str, range(20)))))
+        assert next(running)[0].id == "quick"
+        started = time.monotonic()
+        running.close()  # type: ignore[attr-defined]
+        assert time.monotonic() - started < 1
+    assert sum(server.asked.values()) <= 6
