@@ -13,7 +13,7 @@ from tasks.evaluate import evaluate
 from tasks.judge import judge
 from tasks.model_matrix import evaluation_cells
 from tasks.pair import pair
-from tasks.records import Place, RoundWork
+from tasks.records import Artifact, Checkpoint, Evaluated, Place, RoundWork
 from tasks.refresh import refresh
 from tasks.rounds import claimed
 from tasks.sample import resolve_matrix, sample
@@ -50,58 +50,36 @@ def tso_round(config: Config, place: Place) -> bool:
     prompts = collect(config.prompts, place)
     if prompts is None:
         return False
+    asked, training = prompts.train, config.training
     cells = resolve_matrix(config.matrix, place)
-    responses = sample(prompts.train, cells, "train", place)
-    verdicts = judge(prompts.train, responses, config.judges, config.comparisons, "train", place)
-    feedback = annotate(
-        prompts.train, responses, verdicts, config.annotate, config.comparisons, place
-    )
-    pairs = pair(feedback, config.correction, config.pairs, place)
-    scores = score(
-        "reference",
-        prompts.train,
-        feedback.responses,
-        pairs,
-        place.reference,
-        config.training,
-        place,
-    )
-    trained = train(
-        prompts.train,
-        feedback.responses,
-        pairs,
-        scores,
-        config.training,
-        config.pairs.filters,
-        place,
-    )
-
-    answers = sample(
-        prompts.evaluation, evaluation_cells(config, trained.policy, place), "evaluation", place
-    )
-    opinions = judge(
-        prompts.evaluation,
-        answers,
-        config.evaluation.judges,
-        config.evaluation.comparisons,
-        "evaluation",
-        place,
-    )
-    held_out = score(
-        "policy", prompts.train, feedback.responses, pairs, trained.policy, config.training, place
-    )
-    report = evaluate(
-        prompts.evaluation,
-        answers,
-        opinions,
-        pairs,
-        [scores, held_out],
-        trained.policy,
-        config.evaluation,
-        place,
-    )
+    responses = sample(asked, cells, "train", place)
+    verdicts = judge(asked, responses, config.judges, config.comparisons, "train", place)
+    feedback = annotate(asked, responses, verdicts, config.annotate, config.comparisons, place)
+    pairs = pair(asked, feedback, config.correction, config.pairs, place)
+    answered = feedback.responses
+    scores = score("reference", asked, answered, pairs, place.reference, training, place)
+    trained = train(asked, answered, pairs, scores, training, config.pairs.filters, place)
+    held_out = score("policy", asked, answered, pairs, trained.policy, training, place)
+    report = measure(prompts.evaluation, pairs, [scores, held_out], trained.policy, config, place)
     work = RoundWork(
         prompts=prompts, feedback=feedback, pairs=pairs, trained=trained, report=report
     )
     refresh(work, config, place)
     return True
+
+
+def measure(
+    prompts: Artifact,
+    pairs: Artifact,
+    scores: list[Artifact],
+    policy: Checkpoint,
+    config: Config,
+    place: Place,
+) -> Evaluated:
+    """Let policy, reference and SFT model answer evaluation prompts, through the same doors."""
+    settings = config.evaluation
+    answers = sample(prompts, evaluation_cells(config, policy, place), "evaluation", place)
+    judges, comparisons = settings.judges, settings.comparisons
+    opinions = judge(prompts, answers, judges, comparisons, "evaluation", place)
+    report: Evaluated = evaluate(prompts, answers, opinions, pairs, scores, policy, settings, place)
+    return report

@@ -71,7 +71,7 @@ def _work(
     candidates = candidates_of(answers.values(), place.strengths)
     made = comparisons_of(candidates, comparisons, place.seed)
     picked = budgeted(made, settings.budget, place.seed) if settings.people else []
-    simulated = simulated_verdicts(picked, asked, answers, settings.people)
+    simulated = simulated_verdicts(picked, asked, answers, settings.people, place.seed)
     from_files, skipped = verdicts_of_rows(_rows(settings.verdict_files), answers)
     written = written_responses(_rows(settings.response_files), asked, answers)
     rows = [*simulated, *from_files, *written.verdicts]

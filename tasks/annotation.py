@@ -1,20 +1,21 @@
 """What people say and write: which comparisons they see, and their rows as records."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import cycle
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from tasks.canonical import short_id
 from tasks.errors import DataError
-from tasks.judging import Asked
-from tasks.opinions import Annotator, Question, verdict_of
-from tasks.prompts import messages_of, prompt_id
-from tasks.records import Prompt, Response, Verdict
+from tasks.opinions import Annotator, questions, verdict_of
+from tasks.prompts import check_text, messages_of, prompt_id
+from tasks.records import FirstShown, Prompt, Response, Verdict
 from tasks.seeds import uniform_of
 
 WRITTEN_CELL = "people"
 """Cell name of responses that annotators write."""
 VERDICT_FIELDS = {"prompt_id", "a_id", "b_id", "annotator", "outcome", "strength", "first_shown"}
+SHOWN = get_args(FirstShown)
 RESPONSE_FIELDS = {"prompt_id", "messages", "prompt", "response", "annotator", "better_than"}
 OUTCOMES = ("a", "b", "tie", "both_bad", "skip")
 MIRRORED = {"a": "b", "b": "a"}
@@ -45,16 +46,25 @@ def simulated_verdicts(
     prompts: Mapping[str, Prompt],
     responses: Mapping[str, Response],
     people: Mapping[str, Any],
+    seed: int,
 ) -> list[Verdict]:
-    """One verdict of one simulated person on each comparison, the people taking turns."""
+    """One verdict of one simulated person on each comparison, the people taking turns.
+
+    Each sees the two responses in an order that `seed` picks, and errs in a way of their own.
+    """
+    named = {name: _named(people[name], name) for name in sorted(people)}
     verdicts = []
-    for (prompt, (a_id, b_id)), name in zip(picked, cycle(sorted(people)), strict=False):
-        question = Question(prompt_id=prompt, first_id=a_id, second_id=b_id)
-        asked = Asked(question, prompts[prompt], responses[a_id], responses[b_id])
-        person = Annotator(name=name, kind="human")
-        opinion = people[name].compare(asked.prompt, asked.first, asked.second, question.id)
-        verdicts.append(verdict_of(opinion, question, person))
+    for (prompt, ids), name in zip(picked, cycle(named), strict=False):
+        [question] = questions(prompt, ids, both_orders=False, seed=seed)
+        first, second = responses[question.first_id], responses[question.second_id]
+        opinion = named[name].compare(prompts[prompt], first, second, question.id)
+        verdicts.append(verdict_of(opinion, question, Annotator(name=name, kind="human")))
     return verdicts
+
+
+def _named(person: Any, name: str) -> Any:
+    """`person` under `name`: what a simulated person gets wrong depends on it."""
+    return replace(person, name=name) if hasattr(person, "name") else person
 
 
 def verdicts_of_rows(
@@ -69,8 +79,10 @@ def verdicts_of_rows(
     others = 0
     for where, fields in rows:
         _check_fields(fields, VERDICT_FIELDS, where)
-        ids = [fields.get("a_id"), fields.get("b_id")]
-        if any(one not in responses for one in ids):
+        for name in ("a_id", "b_id"):
+            if not isinstance(fields.get(name), str):
+                raise DataError(f"{where}: {name} is {fields.get(name)!r}, needs a response's id")
+        if any(fields[name] not in responses for name in ("a_id", "b_id")):
             others += 1
             continue
         verdict = _verdict(fields, responses, where)
@@ -94,24 +106,50 @@ def _verdict(fields: Mapping[str, Any], responses: Mapping[str, Response], where
         raise DataError(f"{where}: compares {first.response_id} with itself")
     if first.prompt_id != second.prompt_id:
         raise DataError(f"{where}: {first.response_id} and {second.response_id} answer two prompts")
-    if fields.get("outcome") not in OUTCOMES:
+    if fields.get("prompt_id") not in (None, first.prompt_id):
         raise DataError(
-            f"{where}: outcome is {fields.get('outcome')!r}; allowed: {', '.join(OUTCOMES)}"
+            f"{where}: prompt_id is {fields['prompt_id']!r}, but the responses answer "
+            f"{first.prompt_id!r}"
         )
+    outcome = _one_of(OUTCOMES, fields, "outcome", None, where)
+    shown = _one_of(SHOWN, fields, "first_shown", "unknown", where)
     swapped = first.response_id > second.response_id
-    outcome = fields["outcome"]
-    shown = fields.get("first_shown", "unknown")
     return _human_verdict(
         prompt=first.prompt_id,
         ids=sorted((first.response_id, second.response_id)),
         annotator=str(fields["annotator"]),
         outcome=MIRRORED.get(outcome, outcome) if swapped else outcome,
         first_shown=MIRRORED.get(shown, shown) if swapped else shown,
+        strength=_strength(fields, where),
     )
 
 
+def _one_of(
+    allowed: Sequence[str], fields: Mapping[str, Any], name: str, default: str | None, where: str
+) -> str:
+    value = fields.get(name, default)
+    if value not in allowed:
+        raise DataError(f"{where}: {name} is {value!r}; allowed: {', '.join(allowed)}")
+    return str(value)
+
+
+def _strength(fields: Mapping[str, Any], where: str) -> float | None:
+    value = fields.get("strength")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise DataError(f"{where}: strength is {value!r}; allowed: a number from 0 to 1")
+    return float(value)
+
+
 def _human_verdict(
-    *, prompt: str, ids: Sequence[str], annotator: str, outcome: str, first_shown: str = "unknown"
+    *,
+    prompt: str,
+    ids: Sequence[str],
+    annotator: str,
+    outcome: str,
+    first_shown: str = "unknown",
+    strength: float | None = None,
 ) -> Verdict:
     return Verdict(
         prompt_id=prompt,
@@ -127,7 +165,7 @@ def _human_verdict(
         p_b_wins=None,
         score=None,
         scale=None,
-        strength=None,
+        strength=strength,
         reply=None,
         session=None,
         duration_seconds=None,
@@ -156,6 +194,8 @@ def written_responses(
             others += 1
             continue
         response = _written(fields, prompt, len(written), where)
+        if response.response_id in written:
+            raise DataError(f"{where}: {fields['annotator']!r} wrote this before; keep one row")
         worse = fields.get("better_than", by_prompt.get(prompt, []))
         written[response.response_id] = response
         verdicts += _preferred(response, worse, responses, str(fields["annotator"]), where)
@@ -166,6 +206,7 @@ def _written(fields: Mapping[str, Any], prompt: str, index: int, where: str) -> 
     text = fields.get("response")
     if not isinstance(text, str) or not text.strip():
         raise DataError(f"{where}: response is {text!r:.80}, needs a text")
+    check_text(text, where)
     generator = f"human:{fields['annotator']}"
     return Response(
         response_id=short_id(prompt, generator, 0, text),
@@ -191,7 +232,7 @@ def _preferred(
     where: str,
 ) -> list[Verdict]:
     verdicts = []
-    for other in worse:
+    for other in dict.fromkeys(worse):
         if other not in responses or responses[other].prompt_id != response.prompt_id:
             raise DataError(f"{where}: better_than names {other!r}, no response to this prompt")
         if responses[other].text.strip() == response.text.strip():

@@ -53,18 +53,18 @@ class Reporter:
     """Appends events to WORKDIR/progress.jsonl; each line is also the heartbeat."""
 
     def __init__(self, workdir: Path) -> None:
-        self._file = (workdir / PROGRESS).open("a", encoding="utf-8")
+        self._path = workdir / PROGRESS
+        self._path.touch()
         self._stop_asked = False
 
     def event(self, event: str, **fields: Any) -> None:
         """Append {"event": event, ...} as one line, visible to the launcher at once."""
-        self._file.write(json.dumps({"event": event, **fields}) + "\n")
-        self._file.flush()
+        _append(self._path, json.dumps({"event": event, **fields}) + "\n")
         self.check_stopped()
 
     def beat(self) -> None:
         """Say that work goes on without an event: renews the heartbeat."""
-        os.utime(self._file.fileno())
+        os.utime(self._path)
         self.check_stopped()
 
     def check_stopped(self) -> None:
@@ -83,6 +83,15 @@ class Reporter:
         signal.signal(signal.SIGTERM, handle)
 
 
+def _append(path: str | Path, text: str) -> None:
+    """Add `text` to the file in one write, so that lines of several processes do not mix."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
 class ItemLog:
     """Appends one line per item before it is worked on, so that repeated work can be seen.
 
@@ -98,12 +107,7 @@ class ItemLog:
         if self._path is None:
             return
         line = {"stage": self._stage, "pid": os.getpid()}
-        lines = "".join(json.dumps({**line, "item": item}) + "\n" for item in items)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(descriptor, lines.encode())
-        finally:
-            os.close(descriptor)
+        _append(self._path, "".join(json.dumps({**line, "item": item}) + "\n" for item in items))
 
 
 def read_spec(workdir: Path) -> dict[str, Any]:

@@ -57,15 +57,17 @@ def round_config(
     existing: Mapping[str, Any] | None,
     config: Mapping[str, Any],
     redo: Sequence[str],
+    claim: Claim,
     round_index: int,
 ) -> dict[str, Any]:
     """What `rounds/N/config.json` shall hold: the configuration, and how often verbs were redone.
 
-    Raises ConfigError that names the keys if an unfinished round was begun with other settings
-    and no verb is redone.
+    A flow run redoes once: its retry goes on with what it has redone. Raises ConfigError that
+    names the keys if an unfinished round was begun with other settings and no verb is redone.
     """
+    asked = [claim.flow_run_id] if redo else []
     if existing is None:
-        return {"config": dict(config), "redo": dict.fromkeys(redo, 1)}
+        return {"config": dict(config), "redo": dict.fromkeys(redo, 1), "redo_by": asked}
     changed = [
         key
         for key in changed_keys(existing["config"], config)
@@ -76,10 +78,11 @@ def round_config(
             f"round {round_index} was begun with other values of {', '.join(changed)}. Finish it "
             "with those, or name the verbs to do again: --set redo=[train] (what is kept is kept)"
         )
-    counts = dict(existing["redo"])
-    for verb in redo:
-        counts[verb] = counts.get(verb, 0) + 1
-    return {"config": dict(config), "redo": counts}
+    counts, before = dict(existing["redo"]), list(existing["redo_by"])
+    if claim.flow_run_id not in before:
+        counts |= {verb: counts.get(verb, 0) + 1 for verb in redo}
+        before += asked
+    return {"config": dict(config), "redo": counts, "redo_by": before}
 
 
 def frozen_facts_changed(frozen: Mapping[str, str], now: Mapping[str, str], run: str) -> None:

@@ -13,14 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tasks.canonical import digest
 from tasks.correction import CorrectionSettings
 from tasks.errors import ConfigError
-from tasks.variants import (
-    NotInKey,
-    chosen_from,
-    first_problem,
-    load_variant,
-    plain,
-    settings_of,
-)
+from tasks.variants import NotInKey, built, chosen_from, first_problem, plain, settings_of
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -98,7 +91,7 @@ class CellSection(DecodingSection):
             return value
         own = {key: item for key, item in value.items() if key in cls.model_fields}
         rest = {key: item for key, item in value.items() if key not in cls.model_fields}
-        engine = load_variant("infra.engines", own.pop("engine"), **rest)
+        engine = built("infra.engines", own.pop("engine"), rest)
         return {**own, "engine": engine}
 
 
@@ -270,7 +263,7 @@ def plain_config(config: Config) -> dict[str, Any]:
 
 def with_overrides(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """`data` with dotted keys replaced, e.g. {"matrix.large.temperature": 1}."""
-    result = _copied(data)
+    result: dict[str, Any] = _copied(data)
     for dotted, value in overrides.items():
         *path, last = dotted.split(".")
         place = result

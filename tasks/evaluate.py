@@ -2,6 +2,7 @@
 
 from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
+from infra.stages import Stage
 from tasks.config import EvaluationSection
 from tasks.measuring import Measured, measure, reports, reward_accuracy
 from tasks.records import (
@@ -37,6 +38,11 @@ def evaluate(
 
     `scores` are the reference's and the policy's log-probabilities of the held-out pairs.
     """
+    checkpoints = {
+        "policy": policy.sha256,
+        "reference": place.reference.sha256,
+        "sft": place.sft.sha256,
+    }
     stage = open_stage(
         place,
         "evaluate",
@@ -48,35 +54,42 @@ def evaluate(
             **{f"opinions-{i}": one.content for i, one in enumerate(opinions)},
             **{f"scores-{i}": one.content for i, one in enumerate(scores)},
         },
-        fingerprints={
-            "policy": policy.sha256,
-            "reference": place.reference.sha256,
-            "sft": place.sft.sha256,
-        },
+        fingerprints=checkpoints,
         semantics=SEMANTICS,
     )
-    if done := stage.finished():
-        return Evaluated(artifact=note(place, "evaluate", done.artifact), answers=answers)
-    measured = measure(
+    done = stage.finished()
+    if done is None:
+        measured = _measured(prompts, answers, opinions, settings, place)
+        rows = [*reports(measured, checkpoints), *_rewards(pairs, scores, policy, place)]
+        artifact = _commit(stage, rows, measured)
+    else:
+        artifact = done.artifact
+    return Evaluated(artifact=note(place, "evaluate", artifact), answers=answers)
+
+
+def _measured(
+    prompts: Artifact,
+    answers: list[Artifact],
+    opinions: list[Artifact],
+    settings: EvaluationSection,
+    place: Place,
+) -> list[Measured]:
+    return measure(
         settings.metrics,
         records_of(place, Prompt, prompts),
         records_of(place, Response, answers),
         records_of(place, Verdict, opinions),
     )
-    checkpoints = {
-        "policy": policy.sha256,
-        "reference": place.reference.sha256,
-        "sft": place.sft.sha256,
-    }
-    rows = [*reports(measured, checkpoints), *_rewards(pairs, scores, policy, place)]
-    artifact = stage.commit(
+
+
+def _commit(stage: Stage, rows: list[EvalReport], measured: list[Measured]) -> Artifact:
+    return stage.commit(
         tables={
             "rows": (EvalReport, to_table(EvalReport, rows)),
             "values": (Measured, to_table(Measured, measured)),
         },
         deterministic=True,
     )
-    return Evaluated(artifact=note(place, "evaluate", artifact), answers=answers)
 
 
 def _rewards(

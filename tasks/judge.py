@@ -4,16 +4,15 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from infra.openai_client import Call, Client, Reply
-from infra.progress import progress
-
 from infra.journal import Journal
+from infra.openai_client import Call, Client, Reply
 from infra.place import note, open_stage, records_of, store_of
 from infra.prefect.door import door
+from infra.progress import progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks.canonical import digest
-from tasks.errors import DataError
+from tasks.errors import ConfigError, DataError
 from tasks.judging import (
     Asked,
     asked_in_shards,
@@ -134,13 +133,17 @@ def _client(stage: Stage, judge: Any, place: Place) -> AbstractContextManager[Cl
         concurrency=judge.concurrency,
         journal=journal,
         item_log=work_root() / "items.jsonl",
+        stage=stage.digest,
     )
 
 
 def _verdicts_of_client(
     client: Client, asked: list[Asked], judge: Any, annotator: Annotator
 ) -> list[Verdict]:
-    """Ask about every pair of a shard; DataError after all of them if some got no reply."""
+    """Ask about every pair of a shard.
+
+    Raises, after all of them, ConnectionError if some got no reply, or ConfigError if none can.
+    """
     calls = {_call_id(one, judge): one for one in asked}
     wanted = [
         Call(
@@ -151,11 +154,12 @@ def _verdicts_of_client(
         for call_id, one in calls.items()
     ]
     replies: dict[str, Reply] = {call.id: reply for call, reply in client.complete(wanted)}
-    failed = [reply.error for reply in replies.values() if reply.error]
+    failed = [reply for reply in replies.values() if reply.error]
     if failed:
-        raise ConnectionError(
+        hopeless = any(reply.hopeless for reply in failed)
+        raise (ConfigError if hopeless else ConnectionError)(
             f"judge {annotator.name!r}: {len(failed)} of {len(asked)} calls failed, first: "
-            f"{failed[0]}. What was answered is kept; the next attempt asks only for the rest"
+            f"{failed[0].error}. What was answered is kept; the next attempt asks only for the rest"
         )
     return [
         verdict_of(_opinion(judge, replies[call_id]), one.question, annotator)
@@ -170,6 +174,8 @@ def _call_id(one: Asked, judge: Any) -> str:
 
 
 def _opinion(judge: Any, reply: Reply) -> Opinion:
+    if reply.finish_reason == "length":  # cut off: what looks like a verdict may be its reasoning
+        return Opinion(outcome="unparsed", reply=reply.text)
     opinion = judge.parse(reply.text or "")
     if not isinstance(opinion, Opinion):
         raise DataError(f"judge {type(judge).__name__}.parse returned {opinion!r}, not an Opinion")

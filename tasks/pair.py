@@ -6,13 +6,14 @@ from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
 from tasks.errors import DataError
 from tasks.judging import candidates_of
-from tasks.pairing import pairs_of, split_pairs
+from tasks.pairing import Paired, pairs_of, split_pairs
 from tasks.records import (
     Artifact,
     Feedback,
     Place,
     Preference,
     PreferencePair,
+    Prompt,
     Response,
     Verdict,
 )
@@ -25,7 +26,11 @@ SEMANTICS = 1
 
 @door("pair")
 def pair(
-    feedback: Feedback, correction: CorrectionSettings, settings: PairsSection, place: Place
+    prompts: Artifact,
+    feedback: Feedback,
+    correction: CorrectionSettings,
+    settings: PairsSection,
+    place: Place,
 ) -> Artifact:
     """Make the round's preference pairs; DataError with all counts if none is left.
 
@@ -33,6 +38,7 @@ def pair(
     prior (the presumed order as verdicts).
     """
     inputs = {
+        "prompts": prompts.content,
         **{f"responses-{i}": one.content for i, one in enumerate(feedback.responses)},
         **{f"verdicts-{i}": one.content for i, one in enumerate(feedback.verdicts)},
     }
@@ -50,19 +56,9 @@ def pair(
     )
     if done := stage.finished():
         return note(place, "pair", done.artifact)
-    responses = records_of(place, Response, feedback.responses)
-    made = pairs_of(
-        candidates_of(responses, place.strengths),
-        records_of(place, Verdict, feedback.verdicts),
-        by_id(responses),
-        correction,
-        settings.rule,
-        settings.filters,
-        place.seed,
-    )
-    if not made.pairs:
-        raise DataError(f"no preference pair is left of round {place.round_index}: {made.counts}")
-    training, held_out = split_pairs(made.pairs, settings.held_out_share, place.seed)
+    made = _made(feedback, correction, settings, place)
+    groups = {one.prompt_id: one.group_id for one in records_of(place, Prompt, prompts)}
+    training, held_out = split_pairs(made.pairs, groups, settings.held_out_share, place.seed)
     artifact = stage.commit(
         tables={
             "rows": (PreferencePair, to_table(PreferencePair, training)),
@@ -74,3 +70,20 @@ def pair(
         deterministic=True,
     )
     return note(place, "pair", artifact)
+
+
+def _made(
+    feedback: Feedback, correction: CorrectionSettings, settings: PairsSection, place: Place
+) -> Paired:
+    responses = records_of(place, Response, feedback.responses)
+    made = pairs_of(
+        candidates_of(responses, place.strengths),
+        records_of(place, Verdict, feedback.verdicts),
+        by_id(responses),
+        correction,
+        settings,
+        place.seed,
+    )
+    if not made.pairs:
+        raise DataError(f"no preference pair is left of round {place.round_index}: {made.counts}")
+    return made

@@ -1,9 +1,10 @@
-"""From verdicts to preference pairs: prior, correction, a pair rule, filters, weights; all counted."""
+"""From verdicts to preference pairs: prior, correction, rule, filters, weights; all counted."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tasks.candidates import Candidate
+from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings, correct, prior_verdicts
 from tasks.pairs import PairView, PromptPreferences, reweigh
 from tasks.records import Preference, PreferencePair, Response, Verdict
@@ -27,8 +28,7 @@ def pairs_of(
     verdicts: Sequence[Verdict],
     responses: Mapping[str, Response],
     correction: CorrectionSettings,
-    rule: Any,
-    filters: Sequence[Any],
+    settings: PairsSection,
     seed: int,
 ) -> Paired:
     """Correct the preferences of every prompt, make pairs of them, and filter the pairs."""
@@ -42,8 +42,9 @@ def pairs_of(
             preferences=correct([*presumed, *spoken.get(prompt_id, [])], members, correction),
             candidates={one.response_id: one for one in members},
         )
-    made = rule(by_prompt, seed)
-    dropped = filtered(made, responses, [one for one in filters if one.STAGE == "paired"], {})
+    made = settings.rule(by_prompt, seed)
+    filters = [one for one in settings.filters if one.STAGE == "paired"]
+    dropped = filtered(made, responses, filters, {})
     kept = reweigh([pair for pair in made if pair.pair_id not in dropped])
     preferences = [one for prompt in by_prompt.values() for one in prompt.preferences]
     counts = _counts(preferences, made, dropped, kept)
@@ -80,13 +81,16 @@ def filtered(
 
 
 def split_pairs(
-    pairs: Sequence[PreferencePair], held_out_share: float, seed: int
+    pairs: Sequence[PreferencePair], groups: Mapping[str, str], held_out_share: float, seed: int
 ) -> tuple[list[PreferencePair], list[PreferencePair]]:
-    """Pairs to train on and pairs that only measure reward accuracy, split by prompt."""
+    """Pairs to train on and pairs that only measure reward accuracy.
+
+    `groups` is group_id by prompt_id: near-duplicates stand on one side.
+    """
     held_out = {
-        pair.prompt_id
-        for pair in pairs
-        if uniform_of(seed, "held_out_pairs", pair.prompt_id) < held_out_share
+        prompt_id
+        for prompt_id in {pair.prompt_id for pair in pairs}
+        if uniform_of(seed, "held_out_pairs", groups[prompt_id]) < held_out_share
     }
     return (
         [pair for pair in pairs if pair.prompt_id not in held_out],

@@ -1,7 +1,9 @@
 """What the next round will cost at most: responses, questions, calls, tokens, disk; pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import comb
+from typing import Any
 
 from tasks.config import Config
 
@@ -47,7 +49,7 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
     return [
         Line(verb="collect", what="prompts", amount=sizes.prompts, unit="prompts"),
         *_sampling(config, sizes),
-        *_judging(config, sizes.prompts * comparisons),
+        *_judging(config.judges, sizes.prompts * comparisons, ""),
         Line(
             verb="annotate",
             what="people",
@@ -64,6 +66,7 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
             unit="responses",
             tokens=3 * sizes.evaluation_prompts * config.matrix[config.policy_cell].max_tokens,
         ),
+        *_judging(config.evaluation.judges, 3 * sizes.evaluation_prompts, " · evaluation"),
     ]
 
 
@@ -93,15 +96,15 @@ def _sampling(config: Config, sizes: Sizes) -> list[Line]:
     return lines
 
 
-def _judging(config: Config, comparisons: int) -> list[Line]:
+def _judging(judges: Mapping[str, Any], comparisons: int, part: str) -> list[Line]:
     lines = []
-    for name, judge in config.judges.items():
+    for name, judge in judges.items():
         questions = comparisons * (2 if judge.both_orders else 1)
         asks = judge.SHAPE == "asks"
         lines.append(
             Line(
                 verb="judge",
-                what=name,
+                what=f"{name}{part}",
                 amount=questions,
                 unit="questions",
                 paid_calls=questions if asks else 0,

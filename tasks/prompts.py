@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
 from tasks.canonical import canonical_json, digest, short_id
-from tasks.errors import ConfigError, DataError
+from tasks.errors import DataError
 from tasks.records import Message, Prompt, Split
 from tasks.seeds import seed_of
-from tasks.variants import load_variant
+from tasks.variants import built
 
 SPLITS = get_args(Split)
 FIELDS = {
@@ -56,18 +56,32 @@ def prompt_of(fields: Mapping[str, Any], where: str) -> Prompt:
     return Prompt(
         prompt_id=identity,
         messages=messages,
-        source=str(fields.get("source", "")),
-        source_id=str(fields.get("source_id", "")),
+        source=_text(fields, "source", ""),
+        source_id=_text(fields, "source_id", ""),
         split=split,
-        group_id=str(fields.get("group_id", identity)),
-        tags=[str(tag) for tag in fields.get("tags", [])],
-        checks=[_check(check, where) for check in fields.get("checks", [])],
+        group_id=_text(fields, "group_id", identity),
+        tags=[str(tag) for tag in _listed(fields, "tags", where)],
+        checks=[_check(check, where) for check in _listed(fields, "checks", where)],
     )
 
 
+def _text(fields: Mapping[str, Any], name: str, default: str) -> str:
+    value = fields.get(name)
+    return default if value is None else str(value)
+
+
+def _listed(fields: Mapping[str, Any], name: str, where: str) -> list[Any]:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, list):
+        raise DataError(f"{where}: {name} is {value!r:.80}; it needs a list")
+    return value or []
+
+
 def messages_of(fields: Mapping[str, Any], where: str) -> list[Message]:
-    """The conversation in `messages`, or one user turn from `prompt`; DataError if there is none."""
-    if "prompt" in fields and "messages" not in fields:
+    """The conversation in `messages`, or one user turn from `prompt`; DataError if neither."""
+    if "prompt" in fields and "messages" in fields:
+        raise DataError(f"{where}: has `prompt` and `messages`; keep one of them")
+    if "prompt" in fields:
         turns: Any = [{"role": "user", "content": fields["prompt"]}]
     else:
         turns = fields.get("messages")
@@ -87,6 +101,17 @@ def _check_turn(turn: Any, where: str) -> None:
         raise DataError(f"{where}: role is {turn['role']!r}; allowed: {', '.join(ROLES)}")
     if not isinstance(turn["content"], str) or not turn["content"].strip():
         raise DataError(f"{where}: content of a {turn['role']} turn is {turn['content']!r:.80}")
+    check_text(turn["content"], where)
+
+
+def check_text(text: str, where: str) -> None:
+    """Raise DataError if `text` cannot be stored: JSON may escape half of a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{where}: {error.reason} in {text[:80]!a}; write whole characters"
+        ) from error
 
 
 def _check(settings: Any, where: str) -> str:
@@ -94,16 +119,20 @@ def _check(settings: Any, where: str) -> str:
     if not isinstance(settings, dict) or "kind" not in settings:
         raise DataError(f"{where}: a check needs a kind, got {settings!r:.80}")
     try:
-        load_check(canonical_json(settings))
-    except ConfigError as error:
+        text = canonical_json(settings)
+        check_text(text, where)
+        load_check(text)
+    except DataError:
+        raise
+    except ValueError as error:  # ConfigError is one; so is JSON's NaN
         raise DataError(f"{where}: {error}") from error
-    return canonical_json(settings)
+    return text
 
 
 def load_check(text: str) -> Any:
     """The check behind one entry of `Prompt.checks`."""
     settings = json.loads(text)
-    return load_variant("tasks.checks", settings.pop("kind"), **settings)
+    return built("tasks.checks", str(settings.pop("kind")), settings)
 
 
 def pool_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Pool:

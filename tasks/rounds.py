@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from infra.openai_client import api_key
 from prefect.runtime import flow_run
 
 from infra.lease import Holder, Lease
 from infra.models import local_folder
+from infra.openai_client import api_key
 from infra.presets import read_preset
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
@@ -55,7 +55,7 @@ class Rounds:
         tree = self._tree()
         redo = self.redo if round_index == self.claim.first_index else ()
         existing = tree.read_round(round_index, "config.json")
-        recorded = round_config(existing, plain_config(self.config), redo, round_index)
+        recorded = round_config(existing, plain_config(self.config), redo, self.claim, round_index)
         if recorded != existing:
             tree.write_round(round_index, "config.json", recorded)
         return place_of(self, round_index, recorded["redo"])

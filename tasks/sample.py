@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
-from infra.progress import progress
-
 from infra.engines._contract import Decoding, Job, Request
 from infra.models import checkpoint_folder, local_folder
 from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
 from infra.processes.slots import slots
+from infra.progress import progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks.config import CellSection

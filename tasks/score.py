@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import pyarrow as pa
-from infra.progress import progress
 
 from infra.arrow_files import read_arrow, write_arrow
 from infra.models import checkpoint_folder
@@ -12,6 +11,7 @@ from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
 from infra.processes import Limits, run_child
 from infra.processes.slots import slots
+from infra.progress import progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks import child
@@ -109,7 +109,7 @@ def _rows(
 
 
 def _num_shards(rows: pa.Table) -> int:
-    return -(-rows.num_rows // SHARD_ROWS)
+    return -(-int(rows.num_rows) // SHARD_ROWS)
 
 
 def _run(
@@ -132,20 +132,7 @@ def _run(
     workdir = stage_dir("score", stage.digest)
     write_arrow(rows, workdir / "rows.arrow")
     child.write_json(
-        workdir / child.SPEC,
-        {
-            "job": "score",
-            "stage": stage.digest,
-            "model": str(checkpoint_folder(checkpoint, root)),
-            "rows": "rows.arrow",
-            "shards": todo,
-            "reference": fingerprint,
-            "dtype": training.dtype,
-            "device": training.device,
-            "threads": training.threads,
-            "tokens_per_microbatch": training.tokens_per_microbatch,
-            "item_log": str(work_root() / "items.jsonl"),
-        },
+        workdir / child.SPEC, _spec(stage, todo, checkpoint, fingerprint, training, root)
     )
     with progress.verb("score", total=rows.num_rows) as bar:
         bar.advance(rows.num_rows - sum(end - first for first, end in todo.values()))
@@ -156,6 +143,29 @@ def _run(
                 bar.advance(event["rows"])
 
         run_child("tasks.training", workdir, limits=limits_of(training), on_event=on_event)
+
+
+def _spec(
+    stage: Stage,
+    todo: Mapping[int, list[int]],
+    checkpoint: Checkpoint,
+    fingerprint: str,
+    training: TrainingSection,
+    root: str,
+) -> dict[str, Any]:
+    return {
+        "job": "score",
+        "stage": stage.digest,
+        "model": str(checkpoint_folder(checkpoint, root)),
+        "rows": "rows.arrow",
+        "shards": todo,
+        "reference": fingerprint,
+        "dtype": training.dtype,
+        "device": training.device,
+        "threads": training.threads,
+        "tokens_per_microbatch": training.tokens_per_microbatch,
+        "item_log": str(work_root() / "items.jsonl"),
+    }
 
 
 def limits_of(training: TrainingSection) -> Limits:

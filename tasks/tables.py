@@ -1,13 +1,13 @@
 """Records in bulk: Arrow tables with exactly a record's columns, checked on the way in and out."""
 
 import dataclasses
-import math
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.canonical import canonical_json, digest_of_lines
 from tasks.errors import DataError
@@ -96,7 +96,7 @@ def from_table(record: type[Record], table: pa.Table) -> Iterator[Record]:
 
 
 def check(record: type, table: pa.Table) -> None:
-    """Raise DataError unless `table` has exactly the columns, values and unique keys of `record`."""
+    """Raise DataError unless `table` has exactly the columns, values and keys of `record`."""
     wanted = schema(record)
     if table.schema.names != wanted.names:
         raise DataError(
@@ -114,14 +114,30 @@ def _check_column(record: type, field: pa.Field, column: pa.ChunkedArray) -> Non
     if not field.nullable and column.null_count:
         row = column.is_null().index(True).as_py()
         raise DataError(f"{name} has no value in row {row} (of {len(column)}); it may not be empty")
-    if pa.types.is_floating(field.type):
-        bad = [i for i, value in enumerate(column.to_pylist()) if _not_finite(value)]
-        if bad:
-            raise DataError(f"{name} is NaN or infinite in row {bad[0]} ({len(bad)} such rows)")
+    _check_values(name, column)
 
 
-def _not_finite(value: float | None) -> bool:
-    return value is not None and not math.isfinite(value)
+def _check_values(name: str, column: pa.ChunkedArray) -> None:
+    """Numbers are finite, and nothing is missing inside a list or a turn."""
+    if pa.types.is_floating(column.type):
+        row = pc.is_finite(column).index(False).as_py()
+        if row >= 0:
+            raise DataError(f"{name} is {column[row].as_py()} in row {row} (of {len(column)})")
+    for part, values in _parts(column):
+        if values.null_count:
+            row = values.is_null().index(True).as_py()
+            raise DataError(f"{name}{part} has no value in entry {row} (of {len(values)})")
+        _check_values(f"{name}{part}", values)
+
+
+def _parts(column: pa.ChunkedArray) -> list[tuple[str, pa.ChunkedArray]]:
+    """What a column of lists or structs holds, by how an error names it."""
+    if pa.types.is_list(column.type):
+        return [("[]", pc.list_flatten(column))]
+    if pa.types.is_struct(column.type):
+        names = [field.name for field in column.type]
+        return [(f".{name}", pc.struct_field(column, name)) for name in names]
+    return []
 
 
 def _check_key(record: type, table: pa.Table) -> None:

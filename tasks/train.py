@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.progress import progress
-
 from infra.arrow_files import write_arrow
 from infra.checkpoint_uploads import discard_checkpoints, fetch_checkpoint, put_checkpoint
 from infra.models import checkpoint_folder
 from infra.place import facts_of, note, open_stage, records_of, store_of
 from infra.prefect.door import door
 from infra.processes import Limits, run_child
+from infra.progress import progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks import child

@@ -133,27 +133,35 @@ def _pair_example(
 
 
 def response_examples(pairs: Sequence[PreferencePair], ids: Tokenised, max_tokens: int) -> Examples:
-    """One example per distinct chosen response; a prompt's examples share its weight."""
-    chosen: dict[str, set[str]] = {}
-    for pair in pairs:
-        chosen.setdefault(pair.prompt_id, set()).add(pair.chosen_id)
-    examples = []
-    reasons = []
-    for prompt_id, members in sorted(chosen.items()):
-        for response_id in sorted(members):
-            if len(ids.prompts[prompt_id]) + len(ids.responses[response_id]) > max_tokens:
-                reasons.append("dropped_longer_than_max_tokens")
-                continue
-            examples.append(
-                response_example(
-                    response_id,
-                    prompt_id,
-                    ids.prompts[prompt_id],
-                    ids.responses[response_id],
-                    1 / len(members),
-                )
-            )
-    return Examples(examples, dict(counted(reasons)))
+    """One example per distinct chosen response that fits and is not empty.
+
+    The examples of a prompt share its weight.
+    """
+    chosen = sorted({(pair.prompt_id, pair.chosen_id) for pair in pairs})
+    reasons = [_why_no_response(*one, ids, max_tokens) for one in chosen]
+    left = [one for one, reason in zip(chosen, reasons, strict=True) if reason is None]
+    of_prompt = counted(prompt_id for prompt_id, _ in left)
+    examples = [
+        response_example(
+            response_id,
+            prompt_id,
+            ids.prompts[prompt_id],
+            ids.responses[response_id],
+            1 / of_prompt[prompt_id],
+        )
+        for prompt_id, response_id in left
+    ]
+    return Examples(examples, dict(counted(f"dropped_{one}" for one in reasons if one)))
+
+
+def _why_no_response(
+    prompt_id: str, response_id: str, ids: Tokenised, max_tokens: int
+) -> str | None:
+    tokens = ids.responses[response_id]
+    if not tokens:
+        return "empty_response"
+    too_long = len(ids.prompts[prompt_id]) + len(tokens) > max_tokens
+    return "longer_than_max_tokens" if too_long else None
 
 
 def response_example(

@@ -53,16 +53,27 @@ def variant_class(family: str, kind: str) -> Any:
     return import_module(f"{family}.{kind}").VARIANT
 
 
-def load_variant(family: str, kind: str, **settings: Any) -> Any:
+def load_variant(family: str, /, kind: str, **settings: Any) -> Any:
     """The variant `kind` of `family` built from `settings`; ConfigError names what is wrong."""
+    return built(family, kind, settings)
+
+
+def built(family: str, kind: str, settings: Mapping[str, Any]) -> Any:
+    """As `load_variant`, for settings that a user wrote and whose names may be anything."""
     variant = variant_class(family, kind)
     try:
-        return TypeAdapter(variant).validate_python(settings)
+        return _adapter(variant).validate_python(dict(settings))
     except ValidationError as error:
         known = ", ".join(field.name for field in dataclasses.fields(variant)) or "no settings"
         raise ConfigError(
             f"{family} {kind!r}: {first_problem(error)}; it takes: {known}"
         ) from error
+
+
+@cache
+def _adapter(variant: type) -> TypeAdapter[Any]:
+    """Building one takes milliseconds, and a pool of prompts loads a check for every row."""
+    return TypeAdapter(variant)
 
 
 def first_problem(error: ValidationError) -> str:
@@ -123,11 +134,11 @@ def _plain_value(value: Any) -> Any:
     return value
 
 
-def _schema(family: str) -> dict[str, Any]:
+def family_schema(family: str) -> dict[str, Any]:
     """JSON schema of any variant of `family`: one branch per kind."""
     branches = []
     for kind in kinds(family):
-        schema = TypeAdapter(variant_class(family, kind)).json_schema()
+        schema = _adapter(variant_class(family, kind)).json_schema()
         schema["properties"] = {"kind": {"const": kind}} | schema.get("properties", {})
         schema["required"] = ["kind", *schema.get("required", [])]
         branches.append(schema)
@@ -144,7 +155,7 @@ def chosen_from(family: str) -> Any:
             known = ", ".join(kinds(family))
             raise ConfigError(f"{family}: `kind` is missing; available: {known}")
         settings = {key: item for key, item in value.items() if key != "kind"}
-        return load_variant(family, str(value["kind"]), **settings)
+        return built(family, str(value["kind"]), settings)
 
     return (
         BeforeValidator(build),

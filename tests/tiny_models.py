@@ -40,7 +40,7 @@ def tiny_model(
     bos: bool = False,
     **config: Any,
 ) -> Path:
-    """The folder of a random model of `kind` (qwen2, llama or gpt2); `config` overrides its config.
+    """The folder of a random model of `kind` (qwen2, llama, gpt2, ...); `config` changes settings.
 
     Made once per set of arguments, under TSO_TEST_CACHE or the temporary folder.
     """
@@ -106,19 +106,15 @@ def _model(kind: str, seed: int, tokenizer: Any, overrides: dict[str, Any]) -> A
         "num_key_value_heads": 2,
         "max_position_embeddings": 512,
     }
-    kinds = {
-        "qwen2": (transformers.Qwen2Config, decoder | {"tie_word_embeddings": True}),
-        "llama": (transformers.LlamaConfig, decoder),
-        "gpt2": (
-            transformers.GPT2Config,
-            {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 512},
-        ),
+    special: dict[str, dict[str, Any]] = {
+        "qwen2": decoder | {"tie_word_embeddings": True},
+        "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 512},
     }
-    config_class, settings = kinds[kind]
+    settings = special.get(kind, decoder)
     # Weights larger than usual: two seeds differ visibly, and sampled text is not all one token.
     settings = shared | settings | {"initializer_range": 0.1} | overrides
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return transformers.AutoModelForCausalLM.from_config(
-            config_class(**settings), attn_implementation="sdpa"
+            transformers.CONFIG_MAPPING[kind](**settings), attn_implementation="sdpa"
         )

@@ -35,7 +35,7 @@ class World(NamedTuple):
 def make_world(seed: int = 0) -> World:
     """The prompts of `seed`."""
     seen: set[str] = set()
-    splits = {
+    splits: dict[str, list[Asked]] = {
         split: list(islice(_fresh(split, seen, Random(f"{seed} {split}")), size))
         for split, size in SIZES.items()
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -20,7 +21,7 @@ VOCABULARY = 960
 """Upper limit; training ends earlier, when all words are tokens."""
 WORD_REPEATS = 900
 """How often each word of a list is shown to the tokenizer, so that it becomes one token."""
-SHAPE = {
+SHAPE: dict[str, Any] = {
     "hidden_size": 128,
     "num_hidden_layers": 3,
     "num_attention_heads": 4,
@@ -30,7 +31,10 @@ SHAPE = {
     "initializer_range": 0.06,
     "tie_word_embeddings": True,
 }
-"""A Qwen2 of 0.6 million parameters; the wide initial range learns faster than the usual 0.02."""
+"""A Llama of 0.6 million parameters; the wide initial range learns faster than the usual 0.02.
+
+Not Qwen2: for that type transformers 5 replaces the pieces of any tokenizer by Qwen's own.
+"""
 INIT_SEEDS = {"policy": 11, "large": 12, "other": 113}
 """Initial weights; models that start differently stay different."""
 
@@ -52,7 +56,7 @@ def make_tokenizer(world: World) -> PreTrainedTokenizerFast:
         show_progress=False,
     )
     backend.train_from_iterator(_texts(world), trainer)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=backend,
         eos_token="<|end|>",
         pad_token="<|pad|>",
@@ -73,9 +77,9 @@ def _texts(world: World) -> Iterable[str]:
 def save_untaught(folder: Path, tokenizer: PreTrainedTokenizerFast, model: str) -> None:
     """A folder with the random initial weights of `model` and with `tokenizer`."""
     import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
+    from transformers import LlamaConfig, LlamaForCausalLM
 
-    config = Qwen2Config(
+    config = LlamaConfig(
         vocab_size=len(tokenizer),
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
@@ -84,6 +88,6 @@ def save_untaught(folder: Path, tokenizer: PreTrainedTokenizerFast, model: str) 
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(INIT_SEEDS[model])
-        untaught = Qwen2ForCausalLM(config)
+        untaught: Any = LlamaForCausalLM(config)  # type: ignore[no-untyped-call]
     untaught.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

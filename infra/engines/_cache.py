@@ -10,11 +10,11 @@ GROWTH = 1.5
 """Room for this multiple of what is needed is taken whenever the room is used up."""
 
 
-class RoomyLayer(DynamicLayer):  # type: ignore[misc]
+class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """One layer's keys and values, (rows, heads, length, size): views into larger tensors."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._room: tuple[Tensor, Tensor] | None = None
 
     def update(
@@ -37,10 +37,11 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]
         if self._room is not None and self._room[0].shape[-2] >= end:
             return self._room
         size = end if start == 0 else int(end * GROWTH) + 1
-        self._room = (_enlarged(key_states, size), _enlarged(value_states, size))
-        if start:
-            for room, old in zip(self._room, (self.keys, self.values), strict=True):
-                room[..., :start, :] = old
+        keys, values = _enlarged(key_states, size), _enlarged(value_states, size)
+        if self._room is not None:
+            keys[..., :start, :] = self._room[0][..., :start, :]
+            values[..., :start, :] = self._room[1][..., :start, :]
+        self._room = (keys, values)
         return self._room
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
@@ -57,8 +58,8 @@ def _enlarged(states: Tensor, size: int) -> Tensor:
     return states.new_empty((*states.shape[:-2], size, states.shape[-1]))
 
 
-def roomy_cache(config: Any) -> DynamicCache:
-    """The cache for a model of `config`; layers with full attention are written in place."""
+def roomy_cache(config: Any) -> Any:
+    """The DynamicCache for a model of `config`; layers with full attention are written in place."""
     cache = DynamicCache(config=config)
     cache.layers = [RoomyLayer() if type(one) is DynamicLayer else one for one in cache.layers]
     return cache

@@ -4,7 +4,7 @@ Reads the requests' Arrow file, writes shards/NNNNN.arrow (rows of Sample) one a
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,7 @@ def work(workdir: Path, spec: dict[str, Any], reporter: Reporter) -> dict[str, A
         torch.set_num_threads(spec["threads"])
     decoding = Decoding(**spec["decoding"])
     shards = _shards(workdir / spec["requests"])
-    model = _loaded(spec)
-    _check_lengths(model, shards, decoding.max_tokens, spec["model"])
+    model = _loaded(spec, lambda config: _check_lengths(config, shards, decoding.max_tokens))
     reporter.event("loaded", device=str(model.device), seconds=time.monotonic() - started)
     progress = _Progress(reporter)
     sampler = Sampler(model, decoding, spec["stop_ids"])
@@ -90,21 +89,28 @@ def _item(request: Mapping[str, Any]) -> str:
     return f"{request['prompt_id']}:{request['sample_index']}"
 
 
-def _loaded(spec: Mapping[str, Any]) -> Any:
-    """The model of `spec` in eval mode; DataError if it cannot be loaded from safetensors."""
-    name = spec["model"]
-    device = spec["device"]
+def _loaded(spec: Mapping[str, Any], check: Callable[[Any], None]) -> Any:
+    """The model of `spec` in eval mode; `check` sees its config before the weights are read.
+
+    Raises DataError if it cannot be loaded from safetensors.
+    """
+    name, device = spec["model"], spec["device"]
+    source = {"trust_remote_code": False, "local_files_only": Path(name).is_dir()}
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
+        config = transformers.AutoConfig.from_pretrained(name, **source)
+        check(config)
         model = transformers.AutoModelForCausalLM.from_pretrained(
             name,
+            config=config,
             dtype=getattr(torch, spec["dtype"]),
             attn_implementation="sdpa",
             use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=Path(name).is_dir(),
+            **source,
         )
+    except DataError:
+        raise
     except (OSError, ValueError) as error:
         raise DataError(
             f"cannot load model {name!r}: {error}. It needs a config.json of a model class that "
@@ -114,20 +120,17 @@ def _loaded(spec: Mapping[str, Any]) -> Any:
 
 
 def _check_lengths(
-    model: Any, shards: Mapping[int, list[dict[str, Any]]], max_tokens: int, name: str
+    config: Any, shards: Mapping[int, list[dict[str, Any]]], max_tokens: int
 ) -> None:
     """DataError if a prompt and its response may not fit the model's positions."""
-    config = model.config.get_text_config()
-    limit = getattr(config, "max_position_embeddings", None)
-    if limit is None:
-        return
+    limit = getattr(config.get_text_config(), "max_position_embeddings", None)
     for request in (request for requests in shards.values() for request in requests):
-        needed = len(request["prompt_ids"]) + max_tokens
-        if needed > limit:
+        prompt = len(request["prompt_ids"])
+        if limit is not None and prompt + max_tokens > limit:
             raise DataError(
-                f"prompt {request['prompt_id']} has {len(request['prompt_ids'])} tokens; with "
-                f"max_tokens={max_tokens} that is {needed}, and {name} has {limit} positions; "
-                "lower max_tokens or drop long prompts when collecting"
+                f"prompt {request['prompt_id']} has {prompt} tokens; with max_tokens={max_tokens} "
+                f"that is {prompt + max_tokens}, and the model has {limit} positions; lower "
+                "max_tokens or drop long prompts when collecting"
             )
 
 

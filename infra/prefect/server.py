@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from prefect.logging.configuration import setup_logging
-from prefect.logging.handlers import PrefectConsoleHandler
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker, PrefectConsoleHandler
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -32,9 +32,27 @@ from tasks.errors import ChildError, HeldError
 START_SECONDS = 120.0
 """Longest wait for the server; the first start on a machine makes the database."""
 GRACE_SECONDS = 5.0
+SEND_SECONDS = 10.0
+SETTLE_SECONDS = 1.0
+"""The server files task states a little after it received them; later ones stay `Running`."""
 ATTEMPTS = 3
 """Another program may take the free port before the server does."""
 MOST_SERVERS = 64
+IDLE_SERVICES = (
+    "CANCELLATION_CLEANUP",
+    "CLEANUP_RECONCILER",
+    "DB_VACUUM",
+    "EVENT_PERSISTER",
+    "FOREMAN",
+    "LATE_RUNS",
+    "REPOSSESSOR",
+    "SCHEDULER",
+    "TRIGGERS",
+)
+"""Services for workers, schedules and automations, which a server of one process does not have.
+
+They write now and then, and SQLite makes writers wait for each other, up to a minute.
+"""
 
 
 @contextmanager
@@ -55,7 +73,8 @@ def local_api() -> Iterator[str]:
         stack.enter_context(
             temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
         )
-        _quieten()
+        stack.callback(_send_the_rest)
+        stack.enter_context(_quiet_terminal())
         yield url
 
 
@@ -109,6 +128,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         "DO_NOT_TRACK": "1",
+        **{f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in IDLE_SERVICES},
     }
 
 
@@ -141,12 +161,29 @@ def _not_started(server: Supervised, code: int | None, tail: str) -> ChildError:
     )
 
 
-def _quieten() -> None:
+def _send_the_rest() -> None:
+    """Send queued events and logs while the server still listens."""
+    shown_from = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # it counts what is left to send, once a second
+    for worker in (EventsWorker, APILogWorker):
+        worker.drain_all(timeout=SEND_SECONDS, at_exit=False)
+    logging.disable(shown_from)
+    time.sleep(SETTLE_SECONDS)
+
+
+@contextmanager
+def _quiet_terminal() -> Iterator[None]:
     """Keep Prefect's account of every task off the terminal; the server still gets it."""
-    if "PREFECT_LOGGING_LEVEL" in os.environ:
-        return
-    setup_logging()
-    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs"):
-        for handler in logging.getLogger(name).handlers:
-            if isinstance(handler, PrefectConsoleHandler):
-                handler.setLevel(logging.WARNING)
+    chosen = "PREFECT_LOGGING_LEVEL" in os.environ
+    handlers = [
+        (handler, handler.level)
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, PrefectConsoleHandler) and not chosen
+    ]
+    for handler, level in handlers:
+        handler.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        for handler, level in handlers:
+            handler.setLevel(level)

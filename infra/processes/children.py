@@ -1,6 +1,7 @@
 """Children that follow the protocol of `tasks/child.py`: start, follow, limit, and read them."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -36,7 +37,7 @@ class Limits:
     """What a child may take, and which interpreter runs it."""
 
     deadline_seconds: float = 86_400.0
-    """It is stopped when it runs longer; `math.inf` for no deadline."""
+    """It is stopped when it runs longer; infinity for no deadline."""
     stalled_seconds: float = 1_800.0
     """It is stopped after this long without an event; loading a model counts as well."""
     interpreter: str | None = None
@@ -104,9 +105,8 @@ def _environment(limits: Limits) -> dict[str, str]:
     if limits.interpreter is not None:
         return {"PYTHONUNBUFFERED": "1"}
     root = str(Path(infra.__file__).parent.parent)
-    inherited = [part for part in sys.path if part and Path(part).is_dir()]
-    path = ":".join(dict.fromkeys([root, *inherited]))
-    return {"PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
+    path = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONUNBUFFERED": "1", "PYTHONPATH": os.pathsep.join(path)}
 
 
 def _followed(module: str, process: Supervised, limits: Limits) -> Iterator[dict[str, Any]]:

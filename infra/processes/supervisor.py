@@ -31,8 +31,12 @@ def prctl(option: int, value: int) -> None:
 def start(command: list[str], pidfile: str) -> int:
     """Start `command` in a session of its own, with SIGKILL if this process dies; its pid."""
     me = os.getpid()
+    started, running = os.pipe()
     pid = os.fork()
     if pid:
+        os.close(running)
+        os.read(started, 1)  # end-of-file at exec: from then on signals reach the command itself
+        os.close(started)
         return pid
     try:
         os.setsid()
@@ -40,8 +44,6 @@ def start(command: list[str], pidfile: str) -> int:
         with open(pidfile, "w", encoding="utf-8") as file:  # before exec: never missing
             file.write(str(os.getpid()))
         if os.getppid() == me:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.execvp(command[0], command)
     except BaseException as error:
         os.write(2, f"cannot start {command[0]}: {error}\n".encode())

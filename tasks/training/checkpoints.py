@@ -22,6 +22,8 @@ KEPT = 2
 DONE = "DONE"
 METRICS = "metrics.jsonl"
 WEIGHTS = "*.safetensors*"
+COPIED = {".json", ".jinja", ".txt", ".model", ".tiktoken"}
+"""What a model folder holds besides weights: config, tokenizer, template."""
 
 
 def folder_of(step: int) -> str:
@@ -110,11 +112,18 @@ def _contiguous(tensors: Any) -> dict[str, Tensor]:
 
 def export(policy: Policy, source: Path, workdir: Path) -> Path:
     """WORKDIR/model: the trained weights beside the source's config and tokenizer, unchanged."""
-    made, folder = workdir / "model.part", workdir / "model"
-    for path in (made, folder):
+    weights, made, folder = (workdir / name for name in ("weights.part", "model.part", "model"))
+    for path in (weights, made, folder):
         shutil.rmtree(path, ignore_errors=True)
-    shutil.copytree(source, made, ignore=shutil.ignore_patterns(WEIGHTS, "*.bin*", ".*"))
-    save_file(_contiguous(policy.parameters), made / "model.safetensors", metadata={"format": "pt"})
+    # The model's own way of saving: names in files differ from names in memory for some models.
+    policy.model.save_pretrained(weights)
+    made.mkdir()
+    for path in source.iterdir():
+        if path.suffix in COPIED and ".safetensors" not in path.name:
+            shutil.copyfile(path, made / path.name)
+    for path in weights.glob(WEIGHTS):
+        path.rename(made / path.name)
+    shutil.rmtree(weights)
     made.rename(folder)
     return folder
 

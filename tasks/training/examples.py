@@ -49,6 +49,8 @@ class Examples:
     weights: Floats
     columns: dict[str, Floats]
     """What the loss requires, one number per row."""
+    longest: int
+    """Tokens of the longest prompt and response together."""
 
     @property
     def num_examples(self) -> int:
@@ -77,7 +79,8 @@ def open_examples(path: Path, loss: Any, max_tokens: int) -> Examples:
         raise DataError(f"{path} holds no examples; there is nothing to train on")
     pairs = loss.EXAMPLES_KIND == "pair"
     _check_kind(table, loss.EXAMPLES_KIND)
-    _check_lengths(table, ["chosen_ids", "rejected_ids"] if pairs else ["chosen_ids"], max_tokens)
+    sides = ["chosen_ids", "rejected_ids"] if pairs else ["chosen_ids"]
+    longest = _check_lengths(table, sides, max_tokens)
     references = _reference_columns(table, loss, pairs)
     return Examples(
         prompts=_rows_by_prompt(table),
@@ -88,6 +91,7 @@ def open_examples(path: Path, loss: Any, max_tokens: int) -> Examples:
         rejected_logps=references.get("rejected_logps"),
         weights=table.column("weight").to_numpy(),
         columns={name: _required(table, name) for name in loss.REQUIRES},
+        longest=longest,
     )
 
 
@@ -97,7 +101,9 @@ def _check_kind(table: pa.Table, kind: str) -> None:
         raise DataError(f"the loss trains on {kind!r} examples, the table has {sorted(found)}")
 
 
-def _check_lengths(table: pa.Table, sides: Sequence[str], max_tokens: int) -> None:
+def _check_lengths(table: pa.Table, sides: Sequence[str], max_tokens: int) -> int:
+    """The tokens of the longest row; DataError for one without tokens or with too many."""
+    longest = 0
     prompt = _lengths(table, "prompt_ids")
     _refuse(table, prompt == 0, "has an empty prompt; render it with the chat template")
     for side in sides:
@@ -108,6 +114,8 @@ def _check_lengths(table: pa.Table, sides: Sequence[str], max_tokens: int) -> No
             prompt + length > max_tokens,
             f"is longer (prompt_ids and {side}) than max_tokens {max_tokens}; drop it before",
         )
+        longest = max(longest, int((prompt + length).max()))
+    return longest
 
 
 def _reference_columns(table: pa.Table, loss: Any, pairs: bool) -> dict[str, Lists]:

@@ -131,8 +131,8 @@ def train(workdir: Path, job: TrainJob, reporter: Reporter) -> dict[str, Any]:
     """Run `job` in `workdir`, from its newest checkpoint if there is one; returns the result."""
     started = time.monotonic()
     trainer = _prepare(workdir, job, reporter)
-    ended = trainer.run()
-    trainer.metrics.close()
+    with trainer.metrics:
+        ended = trainer.run()
     checkpoints.export(trainer.policy, workdir / job.model, workdir)
     if work_digest(workdir, job) != trainer.state.work:
         raise DataError("examples or model changed while training ran; start again")
@@ -154,6 +154,7 @@ def _prepare(workdir: Path, job: TrainJob, reporter: Reporter) -> Trainer:
     torch.manual_seed(job.seed)
     examples = open_examples(workdir / job.examples, job.loss, job.settings.max_tokens)
     policy = load_policy(workdir / job.model, job.dtype, job.device)
+    policy.check_context(examples.longest)
     optimizer = make_optimizer(policy, job.settings.betas, job.settings.weight_decay)
     state = _resume(workdir, work_digest(workdir, job), policy, optimizer)
     if state.step:

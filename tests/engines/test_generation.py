@@ -55,7 +55,7 @@ def drawn(
 @pytest.mark.parametrize("decoding", [SAMPLED, GREEDY], ids=["sampled", "greedy"])
 def test_tokens_are_equal_alone_in_one_batch_and_shuffled(kind: str, decoding: Decoding) -> None:
     sampler = Sampler(model(kind), decoding, [END])
-    wanted = rows()
+    wanted = rows(prompts=10, samples=3)
     together = drawn(sampler, wanted)
     shuffled = random.Random(2).sample(wanted, len(wanted))
     assert drawn(sampler, wanted, batch_tokens=1) == together

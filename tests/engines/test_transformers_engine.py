@@ -3,12 +3,13 @@ import json
 import random
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
 import torch
 
+from infra.engines import _transformers_child
 from infra.engines._contract import Decoding, Job, Request, Sample
 from infra.engines.transformers import Transformers
 from tasks.errors import ChildError, DataError
@@ -43,44 +44,51 @@ def job(workdir: Path, shards: dict[int, list[Request]], **changes: Any) -> Job:
     )
 
 
-def drawn(engine: Transformers, work: Job) -> dict[tuple[str, int], Sample]:
-    return {
-        (sample.prompt_id, sample.sample_index): sample
-        for _, samples in engine.sample(work)
-        for sample in samples
-    }
+class Run(NamedTuple):
+    """What came of one job over the shards 0 and 3."""
+
+    shards: dict[int, list[Request]]
+    samples: dict[int, list[Sample]]
+    progress: list[int]
+    items: list[dict[str, Any]]
 
 
-def test_shards_come_back_in_request_order_with_progress(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    workdir = tmp_path_factory.mktemp("finished")
+    shards = {0: requests(6), 3: requests(4, seed=1)}
     counts: list[int] = []
-    shards = {0: requests(5), 3: requests(4, seed=1)}
-    work = job(tmp_path, shards, on_progress=counts.append)
-    results = dict(Transformers(threads=1).sample(work))
+    work = job(workdir, shards, on_progress=counts.append, item_log=workdir / "items.jsonl")
+    samples = dict(Transformers(threads=1).sample(work))
+    items = [json.loads(line) for line in (workdir / "items.jsonl").read_text().splitlines()]
+    return Run(shards, samples, counts, items)
+
+
+def test_shards_come_back_in_the_order_of_their_requests(finished: Run) -> None:
     for index in (0, 3):
-        wanted = [(request.prompt_id, request.sample_index) for request in shards[index]]
-        assert [(one.prompt_id, one.sample_index) for one in results[index]] == wanted
-    assert sum(counts) == 18
+        wanted = [(one.prompt_id, one.sample_index) for one in finished.shards[index]]
+        assert [(one.prompt_id, one.sample_index) for one in finished.samples[index]] == wanted
+    assert sum(finished.progress) == 20
 
 
-def test_another_attempt_at_some_shards_is_bit_equal(tmp_path: Path) -> None:
-    shards = {0: requests(6), 1: requests(5, seed=1)}
-    engine = Transformers(threads=1)
-    both = dict(engine.sample(job(tmp_path / "a", shards)))
-    alone = dict(Transformers(threads=1).sample(job(tmp_path / "b", {1: shards[1]})))
-    assert alone[1] == both[1]
+def test_every_request_is_logged_once_with_its_stage(finished: Run) -> None:
+    wanted = [f"{one.prompt_id}:{one.sample_index}" for part in finished.shards.values()
+              for one in part]  # fmt: skip
+    assert sorted(line["item"] for line in finished.items) == sorted(wanted)
+    assert {line["stage"] for line in finished.items} == {"sample"}
 
 
-def test_the_budget_of_a_batch_does_not_change_tokens(tmp_path: Path) -> None:
-    shards = {0: requests(8)}
-    small = drawn(Transformers(threads=1, batch_tokens=100), job(tmp_path / "a", shards))
-    large = drawn(Transformers(threads=1), job(tmp_path / "b", shards))
-    assert small == large
+def test_another_attempt_at_one_shard_with_small_batches_gives_equal_tokens(
+    finished: Run, tmp_path: Path
+) -> None:
+    alone = job(tmp_path, {3: finished.shards[3]})
+    assert dict(Transformers(threads=1, batch_tokens=100).sample(alone)) == {3: finished.samples[3]}
 
 
 def test_a_finished_shard_is_yielded_while_the_child_works_and_closing_stops_it(
     tmp_path: Path,
 ) -> None:
-    many = {index: requests(40, samples=4, seed=index) for index in range(200)}
+    many = {index: requests(40, samples=4, seed=index) for index in range(60)}
     running = Transformers(threads=1).sample(job(tmp_path, many, stop_ids=[]))
     index, samples = next(running)
     assert (index, len(samples)) == (0, 160)
@@ -88,14 +96,6 @@ def test_a_finished_shard_is_yielded_while_the_child_works_and_closing_stops_it(
     assert psutil.pid_exists(pid)
     running.close()
     assert not psutil.pid_exists(pid)
-
-
-def test_every_request_is_logged_once_before_it_is_drawn(tmp_path: Path) -> None:
-    log = tmp_path / "items.jsonl"
-    list(Transformers(threads=1).sample(job(tmp_path / "w", {0: requests(3)}, item_log=log)))
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert sorted(line["item"] for line in lines) == [f"p{n}:{k}" for n in range(3) for k in (0, 1)]
-    assert {line["stage"] for line in lines} == {"sample"}
 
 
 def failure(engine: Transformers, work: Job) -> ChildError:
@@ -110,18 +110,45 @@ def test_a_prompt_that_does_not_fit_is_bad_input_with_numbers(tmp_path: Path) ->
     length = len(requests(1)[0].prompt_ids or [])
     assert f"prompt p0 has {length} tokens" in str(error)
     assert f"max_tokens=510 that is {length + 510}" in str(error)
-    assert "has 512 positions" in str(error)
+    assert "the model has 512 positions" in str(error)
 
 
 def test_a_folder_without_safetensors_is_bad_input(tmp_path: Path) -> None:
-    source = tiny_model()
-    folder = tmp_path / "model"
-    folder.mkdir()
-    shutil.copy(source / "config.json", folder)
-    torch.save({}, folder / "pytorch_model.bin")
-    error = failure(Transformers(), job(tmp_path / "w", {0: requests(1)}, model=str(folder)))
-    assert error.exit_code == 2
-    assert "safetensors" in str(error)
+    shutil.copy(tiny_model() / "config.json", tmp_path)
+    torch.save({}, tmp_path / "pytorch_model.bin")
+    spec = {"model": str(tmp_path), "device": "cpu", "dtype": "float32"}
+    with pytest.raises(DataError, match=r"cannot load model .*safetensors"):
+        _transformers_child._loaded(spec, lambda config: None)
+
+
+def test_the_hub_is_asked_for_ids_only_not_for_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, str]] = []
+
+    def events(module: str, workdir: Path, *, limits: Any, environment: dict[str, str]) -> Any:
+        seen.append(environment)
+        yield {"event": "shard", "index": 0, "file": "none"}
+
+    monkeypatch.setattr("infra.engines.transformers.child_events", events)
+    monkeypatch.setattr("infra.engines.transformers._read_samples", lambda path: [])
+    for model in (str(tiny_model()), "owner/name"):
+        list(Transformers().sample(job(tmp_path, {0: requests(1)}, model=model)))
+    assert seen == [{"HF_HUB_OFFLINE": "1"}, {}]
+    assert json.loads((tmp_path / "spec.json").read_text())["model"] == "owner/name"
+
+
+def test_a_child_that_leaves_out_a_shard_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.engines.transformers.child_events", lambda *_, **__: iter_none())
+    assert "ended without shards [4]" in str(
+        failure(Transformers(), job(tmp_path, {4: requests(1)}))
+    )
+
+
+def iter_none() -> Any:
+    yield from ()
 
 
 def test_a_request_without_token_ids_is_refused_before_a_process_starts(tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ def dies(spec: dict[str, Any], reporter: Reporter) -> None:
 
 
 def not_json(spec: dict[str, Any], reporter: Reporter) -> None:
-    reporter._file.write("{torn\n")
-    reporter._file.flush()
+    with reporter._path.open("a") as progress:
+        progress.write("{torn\n")
     time.sleep(60)
 
 
@@ -57,8 +57,8 @@ def sleeps(spec: dict[str, Any], reporter: Reporter) -> None:
 
 
 def beats(spec: dict[str, Any], reporter: Reporter) -> None:
-    for _ in range(20):
-        time.sleep(0.1)
+    for _ in range(16):
+        time.sleep(0.25)
         reporter.beat()
 
 

@@ -1,10 +1,7 @@
 import json
 import logging
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,87 +10,15 @@ import pytest
 from infra.journal import Journal
 from infra.openai_client import Call, Client, Reply, api_key
 from tasks.errors import ConfigError, StorageError
+from tests.infra.chat_server import Server, answer, first_time, running_server, send
 
 SECRET = "sk-very-secret-0123456789"
 
 
-class Server:
-    """A chat server whose `play(handler, n-th request for this text, text)` each test sets."""
-
-    def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()
-        self.keys: set[str] = set()
-        self.now = self.most = 0
-        self.play: Callable[..., None] = lambda handler, number, text: answer(handler, text)
-        self._lock = threading.Lock()
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                server.handle(self)
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.handle_error = lambda *_: None  # type: ignore[method-assign]
-        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
-
-    def handle(self, handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers["Content-Length"]))
-        text = json.loads(body)["messages"][-1]["content"]
-        with self._lock:
-            self.asked[text] += 1
-            self.keys.add(handler.headers["Authorization"])
-            number = self.asked[text]
-            self.now += 1
-            self.most = max(self.most, self.now)
-        try:
-            self.play(handler, number, text)
-        finally:
-            with self._lock:
-                self.now -= 1
-
-
-def send(handler: Any, status: int, body: str, **headers: str) -> None:
-    handler.send_response(status)
-    handler.send_header("Content-Type", "application/json")
-    handler.send_header("Content-Length", str(len(body)))
-    for name, value in headers.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.end_headers()
-    handler.wfile.write(body.encode())
-
-
-def answer(handler: Any, text: str) -> None:
-    message = {"role": "assistant", "content": f"re: {text}"}
-    choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-    head = {"id": "x", "object": "chat.completion", "created": 0, "model": "m"}
-    send(handler, 200, json.dumps({**head, "choices": [choice], "usage": usage}))
-
-
-def first_time(trouble: Callable[[Any], None]) -> Callable[..., None]:
-    """`trouble` for the first request of each text, then the answer."""
-
-    def play(handler: Any, number: int, text: str) -> None:
-        if number == 1:
-            trouble(handler)
-        else:
-            answer(handler, text)
-
-    return play
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    running = Server()
-    thread = threading.Thread(target=running.http.serve_forever, args=(0.02,))
-    thread.start()
-    yield running
-    running.http.shutdown()
-    running.http.server_close()
-    thread.join()
+    with running_server() as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

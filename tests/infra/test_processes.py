@@ -94,11 +94,11 @@ def test_sigkill_by_the_kernels_memory_killer_is_out_of_memory(
 
 def test_deadline_stops_the_child_and_is_named(tmp_path: Path) -> None:
     started = time.monotonic()
-    error = failure(tmp_path, "sleeps", deadline_seconds=1)
+    error = failure(tmp_path, "sleeps", deadline_seconds=3)
     assert error.exit_code == children.DEADLINE
-    assert "deadline_seconds=1" in str(error)
+    assert "deadline_seconds=3" in str(error)
     assert "a line for the log" in str(error)
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 10
     assert gone([int((tmp_path / "child.pid").read_text())])
 
 
@@ -109,7 +109,7 @@ def test_silence_stops_the_child_and_is_named(tmp_path: Path) -> None:
 
 
 def test_a_beat_without_event_counts_as_sign_of_life(tmp_path: Path) -> None:
-    assert start(tmp_path, "beats", stalled_seconds=1)["answer"] == 42
+    assert start(tmp_path, "beats", stalled_seconds=3)["answer"] == 42
 
 
 def test_an_event_that_is_not_json_is_an_error_of_the_child(tmp_path: Path) -> None:
@@ -261,6 +261,14 @@ def test_a_folder_that_stays_held_is_an_error_that_names_the_holder(tmp_path: Pa
         second.__enter__()
 
 
+def test_a_process_that_is_stopped_right_after_its_start_gets_the_signal(tmp_path: Path) -> None:
+    for _ in range(5):
+        started = time.monotonic()
+        with Supervised(["/bin/sleep", "60"], tmp_path, grace_seconds=5):
+            pass
+        assert time.monotonic() - started < 3
+
+
 def test_stdout_of_a_child_is_a_file_and_stdin_is_empty(tmp_path: Path) -> None:
     code = "import os; print([os.readlink(f'/proc/self/fd/{n}') for n in range(3)])"
     with Supervised([sys.executable, "-c", code], tmp_path) as process:
@@ -270,12 +278,12 @@ def test_stdout_of_a_child_is_a_file_and_stdin_is_empty(tmp_path: Path) -> None:
     assert process.log_tail() == str(["/dev/null", log, log])
 
 
-def test_the_supervisor_starts_in_a_tenth_of_a_second(tmp_path: Path) -> None:
+def test_the_supervisor_costs_less_than_half_a_second(tmp_path: Path) -> None:
     times = []
-    for _ in range(3):
+    for _ in range(5):
         started = time.monotonic()
         with Supervised(["/bin/true"], tmp_path) as process:
             while process.exit_code() is None:
                 time.sleep(0.005)
         times.append(time.monotonic() - started)
-    assert min(times) < 0.3  # a ceiling: other work may share the two cores
+    assert min(times) < 0.5  # a ceiling: other work may share the two cores

@@ -1,0 +1,96 @@
+"""The project's source files as tests see them: paths, syntax trees, imports, sizes."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CODE = ("flows", "tasks", "infra")
+EVERYTHING = (*CODE, "tests", "examples", "benchmarks")
+
+DOORS = (
+    *("collect", "sample", "judge", "annotate", "pair"),
+    *("score", "train", "evaluate", "refresh", "rounds"),
+)
+"""Verbs, and `rounds`: the files of tasks/ where Prefect, storage and domain code meet."""
+
+
+def sources(*folders: str) -> list[str]:
+    """Paths of the Python files below `folders`, relative to the repository, sorted."""
+    found = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    return sorted(path.relative_to(ROOT).as_posix() for path in found)
+
+
+def room_of(path: str) -> str:
+    """story, quickstart, cli, door, domain or outside: decided by where the file lies."""
+    top, *rest = path.split("/")
+    if top == "flows":
+        return rest[0] if len(rest) > 1 else "story"
+    if top == "tasks":
+        return "door" if path in {f"tasks/{door}.py" for door in DOORS} else "domain"
+    return "outside"
+
+
+@cache
+def tree(path: str) -> ast.Module:
+    """The syntax tree of a file."""
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"), filename=path)
+
+
+def imports(path: str) -> list[tuple[int, str]]:
+    """Line and dotted name of everything a file imports, inside functions too.
+
+    `from tasks import child` counts as `tasks.child`.
+    """
+    found = []
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}:{node.lineno} imports relative to itself; write it out"
+            whole = node.module in CODE
+            names = [f"{node.module}.{alias.name}" for alias in node.names] if whole else []
+            found += [(node.lineno, name) for name in names or [str(node.module)]]
+    return found
+
+
+def within(name: str, *parents: str) -> bool:
+    """Whether the module `name` is one of `parents`, or below one."""
+    return any(name == parent or name.startswith(f"{parent}.") for parent in parents)
+
+
+def functions(path: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function of a file, methods and inner ones included."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def calls(path: str) -> Iterator[tuple[ast.Call, str]]:
+    """Every call in a file with the dotted name of what is called."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call):
+            yield node, ast.unparse(node.func)
+
+
+def docstring_lines(path: str) -> int:
+    """Lines of docstrings, those under fields included."""
+    texts = (
+        node
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if isinstance(node.value.value, str)
+    )
+    return sum(lines_of(node) for node in texts)
+
+
+def lines_of(node: ast.stmt) -> int:
+    """How many lines a statement spans."""
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring."""
+    has_docstring = ast.get_docstring(function) is not None
+    return lines_of(function) - (lines_of(function.body[0]) if has_docstring else 0)

@@ -1,0 +1,109 @@
+import pytest
+import torch
+from tiny_models import tiny_model
+from training_jobs import (
+    CPU,
+    opened,
+    pair_examples,
+    plain_logps,
+    plain_model,
+    policy_of,
+    response_examples,
+)
+
+from tasks.training.batches import micro_batches
+from tasks.training.step import accumulate, check_is_reference, make_optimizer, optimizer_step
+from tasks.variants import load_variant
+
+DUAL = {"beta": 0.5, "chosen_ceiling": 0.6, "rejected_floor": -0.4, "sft_weight": 0.1}
+
+
+def oracle_loss(model, example, beta, chosen_ceiling, rejected_floor, sft_weight):
+    """Dual-clip DPO of one pair, written out; two separate forward passes."""
+    chosen = plain_logps(model, example.prompt_ids, example.chosen_ids)
+    rejected = plain_logps(model, example.prompt_ids, example.rejected_ids)
+    reward_w = beta * (chosen.sum() - sum(example.chosen_logps))
+    reward_l = beta * (rejected.sum() - sum(example.rejected_logps))
+    gap = torch.clamp(reward_w, max=chosen_ceiling) - torch.clamp(reward_l, min=rejected_floor)
+    return torch.log1p(torch.exp(-gap)) - sft_weight * chosen.mean()
+
+
+def relative_error(policy, model):
+    """Distance of all gradients together, as a share of the oracle's norm."""
+    ours = dict(policy.model.named_parameters())
+    apart = norm = 0.0
+    for name, parameter in model.named_parameters():
+        apart += float((ours[name].grad.double() - parameter.grad).square().sum())
+        norm += float(parameter.grad.square().sum())
+    assert norm > 0
+    return (apart / norm) ** 0.5
+
+
+@pytest.mark.parametrize("tokens", [1, 64, 100_000])
+@pytest.mark.parametrize("kind", ["qwen2", "llama", "gpt2"])
+def test_gradients_equal_those_of_single_pairs_in_double_precision(kind, tokens, tmp_path):
+    examples = pair_examples(tiny_model(kind, seed=1), num_prompts=4)
+    folder = tiny_model(kind, seed=0)
+    policy, model = policy_of(folder), plain_model(folder)
+    batches = micro_batches(opened(tmp_path, examples), range(4), tokens, CPU)
+    loss = load_variant("tasks.losses", "dual_clip_dpo", **DUAL)
+    sums = [accumulate(policy, loss, batch, 4) for batch in batches]
+    expected = sum(example.weight * oracle_loss(model, example, **DUAL) for example in examples)
+    (expected / 4).backward()
+    assert sum(float(part["loss"]) for part in sums) == pytest.approx(expected.item(), rel=1e-6)
+    assert relative_error(policy, model) < 2e-6
+
+
+def test_supervised_gradients_equal_those_of_single_responses(tmp_path):
+    examples, folder = response_examples(5), tiny_model("llama")
+    policy, model = policy_of(folder), plain_model(folder)
+    batches = micro_batches(opened(tmp_path, examples, "sft"), range(5), 64, CPU)
+    for batch in batches:
+        accumulate(policy, load_variant("tasks.losses", "sft"), batch, 5)
+    for example in examples:
+        nll = -plain_logps(model, example.prompt_ids, example.chosen_ids).mean()
+        (nll / 5).backward()
+    assert relative_error(policy, model) < 2e-6
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [("float32", "qwen2"), ("bfloat16", "llama")])
+def test_at_step_0_the_margin_is_0_and_the_loss_ln_2(dtype, kind, tmp_path):
+    folder = tiny_model(kind)
+    policy = policy_of(folder, dtype)
+    batches = micro_batches(opened(tmp_path, pair_examples(folder)), range(6), 256, CPU)
+    assert check_is_reference(policy, batches) < {"float32": 1e-4, "bfloat16": 0.2}[dtype]
+    optimizer = make_optimizer(policy, (0.9, 0.999), 0.0)
+    loss = load_variant("tasks.losses", "dual_clip_dpo")
+    result = optimizer_step(policy, loss, batches, 6, optimizer, 1.0)
+    tolerance = {"float32": 1e-5, "bfloat16": 0.1}[dtype]
+    assert result.metrics["loss"] == pytest.approx(0.6931472, abs=tolerance)
+    assert abs(result.metrics["margin"]) < tolerance
+
+
+def test_a_prompt_weighs_the_same_however_many_pairs_it_has(tmp_path):
+    examples = pair_examples(tiny_model(seed=1), num_prompts=2)
+    policy, loss = policy_of(tiny_model()), load_variant("tasks.losses", "dpo")
+    batches = micro_batches(opened(tmp_path, examples), range(2), 4096, CPU)
+    optimizer = make_optimizer(policy, (0.9, 0.999), 0.0)
+    whole = optimizer_step(policy, loss, batches, 2, optimizer, 1.0).metrics
+    policy = policy_of(tiny_model())
+    single = [
+        float(accumulate(policy, loss, batch, 1)["loss"])
+        for prompt in range(2)
+        for batch in micro_batches(opened(tmp_path, examples), [prompt], 4096, CPU)
+    ]
+    assert whole["loss"] == pytest.approx(sum(single) / 2, rel=1e-6)
+
+
+def test_dropout_in_the_config_stays_off(tmp_path):
+    folder = tiny_model("gpt2", attn_pdrop=0.5, embd_pdrop=0.5, resid_pdrop=0.5)
+    batches = micro_batches(opened(tmp_path, pair_examples(folder, 2)), range(2), 4096, CPU)
+    assert check_is_reference(policy_of(folder), batches) < 1e-4
+
+
+def test_norms_and_biases_do_not_decay():
+    optimizer = make_optimizer(policy_of(tiny_model("qwen2")), (0.9, 0.999), 0.1)
+    decaying, others = optimizer.param_groups
+    assert (decaying["weight_decay"], others["weight_decay"]) == (0.1, 0.0)
+    assert {p.ndim for p in decaying["params"]} == {2}
+    assert {p.ndim for p in others["params"]} == {1}
