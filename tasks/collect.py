@@ -44,6 +44,16 @@ def collect(settings: PromptsSection, place: Place) -> Collected | None:
     )
 
 
+@door("collect")
+def collect_split(settings: PromptsSection, split: str, place: Place) -> Artifact:
+    """All prompts of `split`; DataError if there is none."""
+    pool = read_pool(settings)
+    members = [prompt for prompt in pool.prompts if prompt.split == split]
+    if not members:
+        raise DataError(f"the pool has no {split!r} prompt: {pool.counts}")
+    return _commit(members, split, pool.counts, place)
+
+
 def used_prompts(place: Place) -> set[str]:
     """Ids of the prompts that earlier rounds of the run trained on."""
     used: set[str] = set()

@@ -182,6 +182,8 @@ class RefreshSection(Section):
 
     gate: Annotated[Any, *chosen_from("tasks.gates")]
     """Who decides."""
+    guards: list[str] = Field(default=["*"], min_length=1)
+    """Slices that the gate sees, by name (`checks`, `checks · fruits`); * stands for any text."""
 
 
 class MachineSection(Section):
@@ -262,7 +264,7 @@ def plain_config(config: Config) -> dict[str, Any]:
 
 
 def with_overrides(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """`data` with dotted keys replaced, e.g. {"matrix.large.temperature": 1}."""
+    """`data` with dotted keys replaced, e.g. {"judges.main.noise": 0.1}; None removes a key."""
     result: dict[str, Any] = _copied(data)
     for dotted, value in overrides.items():
         *path, last = dotted.split(".")
@@ -271,7 +273,10 @@ def with_overrides(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dic
             place = place.setdefault(name, {})
             if not isinstance(place, dict):
                 raise ConfigError(f"override {dotted!r}: {name!r} is a value, not a section")
-        place[last] = value
+        if value is None:
+            place.pop(last, None)
+        else:
+            place[last] = value
     return result
 
 

@@ -1,10 +1,12 @@
 """Door: evaluation answers and verdicts in, figures of policy, reference and SFT model out."""
 
+from typing import Any
+
 from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
 from infra.stages import Stage
 from tasks.config import EvaluationSection
-from tasks.measuring import Measured, measure, reports, reward_accuracy
+from tasks.measuring import Measured, measure, measure_alone, reports, reward_accuracy
 from tasks.records import (
     Artifact,
     Checkpoint,
@@ -100,3 +102,29 @@ def _rewards(
     ]
     held_out = records_of(place, PreferencePair, pairs, "held_out")
     return reward_accuracy(held_out, by_model[0], by_model[1], policy.sha256)
+
+
+@door("evaluate")
+def measure_cells(
+    prompts: Artifact, answers: list[Artifact], metrics: dict[str, Any], place: Place
+) -> Artifact:
+    """Measure every cell on its own, by the metrics that need no judge."""
+    stage = open_stage(
+        place,
+        "evaluate",
+        settings={"alone": settings_of(metrics)},
+        inputs={
+            "prompts": prompts.content,
+            **{f"answers-{i}": one.content for i, one in enumerate(answers)},
+        },
+        semantics=SEMANTICS,
+    )
+    if done := stage.finished():
+        return note(place, "evaluate", done.artifact)
+    measured = measure_alone(
+        metrics, records_of(place, Prompt, prompts), records_of(place, Response, answers)
+    )
+    artifact = stage.commit(
+        tables={"rows": (Measured, to_table(Measured, measured))}, deterministic=True
+    )
+    return note(place, "evaluate", artifact)

@@ -162,7 +162,7 @@ def _verdicts_of_client(
             f"{failed[0].error}. What was answered is kept; the next attempt asks only for the rest"
         )
     return [
-        verdict_of(_opinion(judge, replies[call_id]), one.question, annotator)
+        verdict_of(opinion_of(judge, replies[call_id]), one.question, annotator)
         for call_id, one in calls.items()
     ]
 
@@ -173,8 +173,9 @@ def _call_id(one: Asked, judge: Any) -> str:
     return digest([judge.version(), one.prompt.prompt_id, *ids])
 
 
-def _opinion(judge: Any, reply: Reply) -> Opinion:
-    if reply.finish_reason == "length":  # cut off: what looks like a verdict may be its reasoning
+def opinion_of(judge: Any, reply: Reply) -> Opinion:
+    """What `judge` reads in `reply`; a reply that was cut at max_tokens is unparsed."""
+    if reply.finish_reason == "length":  # what looks like its verdict may be its reasoning
         return Opinion(outcome="unparsed", reply=reply.text)
     opinion = judge.parse(reply.text or "")
     if not isinstance(opinion, Opinion):

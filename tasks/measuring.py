@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from tasks.evaluation_view import EvaluationView
@@ -68,6 +69,30 @@ def measure(
     return found
 
 
+def measure_alone(
+    metrics: Mapping[str, Any], prompts: Sequence[Prompt], responses: Sequence[Response]
+) -> list[Measured]:
+    """Every metric that needs no judge, of every cell on every prompt."""
+    asked = {prompt.prompt_id: prompt for prompt in prompts}
+    return [
+        Measured(
+            metric=name,
+            slice=part,
+            who=cell,
+            prompt_id=prompt_id,
+            value=value,
+            higher_is_better=metric.HIGHER_IS_BETTER,
+        )
+        for cell, answers in sorted(grouped(responses, "cell").items())
+        for name, metric in sorted(metrics.items())
+        if not metric.NEEDS_VERDICTS
+        for part, values in sorted(
+            metric(EvaluationView(prompts=asked, responses=grouped(answers))).items()
+        )
+        for prompt_id, value in sorted(values.items())
+    ]
+
+
 def _stand_in(who: str, sampled: Mapping[str, Any]) -> str:
     """The cell whose samples are those of `who`: equal weights are sampled under the first name."""
     return next(
@@ -102,8 +127,13 @@ def _report(checkpoint: str, metric: str, part: str, values: Sequence[float]) ->
     )
 
 
-def guarded_slices(measured: Sequence[Measured]) -> dict[str, PairedValues]:
-    """What a gate guards: metrics with a better direction, higher better, policy and reference."""
+def guarded_slices(
+    measured: Sequence[Measured], guards: Sequence[str]
+) -> dict[str, PairedValues]:
+    """What a gate sees: slices whose name matches one of `guards`, of policy and reference.
+
+    Metrics without a better direction are left out; the others are turned so that higher is better.
+    """
     sides: dict[str, dict[str, dict[str, float]]] = {}
     for one in measured:
         if one.higher_is_better is not None and one.who in ("policy", "reference"):
@@ -111,7 +141,11 @@ def guarded_slices(measured: Sequence[Measured]) -> dict[str, PairedValues]:
             value = one.value if one.higher_is_better else -one.value
             by_who = sides.setdefault(name, {"policy": {}, "reference": {}})
             by_who[one.who][one.prompt_id] = value
-    return {name: PairedValues(**by_who) for name, by_who in sides.items()}
+    return {
+        name: PairedValues(**by_who)
+        for name, by_who in sides.items()
+        if any(fnmatchcase(name, guard) for guard in guards)
+    }
 
 
 def reward_accuracy(

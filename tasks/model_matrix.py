@@ -101,3 +101,29 @@ def evaluation_cells(config: Config, policy: Checkpoint, place: Place) -> dict[s
             )
             seen.add(checkpoint.sha256)
     return cells
+
+
+def measured_matrix(
+    config: Config, temperatures: tuple[float, ...], place: Place
+) -> dict[str, CellSection]:
+    """Newest policy, SFT model and cells with weights, each at its own and at `temperatures`.
+
+    Cells are named `name@temperature` and draw one sample; the newest policy is the last round's,
+    whether or not it became a reference.
+    """
+    newest = f"{EARLIER}{max(place.policies, default=0)}"
+    models = {"policy": newest, "sft": config.run.base_model}
+    own = config.matrix[config.policy_cell]
+    sources = {name: own.model_copy(update={"model": model}) for name, model in models.items()}
+    sources |= {
+        name: cell
+        for name, cell in config.matrix.items()
+        if cell.engine.NEEDS_WEIGHTS and cell.model != "policy"
+    }
+    return {
+        f"{name}@{temperature:g}": cell.model_copy(
+            update={"temperature": temperature, "samples": 1}
+        )
+        for name, cell in sources.items()
+        for temperature in sorted({cell.temperature, *temperatures})
+    }

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from prefect.runtime import flow_run
@@ -21,6 +21,9 @@ from tasks.model_matrix import EARLIER
 from tasks.records import Checkpoint, Place
 
 VERBS = ("collect", "sample", "judge", "annotate", "pair", "score", "train", "evaluate", "refresh")
+
+BESIDE = ".evaluation"
+"""Ends the name of the tree where evaluations of a run are noted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +150,19 @@ def _claim(tree: RunTree, flow_run_id: str, rounds: int, until: int | None) -> C
     committed = len(tree.manifests())
     claim = new_claim(flow_run_id, committed, rounds, until)
     return Claim(**tree.create(f"claims/{flow_run_id}.json", asdict(claim)))
+
+
+def outside_rounds(run: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Config, Place]:
+    """Configuration and place for work on a run that is no part of its rounds.
+
+    What is done there is noted in a tree beside the run's own.
+    """
+    config, _ = resolve(preset, overrides)
+    open_store(config.storage.root).probe()
+    claim = Claim(flow_run_id="", first_index=0, last_index=-1)
+    rounds = Rounds(config=config, claim=claim, run=run, redo=(), sft=check_parts(config))
+    place = place_of(rounds, len(committed_rounds(open_store(config.storage.root), run)), {})
+    return config, replace(place, run=f"{run}{BESIDE}", round_index=0)
 
 
 def committed_rounds(store: Store, run: str) -> list[dict[str, Any]]:

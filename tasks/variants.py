@@ -77,12 +77,18 @@ def _adapter(variant: type) -> TypeAdapter[Any]:
 
 
 def first_problem(error: ValidationError) -> str:
-    """The first thing pydantic found wrong, as `path: message (got value)`."""
+    """The first thing pydantic found wrong, as `path: message (got value)`.
+
+    Our own messages name the value themselves.
+    """
     problem = error.errors(include_url=False)[0]
-    path = ".".join(str(part) for part in problem["loc"]) or "settings"
+    path = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error":
+        message = problem["msg"].removeprefix("Value error, ")
+        return f"{path}: {message}" if path else message
     got = repr(problem["input"])
     shown = got if len(got) <= SHOWN_INPUT else f"{got[:SHOWN_INPUT]}…"
-    return f"{path}: {problem['msg'].removeprefix('Value error, ')} (got {shown})"
+    return f"{path or 'settings'}: {problem['msg']} (got {shown})"
 
 
 def kind_of(variant: Any) -> str:

@@ -52,7 +52,10 @@ def small_preset(folder: Path, **changes: Any) -> Path:
             "policy": {**engine, "model": "policy", "samples": 2, "strength": 1},
             "other": {**engine, "model": str(other), "samples": 1, "strength": 2},
             "human": {
-                "engine": "recorded", "file": str(human), "origin": "human", "strength": 9,
+                "engine": "recorded",
+                "file": str(human),
+                "origin": "human",
+                "strength": 9,
             },
         },
         "judges": {"main": {"kind": "rule", "margin": 0.0}},
@@ -63,11 +66,17 @@ def small_preset(folder: Path, **changes: Any) -> Path:
             "held_out_share": 0.2,
         },
         "training": {
-            "loss": {"kind": "dual_clip_dpo"}, "learning_rate": 1e-3, "prompts_per_batch": 4,
-            "threads": 1, "max_tokens": 128, "checkpoint_every": 1, "device": "cpu",
+            "loss": {"kind": "dual_clip_dpo"},
+            "learning_rate": 1e-3,
+            "prompts_per_batch": 4,
+            "threads": 1,
+            "max_tokens": 128,
+            "checkpoint_every": 1,
+            "device": "cpu",
         },
-        "evaluation": {"metrics": {"checks": {"kind": "check_pass_rate"},
-                                   "words": {"kind": "length"}}},
+        "evaluation": {
+            "metrics": {"checks": {"kind": "check_pass_rate"}, "words": {"kind": "length"}}
+        },
         "refresh": {"gate": {"kind": "every_round"}},
     }
     path = folder / "preset.yaml"

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from tasks.correction import CorrectionSettings, correct, prior_verdicts

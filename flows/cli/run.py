@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from infra.prefect.server import local_api
 from rich.console import Console
 
 from flows.cli.status import print_rounds
+from infra.prefect.server import local_api
 from infra.storage import open_store
 from tasks.rounds import committed_rounds, resolve
 

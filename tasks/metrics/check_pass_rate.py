@@ -19,6 +19,7 @@ class CheckPassRate:
     )
     EXAMPLE: ClassVar[dict[str, Any]] = {}
     SEMANTICS: ClassVar[int] = 1
+    NEEDS_VERDICTS: ClassVar[bool] = False
     HIGHER_IS_BETTER: ClassVar[bool | None] = True
 
     def __call__(self, view: EvaluationView) -> Slices:

@@ -24,6 +24,7 @@ class Length:
     )
     EXAMPLE: ClassVar[dict[str, Any]] = {}
     SEMANTICS: ClassVar[int] = 1
+    NEEDS_VERDICTS: ClassVar[bool] = False
     HIGHER_IS_BETTER: ClassVar[bool | None] = None
 
     def __call__(self, view: EvaluationView) -> Slices:

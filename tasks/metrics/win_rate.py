@@ -25,6 +25,7 @@ class WinRate:
     )
     EXAMPLE: ClassVar[dict[str, Any]] = {"judge": "second", "against": "sft"}
     SEMANTICS: ClassVar[int] = 1
+    NEEDS_VERDICTS: ClassVar[bool] = True
     HIGHER_IS_BETTER: ClassVar[bool | None] = True
 
     judge: str

@@ -1,0 +1,263 @@
+"""What every variant returns on inputs that never change: the outputs behind tests/golden.json.
+
+One function per family; it gets a variant and returns plain data. A new kind is measured on its
+family's inputs without anything to add here.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from infra.engines._contract import Decoding, Job, Request
+from tasks.evaluation_view import EvaluationView
+from tasks.pairs import PairView, PromptPreferences
+from tasks.seeds import uniform_of
+from tasks.statistics import PairedValues
+from tasks.variants import kind_of
+from tests.opinion_makers import candidate, pair, preference, prompt, response, verdict
+
+TEXTS = [
+    *("", " ", "fox", "Fox", "FOX!", "a fox.", "the fox and the fox", "apple, pear, plum"),
+    *("Apple, Pear, Plum", "APPLE; PEAR; PLUM", "1. apple\n2. pear\n3. plum", "- apple\n- pear"),
+    *(
+        "plum, pear, apple",
+        "pear",
+        "pear, pear",
+        "apple | pear",
+        "42",
+        "The answer is 42.",
+        "\\boxed{18}",
+        "so it is 18.0",
+    ),
+    *("so 3 + 4 = 7\n#### 7", "-1.5", "1,000", "word " * 60, "x" * 400, "no. yes!", "Ende ÄÖÜ?"),
+    *("cat, dog, hen", "one two three", "```\ncode\n```", "a,b;c", "Name: fox", "fox?\n"),
+]
+REPLIES = [
+    *("Verdict: A", "Verdict: B", "Verdict: tie", "verdict: a", "**Verdict: B**", "", "A"),
+    *("Both fine.\nVerdict: A", "Verdict: A\nVerdict: B", "Verdict: A\nthank you", "Verdict: C"),
+]
+CHECKS = [
+    {"kind": "contains", "text": "fox"},
+    {"kind": "length", "at_most": 3},
+    {"kind": "number_of_items", "count": 3},
+]
+QUESTIONS = 40
+
+
+def of_check(check: Any) -> Any:
+    """1 for each text that it accepts."""
+    return "".join(str(int(check(text))) for text in TEXTS)
+
+
+def of_judge(judge: Any) -> Any:
+    """Opinions on pairs of texts in both orders, or what is asked and how replies are read."""
+    asked = prompt(*CHECKS, text="Name ```animals```.")
+    if judge.SHAPE == "asks":
+        replies = [judge.parse(reply).outcome for reply in REPLIES]
+        return {"asks": judge.render(asked, TEXTS[4], TEXTS[10]), "reads": replies}
+    opinions = []
+    for number in range(QUESTIONS):
+        first = response("r1", TEXTS[number % len(TEXTS)])
+        second = response("r2", TEXTS[number * 7 % len(TEXTS)])
+        for one, other in ((first, second), (second, first)):
+            opinion = judge.compare(asked, one, other, f"question-{number}")
+            opinions.append([opinion.outcome, opinion.p_second_wins, opinion.strength])
+    scores = [judge.score(asked, response("r", text)) for text in TEXTS] if _scores(judge) else []
+    return {"opinions": opinions, "scores": scores}
+
+
+def _scores(judge: Any) -> bool:
+    return bool(judge.SHAPE == "scores")
+
+
+def _candidates(prompt_id: str = "p") -> list[Any]:
+    origins = ("policy", "policy", "model", "model", "human", "recorded")
+    texts = ("t1", "t2", "t3", "t1", "t5", "t6")
+    return [
+        candidate(f"r{i}", float(i // 2), origin=origin, text=text, prompt_id=prompt_id)
+        for i, (origin, text) in enumerate(zip(origins, texts, strict=True))
+    ]
+
+
+def of_comparison_rule(rule: Any) -> Any:
+    """The comparisons of prompts with six, two, one and no candidates, under two seeds."""
+    return [rule(_candidates()[:size], seed) for size in (6, 2, 1, 0) for seed in (1, 2)]
+
+
+def of_pair_rule(rule: Any) -> Any:
+    """The pairs of three prompts: all compared, some dropped, none."""
+    by_prompt = {"none": PromptPreferences(preferences=[], candidates={})}
+    for prompt_id, skipped in (("all", 0), ("some", 2)):
+        members = {one.response_id: one for one in _candidates(prompt_id)}
+        ids = sorted(members)
+        every = [(a, b) for i, a in enumerate(ids) for b in ids[i + 1 :]]
+        preferences = [
+            preference(
+                *both,
+                "dropped" if skipped and number % skipped else "ab"[number % 3 == 0],
+                margin=(number % 5 + 1) / 5,
+                prompt_id=prompt_id,
+            )
+            for number, both in enumerate(every)
+        ]
+        by_prompt[prompt_id] = PromptPreferences(preferences=preferences, candidates=members)
+    return [
+        [[one.prompt_id, one.chosen_id, one.rejected_id, one.margin] for one in rule(by_prompt, 3)],
+        [[one.chosen_id, one.rejected_id] for one in rule(by_prompt, 4)],
+    ]
+
+
+def of_pair_filter(one: Any) -> Any:
+    """The reason for each of thirty pairs that it drops."""
+    views = []
+    for number in range(30):
+        cut = "length" if number % 7 == 0 else "stop"
+        longer = " and some words more" if number % 3 else ""
+        views.append(
+            PairView(
+                pair=pair(
+                    f"c{number}", f"r{number}", margin=number / 30, prompt_id=f"p{number % 4}"
+                ),
+                chosen=response("c", TEXTS[number % len(TEXTS)] + longer, finish_reason=cut),
+                rejected=response("r", TEXTS[number * 3 % len(TEXTS)]),
+                reference_chosen_logp=-10.0 - number,
+                reference_rejected_logp=-40.0 + number,
+            )
+        )
+    return dict(sorted(one(views).items()))
+
+
+def of_loss(loss: Any) -> Any:
+    """Loss and metrics of four pairs: equal to the reference, inside and beyond the bounds."""
+    import torch
+
+    from tasks.training.loss_batch import LossBatch
+
+    def table(values: list[list[float]]) -> torch.Tensor:
+        return torch.tensor(values, dtype=torch.float64)
+
+    chosen = table([[-1.0, -2.0, -3.0], [-1.0, -0.5, 0.0], [-0.1, 0.0, 0.0], [-9.0, -9.0, -9.0]])
+    rejected = table([[-2.0, -2.0, 0.0], [-1.5, 0.0, 0.0], [-60.0, 0.0, 0.0], [-1.0, -1.0, -1.0]])
+    batch = LossBatch(
+        chosen_logps=chosen,
+        chosen_mask=table([[1, 1, 1], [1, 1, 0], [1, 0, 0], [1, 1, 1]]),
+        rejected_logps=rejected,
+        rejected_mask=table([[1, 1, 0], [1, 0, 0], [1, 0, 0], [1, 1, 1]]),
+        reference_chosen=torch.stack([chosen - table([[0], [0.5], [25], [-4]])]),
+        reference_rejected=torch.stack([rejected - table([[0], [-0.25], [-30], [3]])]),
+        columns={name: table([1, 0.5, 2, 1]) for name in loss.REQUIRES},
+    )
+    result = loss(batch)
+    numbers = {"loss": result.loss, **result.metrics}
+    return {name: _rounded(values.tolist()) for name, values in sorted(numbers.items())}
+
+
+def of_metric(metric: Any) -> Any:
+    """Values of four prompts by slice, against one opponent, with verdicts of judge `main`."""
+    prompts = {
+        f"p{i}": prompt(*CHECKS[: i % 4], prompt_id=f"p{i}", tags=["odd"] * (i % 2))
+        for i in range(4)
+    }
+
+    def answers(who: str, shift: int) -> dict[str, list[Any]]:
+        return {
+            name: [
+                response(f"{who}{i}{k}", TEXTS[(4 * i + k + shift) % len(TEXTS)], prompt_id=name)
+                for k in range(2)
+            ]
+            for i, name in enumerate(prompts)
+        }
+
+    own, other = answers("a", 2), answers("b", 7)
+    verdicts = [
+        verdict(mine.response_id, theirs.response_id, "ab"[(i + k) % 3 == 0], by=by, shown=shown)
+        for i, name in enumerate(prompts)
+        for k, (mine, theirs) in enumerate((m, t) for m in own[name] for t in other[name])
+        for by in ("main", getattr(metric, "judge", "main"))
+        for shown in "ab"
+    ]
+    opponents = {"sft": other, "reference": other}
+    view = EvaluationView(prompts=prompts, responses=own, opponents=opponents, verdicts=verdicts)
+    return _rounded(metric(view))
+
+
+def of_gate(gate: Any) -> Any:
+    """Outcomes where nothing changed, one slice fell, all rose, and too little was measured."""
+
+    def slices(size: int, shift: float) -> PairedValues:
+        reference = {f"p{i}": round(uniform_of("gate", i), 3) for i in range(size)}
+        policy = {
+            name: value + shift * (i % 3) for i, (name, value) in enumerate(reference.items())
+        }
+        return PairedValues(policy=policy, reference=reference)
+
+    worlds = {
+        "same": {"all": slices(60, 0.0)},
+        "fell": {"all": slices(60, 0.0), "odd": slices(60, -0.3)},
+        "rose": {"all": slices(60, 0.2), "odd": slices(60, 0.1)},
+        "few": {"all": slices(5, -0.1)},
+    }
+    outcomes = {name: gate(world) for name, world in worlds.items()}
+    return {name: [one.outcome, one.n_needed] for name, one in outcomes.items()}
+
+
+def of_engine(engine: Any) -> Any:
+    """Samples of engines that need no model; nothing for the others."""
+    if kind_of(engine) not in ("scripted", "recorded"):
+        return None
+    asked = ["Name a fruit.", "Name a tree."]
+    requests = [
+        Request(
+            prompt_id=f"p{number}",
+            sample_index=index,
+            seed=index,
+            messages=[{"role": "user", "content": text}],
+            prompt_ids=None,
+        )
+        for number, text in enumerate(asked)
+        for index in range(2)
+    ]
+    job = Job(
+        stage="golden",
+        model="",
+        decoding=Decoding(temperature=1.0, top_p=1.0, max_tokens=5),
+        shards={0: requests[:2], 1: requests[2:]},
+        workdir=Path("unused"),
+        stop_ids=[],
+        item_log=None,
+    )
+    return [
+        [index, [[one.prompt_id, one.sample_index, one.text, one.finish_reason] for one in samples]]
+        for index, samples in engine.sample(job)
+    ]
+
+
+def recorded_file(folder: Path) -> None:
+    """The file that the recorded engine's EXAMPLE names, in the working folder."""
+    rows = [{"prompt": "Name a tree.", "response": text} for text in ("oak", "elm", "fir")]
+    rows.append({"prompt_id": "p0", "response": "pear", "finish_reason": "length"})
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "human.jsonl").write_text(text, encoding="utf-8")
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in sorted(value.items())}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return round(value, 6) if isinstance(value, float) else value
+
+
+OUTPUTS: dict[str, Callable[[Any], Any]] = {
+    "tasks.judges": of_judge,
+    "tasks.checks": of_check,
+    "tasks.comparison_rules": of_comparison_rule,
+    "tasks.pair_rules": of_pair_rule,
+    "tasks.pair_filters": of_pair_filter,
+    "tasks.losses": of_loss,
+    "tasks.metrics": of_metric,
+    "tasks.gates": of_gate,
+    "infra.engines": of_engine,
+}
+"""The families, and what is measured of their variants."""

@@ -1,0 +1,68 @@
+"""The examples of CONTRIBUTING.md work as they stand there."""
+
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tasks.variants import kinds, variant_class
+from tests.sources import ROOT
+from tests.test_variants import entry
+
+BLOCK = re.compile(r"```python\n# (?P<path>\S+)\n(?P<code>.*?)```", re.DOTALL)
+BLOCKS = {
+    match["path"]: match["code"]
+    for match in BLOCK.finditer((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+}
+VARIANTS = [path for path in BLOCKS if path.startswith("tasks/")]
+
+
+@pytest.fixture
+def pasted(tmp_path, monkeypatch):
+    """Paste a block into its family as long as the test lasts; returns family and kind."""
+
+    def paste(path):
+        folder, _, file = path.rpartition("/")
+        family, kind = folder.replace("/", "."), file.removesuffix(".py")
+        (tmp_path / file).write_text(BLOCKS[path], encoding="utf-8")
+        package = importlib.import_module(family)
+        monkeypatch.setattr(package, "__path__", [str(tmp_path), *package.__path__])
+        monkeypatch.delitem(sys.modules, f"{family}.{kind}", raising=False)
+        kinds.cache_clear()
+        return family, kind
+
+    yield paste
+    kinds.cache_clear()
+
+
+def test_there_is_an_example_of_a_loss_a_judge_and_a_check():
+    assert sorted(path.split("/")[1] for path in VARIANTS) == ["checks", "judges", "losses"]
+
+
+@pytest.mark.parametrize("path", VARIANTS)
+def test_an_example_passes_its_own_test(path, pasted, monkeypatch):
+    family, kind = pasted(path)
+    test = path.replace("tasks/", "tests/").replace(f"{kind}.py", f"test_{kind}.py")
+    monkeypatch.syspath_prepend(str((ROOT / test).parent))
+    names = {}
+    exec(compile(BLOCKS[test], test, "exec"), names)
+    tests = [one for name, one in names.items() if name.startswith("test_")]
+    assert tests
+    for one in tests:
+        assert not inspect.signature(one).parameters
+        one()
+    assert entry(family, kind)["semantics"] == 1
+    assert variant_class(family, kind).__doc__
+    del sys.modules[f"{family}.{kind}"]
+
+
+def test_the_examples_are_in_house_style(tmp_path):
+    for path, code in BLOCKS.items():
+        (tmp_path / path.replace("/", "_")).write_text(code, encoding="utf-8")
+    ruff = [sys.executable, "-m", "ruff", "check", "--no-cache", "--config", "pyproject.toml"]
+    kept = ["--ignore", "D,I001", str(tmp_path)]
+    done = subprocess.run([*ruff, *kept], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

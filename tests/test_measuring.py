@@ -1,0 +1,128 @@
+import pytest
+
+from tasks.measuring import Measured, guarded_slices, measure, reports, reward_accuracy
+from tasks.records import ReferenceScore
+from tasks.tables import from_table, to_table
+from tasks.variants import load_variant
+from tests.opinion_makers import pair, prompt, response
+
+SHA = {"policy": "new", "reference": "old", "sft": "base"}
+FOX = {"kind": "contains", "text": "fox"}
+PROMPTS = [prompt(FOX, prompt_id="p", tags=["easy"]), prompt(FOX, prompt_id="q")]
+METRICS = {
+    "checks": load_variant("tasks.metrics", "check_pass_rate"),
+    "words": load_variant("tasks.metrics", "length"),
+}
+
+
+def answers(**texts):
+    """One response of each cell to each prompt: policy=("text for p", "text for q")."""
+    return [
+        response(f"{cell}-{one.prompt_id}", text, prompt_id=one.prompt_id, cell=cell)
+        for cell, both in texts.items()
+        for one, text in zip(PROMPTS, both, strict=True)
+    ]
+
+
+THREE = answers(policy=("fox", "a fox"), reference=("fox", "a hen"), sft=("hen", "the hen"))
+
+
+def value_of(rows, who, metric="checks", part="all"):
+    return {
+        one.prompt_id: one.value
+        for one in rows
+        if (one.who, one.metric, one.slice) == (who, metric, part)
+    }
+
+
+def test_every_metric_is_measured_on_every_prompt_and_slice_of_all_three():
+    rows = measure(METRICS, PROMPTS, THREE, [])
+    assert value_of(rows, "policy") == {"p": 1.0, "q": 1.0}
+    assert value_of(rows, "reference") == {"p": 1.0, "q": 0.0}
+    assert value_of(rows, "sft") == {"p": 0.0, "q": 0.0}
+    assert value_of(rows, "policy", part="easy") == {"p": 1.0}
+    assert value_of(rows, "policy", "words") == {"p": 1.0, "q": 2.0}
+    assert list(from_table(Measured, to_table(Measured, rows))) == rows
+
+
+@pytest.mark.parametrize(
+    ("sampled", "stands_in"),
+    [(("policy", "reference"), "reference"), (("policy",), "policy")],
+)
+def test_equal_weights_are_sampled_once_and_share_the_values(sampled, stands_in):
+    some = [one for one in THREE if one.cell in sampled]
+    rows = measure(METRICS, PROMPTS, some, [])
+    assert value_of(rows, "sft") == value_of(rows, stands_in)
+
+
+def test_reports_are_means_with_standard_errors_by_checkpoint():
+    made = {
+        (one.checkpoint, one.metric, one.slice): one
+        for one in reports(measure(METRICS, PROMPTS, THREE, []), SHA)
+    }
+    old = made["old", "checks", "all"]
+    assert (old.value, old.n) == (0.5, 2)
+    assert old.standard_error == pytest.approx(0.5)  # sd of (1, 0) is 0.707, over sqrt 2
+    assert made["new", "checks", "easy"].standard_error is None
+
+
+def test_one_checkpoint_in_two_places_is_reported_once():
+    two = [one for one in THREE if one.cell in ("policy", "reference")]
+    rows = measure(METRICS, PROMPTS, two, [])
+    made = reports(rows, {"policy": "new", "reference": "base", "sft": "base"})
+    keys = [(one.checkpoint, one.metric, one.slice) for one in made]
+    assert len(keys) == len(set(keys))
+    assert {one.n for one in made if one.slice == "all"} == {2}
+
+
+def test_the_gate_sees_policy_and_reference_where_a_direction_is_better():
+    slices = guarded_slices(measure(METRICS, PROMPTS, THREE, []), ["*"])
+    assert set(slices) == {"checks", "checks · easy", "checks · check:contains"}
+    assert list(slices["checks"].differences()) == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("guards", "expected"),
+    [
+        (["checks"], {"checks"}),
+        (["checks*"], {"checks", "checks · easy", "checks · check:contains"}),
+        (["* · easy", "words"], {"checks · easy"}),
+        (["none"], set()),
+    ],
+)
+def test_guards_pick_slices_by_name(guards, expected):
+    assert set(guarded_slices(measure(METRICS, PROMPTS, THREE, []), guards)) == expected
+
+
+def test_a_metric_that_is_better_low_is_turned_around():
+    rows = [
+        Measured(
+            metric="errors", slice="all", who=who, prompt_id="p", value=value,
+            higher_is_better=False,
+        )
+        for who, value in (("policy", 3.0), ("reference", 1.0), ("sft", 9.0))
+    ]  # fmt: skip
+    assert list(guarded_slices(rows, ["*"])["errors"].differences()) == [-2.0]
+
+
+def scores(**logps):
+    return {
+        name: ReferenceScore(
+            response_id=name, reference="m", logp=logp, num_tokens=1, token_logps=None
+        )
+        for name, logp in logps.items()
+    }
+
+
+def test_reward_accuracy_is_the_share_of_pairs_whose_chosen_side_gained_more():
+    pairs = [pair("a", "b"), pair("c", "d"), pair("e", "f"), pair("g", "h")]
+    before = scores(a=-5, b=-5, c=-5, d=-5, e=-5, f=-5, g=-5)
+    after = scores(a=-3, b=-6, c=-7, d=-6, e=-4, f=-4, g=-1)
+    # a gained 2 and b lost 1: right; c lost more than d: wrong; e and f alike: half; h unscored.
+    [report] = reward_accuracy(pairs, before, after, "new")
+    assert (report.value, report.n) == (0.5, 3)
+    assert (report.checkpoint, report.metric, report.slice) == ("new", "reward_accuracy", "all")
+
+
+def test_without_scored_pairs_there_is_no_reward_accuracy():
+    assert reward_accuracy([pair("a", "b")], {}, {}, "new") == []

@@ -1,0 +1,58 @@
+import pytest
+
+from tasks.plan import Sizes, disk_bytes, plan_round
+from tests.small_config import small_config
+
+SIZES = Sizes(prompts=8, evaluation_prompts=4, weight_bytes=1000)
+ASKS = {"kind": "pairwise", "model": "m", "base_url": "http://127.0.0.1:1/v1", "max_tokens": 50}
+
+
+def lines(**overrides):
+    made = plan_round(small_config(**overrides), SIZES)
+    return {(one.verb, one.what): one for one in made}
+
+
+def test_cells_are_planned_with_their_responses_and_tokens():
+    plan = lines(matrix__policy__max_tokens=10)
+    policy, large = plan["sample", "policy"], plan["sample", "large"]
+    assert (policy.amount, policy.tokens, policy.paid_calls) == (16, 160, 0)
+    assert (large.amount, large.tokens, large.paid_calls) == (8, 0, 0)
+
+
+def test_three_responses_make_three_comparisons_in_both_orders():
+    assert lines()["judge", "main"].amount == 8 * 3 * 2
+    assert lines(comparisons__budget=2)["judge", "main"].amount == 8 * 2 * 2
+    assert lines(comparisons__budget=2)["pair", "comparisons"].amount == 16
+
+
+def test_judges_that_ask_are_planned_with_calls_and_tokens():
+    once = lines(judges={"main": {**ASKS, "both_orders": False}})["judge", "main"]
+    assert (once.amount, once.paid_calls, once.tokens) == (24, 24, 24 * 50)
+    assert lines()["judge", "main"].paid_calls == 0
+
+
+def test_evaluation_judges_are_planned_too():
+    second = lines(evaluation__judges={"second": ASKS})["judge", "second · evaluation"]
+    assert (second.amount, second.paid_calls) == (4 * 3 * 2, 24)
+
+
+def test_people_see_their_budget():
+    assert lines(annotate__budget=0.25)["annotate", "people"].amount == 6
+
+
+@pytest.mark.parametrize(
+    ("batch", "epochs", "max_steps", "expected"),
+    [(64, 1, None, 1), (3, 1, None, 3), (3, 2, None, 6), (3, 2, 4, 4)],
+)
+def test_steps_are_batches_of_prompts_rounded_up(batch, epochs, max_steps, expected):
+    plan = lines(
+        training__prompts_per_batch=batch, training__epochs=epochs, training__max_steps=max_steps
+    )
+    assert plan["train", "steps"].amount == expected
+
+
+def test_disk_holds_tables_the_policy_and_two_training_checkpoints():
+    config = small_config()
+    rows = (16 + 8) + 48 + 24 + 12  # sampled, questions, scored, evaluation answers
+    expected = rows * 600 + 1000 + 2 * 3 * 1000
+    assert disk_bytes(config, SIZES, plan_round(config, SIZES)) == expected

@@ -1,0 +1,123 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.errors import DataError
+from tasks.prompts import drawn, fresh_batch, load_check, pool_of, prompt_of, split_digests
+from tests.opinion_makers import prompt
+
+
+def row(text="Name a fruit.", **fields):
+    return {"prompt": text, **fields}
+
+
+def pool(*rows):
+    return pool_of((f"f:{number}", fields) for number, fields in enumerate(rows, start=1))
+
+
+def test_a_prompt_is_one_user_turn_or_a_conversation():
+    turns = [{"role": "user", "content": "Name a fruit."}]
+    assert prompt_of(row(), "f:1") == prompt_of({"messages": turns}, "f:1")
+    longer = [{"role": "system", "content": "Be brief."}, *turns]
+    found = prompt_of({"messages": longer, "tags": ["t", 3], "source": None}, "f:1")
+    assert (found.messages, found.tags, found.source) == (longer, ["t", "3"], "")
+    assert found.group_id == found.prompt_id
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "needs `messages`"),
+        ({"messages": []}, "needs `messages`"),
+        ({"prompt": "x", "messages": []}, "has `prompt` and `messages`"),
+        ({"prompt": " "}, "content of a user turn is ' '"),
+        ({"prompt": None}, "content of a user turn is None"),
+        ({"messages": [{"role": "user"}]}, "a turn needs exactly role and content"),
+        ({"messages": [{"role": "bot", "content": "x"}]}, "role is 'bot'; allowed: system, user"),
+        ({"messages": [{"role": "assistant", "content": "x"}]}, "a prompt ends with user"),
+        (row("\ud83d"), "surrogates not allowed"),
+        (row(splt="dev"), "unknown field 'splt'"),
+        (row(split="test"), "split is 'test'; allowed: train, dev, held_out, sealed"),
+        (row(prompt_id="x"), "its messages give"),
+        (row(tags="easy"), "tags is 'easy'; it needs a list"),
+        (row(checks={"kind": "length"}), "checks is .* it needs a list"),
+        (row(checks=["length"]), "a check needs a kind"),
+        (row(checks=[{"kind": "lenght"}]), "no kind 'lenght'; available: .*length"),
+        (row(checks=[{"kind": "length", "max": 3}]), "it takes: unit, at_least, at_most"),
+        (row(checks=[{"kind": "length", "at_most": float("nan")}]), "Out of range"),
+    ],
+)
+def test_a_bad_row_is_named_with_its_fault(fields, message):
+    with pytest.raises(DataError, match=rf"f:7: .*{message}"):
+        prompt_of(fields, "f:7")
+
+
+def test_a_check_is_kept_in_canonical_form_and_can_be_loaded():
+    found = prompt_of(row(checks=[{"kind": "length", "at_most": 2}]), "f:1")
+    assert found.checks == ['{"at_most":2,"kind":"length"}']
+    assert [load_check(found.checks[0])(text) for text in ("a b", "a b c")] == [True, False]
+
+
+def test_equal_prompts_collapse_and_are_counted():
+    made = pool(row(), row("Other."), row(source="again"), row("Held.", split="held_out"))
+    assert len(made.prompts) == 3
+    assert made.prompts == sorted(made.prompts, key=lambda one: one.prompt_id)
+    expected = {"rows": 4, "duplicates": 1, "train": 2, "held_out": 1, "dev": 0, "sealed": 0}
+    assert made.counts == expected
+
+
+@pytest.mark.parametrize("other", [{"split": "dev"}, {"checks": [{"kind": "length"}]}])
+def test_equal_prompts_with_another_split_or_other_checks_are_refused(other):
+    with pytest.raises(DataError, match="f:2 and f:1 hold the same prompt"):
+        pool(row(), row(**other))
+
+
+def test_checks_may_stand_in_another_order():
+    checks = [{"kind": "length", "at_most": 3}, {"kind": "contains", "text": "x"}]
+    assert pool(row(checks=checks), row(checks=checks[::-1])).counts["duplicates"] == 1
+
+
+def test_a_group_lies_in_one_split():
+    together = pool(row("a", group_id="g"), row("b", group_id="g"))
+    assert {one.group_id for one in together.prompts} == {"g"}
+    with pytest.raises(DataError, match=r"group 'g' lies in split 'train' \(f:1\) and 'dev' \(f:2"):
+        pool(row("a", group_id="g"), row("b", group_id="g", split="dev"))
+
+
+def test_split_digests_freeze_what_is_measured_and_let_train_grow():
+    base = [row("a"), row("h", split="held_out")]
+    before = split_digests(pool(*base).prompts)
+    assert set(before) == {"dev", "held_out", "sealed"}
+    assert split_digests(pool(*base, row("b")).prompts) == before
+    assert split_digests(pool(*base[::-1]).prompts) == before
+    grown = split_digests(pool(*base, row("i", split="held_out")).prompts)
+    assert [name for name in grown if grown[name] != before[name]] == ["held_out"]
+
+
+PROMPTS = [prompt(prompt_id=f"p{number:02}") for number in range(20)]
+
+
+@given(st.integers(1, 25), st.integers(0, 99), st.randoms(use_true_random=False))
+def test_batches_are_drawn_without_replacement_until_the_pool_is_used_up(size, seed, shuffler):
+    used: set[str] = set()
+    while batch := fresh_batch(shuffler.sample(PROMPTS, len(PROMPTS)), used, size, seed):
+        assert batch == fresh_batch(PROMPTS, used, size, seed)
+        assert len(batch) == min(size, len(PROMPTS) - len(used))
+        names = {one.prompt_id for one in batch}
+        assert len(names) == len(batch) and not names & used
+        used |= names
+    assert len(used) == len(PROMPTS)
+
+
+def test_only_train_prompts_are_trained_on():
+    made = pool(row("a"), row("b", split="held_out"), row("c", split="sealed"))
+    assert [one.messages[0]["content"] for one in fresh_batch(made.prompts, set(), 9, 0)] == ["a"]
+
+
+def test_a_drawn_subset_belongs_to_its_names_not_to_the_order_of_rows():
+    held_out = pool(*(row(f"prompt {number}", split="held_out") for number in range(30))).prompts
+    first = drawn(held_out, "held_out", 10, 0, 0, "held_out")
+    assert len(first) == 10
+    assert drawn(held_out[::-1], "held_out", 10, 0, 0, "held_out") == first
+    assert drawn(held_out, "held_out", 10, 0, 1, "held_out") != first
+    assert drawn(held_out, "dev", 10, 0) == []
