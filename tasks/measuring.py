@@ -127,9 +127,7 @@ def _report(checkpoint: str, metric: str, part: str, values: Sequence[float]) ->
     )
 
 
-def guarded_slices(
-    measured: Sequence[Measured], guards: Sequence[str]
-) -> dict[str, PairedValues]:
+def guarded_slices(measured: Sequence[Measured], guards: Sequence[str]) -> dict[str, PairedValues]:
     """What a gate sees: slices whose name matches one of `guards`, of policy and reference.
 
     Metrics without a better direction are left out; the others are turned so that higher is better.

@@ -69,9 +69,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
 
 def _decide(work: RoundWork, config: Config, place: Place) -> GateOutcome:
     measured = records_of(place, Measured, work.report.artifact, "values")
-    outcome: GateOutcome = config.refresh.gate(
-        guarded_slices(measured, config.refresh.guards)
-    )
+    outcome: GateOutcome = config.refresh.gate(guarded_slices(measured, config.refresh.guards))
     return outcome
 
 

@@ -11,6 +11,17 @@ from tests.tiny_models import tiny_model
 FRUITS = ["fig", "plum", "pear", "lime", "kiwi", "date", "mango", "grape"]
 
 
+TRAINING: dict[str, Any] = {
+    "loss": {"kind": "dual_clip_dpo"},
+    "learning_rate": 1e-3,
+    "prompts_per_batch": 4,
+    "threads": 1,
+    "max_tokens": 128,
+    "checkpoint_every": 1,
+    "device": "cpu",
+}
+
+
 def prompt_rows(train: int, held_out: int) -> list[dict[str, Any]]:
     rows = []
     for number in range(train + held_out):
@@ -65,15 +76,7 @@ def small_preset(folder: Path, **changes: Any) -> Path:
             "filters": [{"kind": "equal_texts"}],
             "held_out_share": 0.2,
         },
-        "training": {
-            "loss": {"kind": "dual_clip_dpo"},
-            "learning_rate": 1e-3,
-            "prompts_per_batch": 4,
-            "threads": 1,
-            "max_tokens": 128,
-            "checkpoint_every": 1,
-            "device": "cpu",
-        },
+        "training": TRAINING,
         "evaluation": {
             "metrics": {"checks": {"kind": "check_pass_rate"}, "words": {"kind": "length"}}
         },
