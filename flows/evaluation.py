@@ -19,15 +19,16 @@ def evaluation(
     overrides: dict[str, Any] | None = None,
     split: str = "dev",
     temperatures: tuple[float, ...] = (0.0,),
+    cells: tuple[str, ...] = (),
 ) -> Artifact:
     """Let the newest policy, the SFT model and the matrix's cells answer every prompt of `split`.
 
-    Each answers at each of `temperatures` and at its own; the artifact's rows are one value by
-    metric, slice, cell and prompt.
+    Each answers at each of `temperatures` and at its own; `cells` names some of them, none means
+    all. The artifact's rows are one value by metric, slice, cell and prompt.
     """
     config, place = outside_rounds(run, preset, overrides or {})
     prompts = collect_split(config.prompts, split, place)
-    matrix = measured_matrix(config, temperatures, place)
+    matrix = measured_matrix(config, temperatures, cells, place)
     answers = sample(prompts, resolve_matrix(matrix, place), f"evaluation-{split}", place)
     measured: Artifact = measure_cells(prompts, answers, config.evaluation.metrics, place)
     return measured

@@ -61,7 +61,7 @@ def evaluate(
     )
     done = stage.finished()
     if done is None:
-        measured = _measured(prompts, answers, opinions, settings, place)
+        measured = _measured(prompts, answers, opinions, settings, checkpoints, place)
         rows = [*reports(measured, checkpoints), *_rewards(pairs, scores, policy, place)]
         artifact = _commit(stage, rows, measured)
     else:
@@ -74,6 +74,7 @@ def _measured(
     answers: list[Artifact],
     opinions: list[Artifact],
     settings: EvaluationSection,
+    checkpoints: dict[str, str],
     place: Place,
 ) -> list[Measured]:
     return measure(
@@ -81,6 +82,7 @@ def _measured(
         records_of(place, Prompt, prompts),
         records_of(place, Response, answers),
         records_of(place, Verdict, opinions),
+        checkpoints,
     )
 
 

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from tasks.evaluation_view import EvaluationView
-from tasks.model_matrix import EVALUATED
+from tasks.model_matrix import EVALUATED, evaluated_name
 from tasks.records import EvalReport, PreferencePair, Prompt, ReferenceScore, Response, Verdict
 from tasks.statistics import PairedValues, mean_of
 from tasks.tables import KEYS, grouped
@@ -40,13 +40,15 @@ def measure(
     prompts: Sequence[Prompt],
     responses: Sequence[Response],
     verdicts: Sequence[Verdict],
+    checkpoints: Mapping[str, str],
 ) -> list[Measured]:
     """Every metric of policy, reference and SFT model on every prompt.
 
-    Where two of the three are the same weights, they were sampled once and share the values.
+    `checkpoints` maps policy, reference and sft to the sha256 of their weights; where two are the
+    same weights, they were sampled once and share the values.
     """
     by_cell = grouped(responses, "cell")
-    answers = {who: grouped(by_cell.get(_stand_in(who, by_cell), [])) for who in EVALUATED}
+    answers = {who: grouped(by_cell[evaluated_name(checkpoints[who])]) for who in EVALUATED}
     asked = {prompt.prompt_id: prompt for prompt in prompts}
     found = []
     for who in EVALUATED:
@@ -91,13 +93,6 @@ def measure_alone(
         )
         for prompt_id, value in sorted(values.items())
     ]
-
-
-def _stand_in(who: str, sampled: Mapping[str, Any]) -> str:
-    """The cell whose samples are those of `who`: equal weights are sampled under the first name."""
-    return next(
-        name for name in [who, *reversed(EVALUATED[: EVALUATED.index(who)])] if name in sampled
-    )
 
 
 def reports(measured: Sequence[Measured], checkpoints: Mapping[str, str]) -> list[EvalReport]:

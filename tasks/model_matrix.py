@@ -79,8 +79,17 @@ def _earlier(name: str, model: str, place: Place) -> Checkpoint:
     return place.policies.get(int(index), place.sft)
 
 
+def evaluated_name(sha256: str) -> str:
+    """Cell name of evaluation answers of the weights `sha256`.
+
+    Named by weights, not by role: this round's policy is the next round's reference, and its
+    answers to the same prompts are sampled once.
+    """
+    return f"weights-{sha256[:12]}"
+
+
 def evaluation_cells(config: Config, policy: Checkpoint, place: Place) -> dict[str, Cell]:
-    """Policy, reference and SFT model as cells that answer evaluation prompts once.
+    """Policy, reference and SFT model as cells that answer evaluation prompts once, by role.
 
     Decoding is the policy cell's with the evaluation temperature. Equal weights appear once.
     """
@@ -89,27 +98,25 @@ def evaluation_cells(config: Config, policy: Checkpoint, place: Place) -> dict[s
         update={"temperature": config.evaluation.temperature, "samples": 1, "top_p": 1.0}
     )
     cells: dict[str, Cell] = {}
-    seen: set[str] = set()
-    for name, checkpoint in zip(EVALUATED, (policy, place.reference, place.sft), strict=True):
-        if checkpoint.sha256 not in seen:
-            cells[name] = Cell(
-                name=name,
+    for role, checkpoint in zip(EVALUATED, (policy, place.reference, place.sft), strict=True):
+        if all(cell.fingerprint != checkpoint.sha256 for cell in cells.values()):
+            cells[role] = Cell(
+                name=evaluated_name(checkpoint.sha256),
                 settings=settings,
                 checkpoint=checkpoint if settings.engine.NEEDS_WEIGHTS else None,
                 fingerprint=checkpoint.sha256,
-                origin="policy" if name == "policy" else "model",
+                origin="model",
             )
-            seen.add(checkpoint.sha256)
     return cells
 
 
 def measured_matrix(
-    config: Config, temperatures: tuple[float, ...], place: Place
+    config: Config, temperatures: tuple[float, ...], cells: tuple[str, ...], place: Place
 ) -> dict[str, CellSection]:
     """Newest policy, SFT model and cells with weights, each at its own and at `temperatures`.
 
     Cells are named `name@temperature` and draw one sample; the newest policy is the last round's,
-    whether or not it became a reference.
+    whether or not it became a reference. `cells` names some of them, none means all.
     """
     newest = f"{EARLIER}{max(place.policies, default=0)}"
     models = {"policy": newest, "sft": config.run.base_model}
@@ -120,10 +127,13 @@ def measured_matrix(
         for name, cell in config.matrix.items()
         if cell.engine.NEEDS_WEIGHTS and cell.model != "policy"
     }
+    if unknown := [name for name in cells if name not in sources]:
+        raise ConfigError(f"no cells {unknown} to measure; there are: {', '.join(sources)}")
     return {
         f"{name}@{temperature:g}": cell.model_copy(
             update={"temperature": temperature, "samples": 1}
         )
         for name, cell in sources.items()
+        if name in (cells or sources)
         for temperature in sorted({cell.temperature, *temperatures})
     }

@@ -125,7 +125,12 @@ def _round_data(
         steps=_steps(work, place),
         evaluation=records_of(place, EvalReport, work.report.artifact),
         names=_names(work, place),
-        samples=answers_side_by_side(asked, records_of(place, Response, work.report.answers)),
+        samples=answers_side_by_side(
+            asked,
+            records_of(place, Response, work.report.answers),
+            place.reference.sha256,
+            work.trained.policy.sha256,
+        ),
         gate=manifest["gate"],
         cells=cell_facts(config, place.strengths),
         lineage={

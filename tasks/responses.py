@@ -18,13 +18,18 @@ SHARD_PROMPTS = 128
 
 
 class Drawn(Protocol):
-    """What an engine returns for one request."""
+    """What an engine returns for one request; `infra.engines._contract.Sample` says what is what."""
 
-    prompt_id: str
-    sample_index: int
-    text: str | None
-    token_ids: list[int] | None
-    finish_reason: str
+    @property
+    def prompt_id(self) -> str: ...  # noqa: D102
+    @property
+    def sample_index(self) -> int: ...  # noqa: D102
+    @property
+    def text(self) -> str | None: ...  # noqa: D102
+    @property
+    def token_ids(self) -> list[int] | None: ...  # noqa: D102
+    @property
+    def finish_reason(self) -> str: ...  # noqa: D102
 
 
 class Tokens(NamedTuple):

@@ -1,8 +1,8 @@
 """Door: prompts and the model matrix in, responses out; one stage and one process per cell."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from infra.engines._contract import Decoding, Job, Request
+from infra.engines._contract import Decoding, Job, Request, Sample
 from infra.models import checkpoint_folder, local_folder
 from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
@@ -61,25 +61,47 @@ def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Plac
         return note(place, f"sample-{role}-{cell.name}", done.artifact)
     with slots(place.side_by_side):
         shards = shards_of(records_of(place, Prompt, prompts))
-        _draw(stage, shards, cell, (place.seed, seed_round), place.root)
+        _draw(stage, shards, cell, (place.seed, seed_round, place.root), f"sample · {name}")
     artifact = _commit(stage, len(shards), cell)
     return note(place, f"sample-{role}-{cell.name}", artifact)
 
 
 def _draw(
-    stage: Stage, shards: list[list[Prompt]], cell: Cell, seeds: tuple[int, int], root: str
+    stage: Stage, shards: list[list[Prompt]], cell: Cell, place: tuple[int, int, str], label: str
 ) -> None:
-    """Commit the shards that are still to do, each as soon as the engine has it."""
+    """Commit the shards that are still to do, each as soon as the engine has it.
+
+    `place` is the run's seed, the seed's round and the root of the store.
+    """
+    root = place[2]
     committed = set(stage.shards())
-    todo = {index: part for index, part in enumerate(shards) if index not in committed}
     tokens = _tokens(cell, root)
     requests = {
-        index: [request for prompt in part for request in _requests(prompt, cell, seeds, tokens)]
-        for index, part in todo.items()
+        index: [one for prompt in part for one in _requests(prompt, cell, place[:2], tokens)]
+        for index, part in enumerate(shards)
+        if index not in committed
     }
-    job = Job(
+    total = sum(len(part) for part in shards) * cell.settings.samples
+    with progress.verb(label, total=total) as bar:
+        bar.advance(total - sum(len(part) for part in requests.values()))
+        job = _job(stage, cell, requests, tokens, _model(cell, root), bar.advance)
+        for index, drawn in cell.settings.engine.sample(job) if requests else ():
+            rows = _responses(requests[index], drawn, cell, tokens)
+            unanswered = len(requests[index]) - len(rows)
+            stage.commit_shard(index, to_table(Response, rows), {"unanswered": unanswered})
+
+
+def _job(
+    stage: Stage,
+    cell: Cell,
+    requests: dict[int, list[Request]],
+    tokens: Tokens | None,
+    model: str,
+    on_progress: Callable[[int], None],
+) -> Job:
+    return Job(
         stage=stage.digest,
-        model=_model(cell, root),
+        model=model,
         decoding=Decoding(
             temperature=cell.settings.temperature,
             top_p=cell.settings.top_p,
@@ -89,19 +111,15 @@ def _draw(
         workdir=stage_dir("sample", stage.digest),
         stop_ids=stop_ids(tokens.tokenizer) if tokens else [],
         item_log=work_root() / "items.jsonl",
+        on_progress=on_progress,
     )
-    total = sum(len(part) for part in shards) * cell.settings.samples
-    with progress.verb(f"sample · {cell.name} · {total} responses", total=total) as bar:
-        bar.advance(total - sum(len(part) for part in requests.values()))
-        for index, drawn in cell.settings.engine.sample(job) if requests else ():
-            seed_of_row = {(r.prompt_id, r.sample_index): r.seed for r in requests[index]}
-            rows = [
-                response_of(one, cell, seed_of_row[one.prompt_id, one.sample_index], tokens)
-                for one in drawn
-            ]
-            unanswered = len(requests[index]) - len(rows)
-            stage.commit_shard(index, to_table(Response, rows), {"unanswered": unanswered})
-            bar.advance(len(requests[index]))
+
+
+def _responses(
+    requests: list[Request], drawn: Iterable[Sample], cell: Cell, tokens: Tokens | None
+) -> list[Response]:
+    seeds = {(one.prompt_id, one.sample_index): one.seed for one in requests}
+    return [response_of(one, cell, seeds[one.prompt_id, one.sample_index], tokens) for one in drawn]
 
 
 def _tokens(cell: Cell, root: str) -> Tokens | None:

@@ -1,7 +1,7 @@
 import pytest
 
 from tasks.errors import ConfigError
-from tasks.model_matrix import evaluation_cells, matrix_cells
+from tasks.model_matrix import evaluated_name, evaluation_cells, matrix_cells
 from tests.small_config import checkpoint, small_config, small_place
 
 
@@ -88,4 +88,4 @@ def test_evaluation_is_greedy_and_asks_once():
     settings = made["policy"].settings
     assert (settings.temperature, settings.samples, settings.top_p) == (0.0, 1, 1.0)
     assert settings.max_tokens == 7
-    assert [one.origin for one in made.values()] == ["policy", "model", "model"]
+    assert made["policy"].name == evaluated_name(checkpoint("new").sha256)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.config import Config
+from tasks.model_matrix import evaluated_name
 from tasks.records import Prompt, Response
 from tasks.variants import kind_of
 
@@ -12,18 +13,21 @@ SHOWN_PAIRS = 200
 
 
 def answers_side_by_side(
-    prompts: Sequence[Prompt], answers: Sequence[Response]
+    prompts: Sequence[Prompt], answers: Sequence[Response], reference: str, policy: str
 ) -> list[tuple[Prompt, str, str]]:
-    """Prompt, the reference's answer and the policy's, where both answered and they differ."""
+    """Prompt, the reference's answer and the policy's, where both answered and they differ.
+
+    `reference` and `policy` are the sha256 of their weights.
+    """
     by_cell: dict[tuple[str, str], str] = {
         (row.cell, row.prompt_id): row.text for row in answers if row.sample_index == 0
     }
     found = []
     for prompt in prompts:
-        policy = by_cell.get(("policy", prompt.prompt_id))
-        reference = by_cell.get(("reference", prompt.prompt_id))
-        if policy is not None and reference is not None and policy != reference:
-            found.append((prompt, reference, policy))
+        ours = by_cell.get((evaluated_name(policy), prompt.prompt_id))
+        theirs = by_cell.get((evaluated_name(reference), prompt.prompt_id))
+        if ours is not None and theirs is not None and ours != theirs:
+            found.append((prompt, theirs, ours))
     return found[:SHOWN_PAIRS]
 
 
