@@ -6,14 +6,14 @@ done, never what comes out, so they do not enter stage keys.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tasks.canonical import digest
+from tasks.consistency import check_consistent
 from tasks.correction import CorrectionSettings
 from tasks.errors import ConfigError
-from tasks.variants import NotInKey, built, chosen_from, first_problem, plain, settings_of
+from tasks.variants import NotInKey, built, chosen_from, first_problem, plain
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -91,7 +91,11 @@ class CellSection(DecodingSection):
             return value
         own = {key: item for key, item in value.items() if key in cls.model_fields}
         rest = {key: item for key, item in value.items() if key not in cls.model_fields}
-        engine = built("infra.engines", own.pop("engine"), rest)
+        try:
+            engine = built("infra.engines", own.pop("engine"), rest)
+        except ConfigError as error:
+            mine = ", ".join(name for name in cls.model_fields if name != "engine")
+            raise ConfigError(f"{error}; a cell takes besides: {mine}") from error
         return {**own, "engine": engine}
 
 
@@ -217,24 +221,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
         """Refuse what single sections cannot see."""
-        policies = [name for name, cell in self.matrix.items() if cell.model == "policy"]
-        if len(policies) != 1:
-            raise ConfigError(
-                f"matrix has {len(policies)} cells with `model: policy` ({policies}); exactly one "
-                "is needed: the current policy is always a cell"
-            )
-        if "prior" in self.judges or "prior" in self.annotate.people:
-            raise ConfigError("the name 'prior' is reserved for the presumed order of cells")
-        shared = sorted(set(self.judges) & set(self.annotate.people))
-        if shared:
-            raise ConfigError(f"judges and annotate.people share the names {shared}; rename one")
-        labelling = {digest(settings_of(one)): name for name, one in self.judges.items()}
-        for name, one in self.evaluation.judges.items():
-            if twin := labelling.get(digest(settings_of(one))):
-                raise ConfigError(
-                    f"evaluation.judges.{name} is the labelling judge {twin!r}; the gate needs "
-                    "another opinion than the one the policy was trained on"
-                )
+        check_consistent(self)
         return self
 
     @property
@@ -248,9 +235,27 @@ def build_config(data: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(
-            f"configuration: {first_problem(error)}; `tso schema` lists what is allowed"
-        ) from error
+        raise ConfigError(f"configuration: {first_problem(error)}{_allowed(error)}") from error
+
+
+def _allowed(error: ValidationError) -> str:
+    """For a key that is not known: the keys that its section has."""
+    problem = error.errors(include_url=False)[0]
+    if problem["type"] != "extra_forbidden":
+        return ""
+    section: Any = Config
+    for name in problem["loc"][:-1]:
+        section = _inner(section, name)
+    return f"; allowed here: {', '.join(section.model_fields)}"
+
+
+def _inner(section: Any, name: str | int) -> Any:
+    """The section behind `name` in `section`, or behind any name of a mapping of sections."""
+    fields = getattr(section, "model_fields", {})
+    if name not in fields:
+        return section
+    hint = fields[str(name)].annotation
+    return next((one for one in (*get_args(hint), hint) if hasattr(one, "model_fields")), section)
 
 
 def plain_config(config: Config) -> dict[str, Any]:

@@ -18,7 +18,7 @@ SHARD_PROMPTS = 128
 
 
 class Drawn(Protocol):
-    """What an engine returns for one request; `infra.engines._contract.Sample` says what is what."""
+    """What an engine returns for one request; see `infra.engines._contract.Sample`."""
 
     @property
     def prompt_id(self) -> str: ...  # noqa: D102

@@ -97,11 +97,11 @@ def test_overrides_replace_by_dotted_key_and_leave_the_preset_alone():
     before = json.dumps(preset)
     changed = with_overrides(
         preset,
-        {"matrix.large.temperature": 1, "annotate.budget": 0.1, "comparisons": {"kind": "all"}},
+        {"matrix.large.temperature": 1, "training.epochs": 3, "comparisons": {"kind": "all"}},
     )
     config = build_config(changed)
     assert config.matrix["large"].temperature == 1.0
-    assert config.annotate.budget == 0.1
+    assert config.training.epochs == 3
     assert config.comparisons.budget is None
     assert json.dumps(preset) == before
 
@@ -182,3 +182,19 @@ def test_settings_of_a_section_name_the_kind_and_semantics_of_variants():
         *("device", "threads", "checkpoint_every", "deadline_hours", "stalled_minutes")
     }
     assert (settings["loss"]["kind"], settings["loss"]["semantics"]) == ("dual_clip_dpo", 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"annotate": {"budget": 0.1}}, "annotate.people names nobody"),
+        ({"judges": {}}, "every comparison would be dropped"),
+        (
+            {"evaluation": {"metrics": {"win": {"kind": "win_rate", "judge": "nobody"}}}},
+            "asks the judge 'nobody'; evaluation.judges has: none",
+        ),
+    ],
+)
+def test_what_could_never_work_is_refused_at_once(changes, said):
+    with pytest.raises(ConfigError, match=said):
+        small_config(**changes)

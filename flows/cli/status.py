@@ -1,6 +1,7 @@
 """`tso status`: rounds of a run, the figures that matter, and what is under way."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +11,9 @@ from infra.run_tree import RunTree
 from infra.storage import Store, open_store
 from tasks.errors import ConfigError
 from tasks.rounds import resolve
+
+SHOWN_ROUNDS = 8
+"""Rounds that fit beside each other on a terminal."""
 
 
 def show_status(name: str, preset: str, overrides: Mapping[str, Any]) -> None:
@@ -28,27 +32,32 @@ def show_status(name: str, preset: str, overrides: Mapping[str, Any]) -> None:
 
 
 def print_rounds(console: Console, store: Store, name: str) -> None:
-    """A table of the committed rounds, and where their reports are."""
+    """A column for each of the last committed rounds, and where the newest report is."""
     manifests = RunTree(store, name).manifests()
     if not manifests:
         console.print(f"{name}: no round is finished yet")
         return
-    figures = sorted({key for one in manifests for key in one["figures"]})
+    shown = manifests[-SHOWN_ROUNDS:]
     table = Table(title=f"run {name}", title_justify="left")
-    for heading in ("round", "prompts", "pairs", "steps", "gate", *figures):
-        table.add_column(heading, justify="right" if heading != "gate" else "left")
-    for one in manifests:
-        counts = one["counts"]
-        table.add_row(
-            str(one["round_index"]),
-            str(counts["collect-train"]["drawn"]),
-            str(counts["pair"]["pairs"]),
-            str(one["policy"]["step"]),
-            one["gate"]["outcome"],
-            *(_number(one["figures"].get(key)) for key in figures),
-        )
+    table.add_column("round")
+    for one in shown:
+        table.add_column(str(one["round_index"]), justify="right")
+    for label, values in _rows(shown):
+        table.add_row(label, *values)
     console.print(table)
     console.print(f"newest report: {manifests[-1]['report']}", soft_wrap=True)
+
+
+def _rows(manifests: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """What is said of each round, line by line."""
+    figures = sorted({key for one in manifests for key in one["figures"]})
+    return [
+        ("prompts", [str(one["counts"]["collect-train"]["drawn"]) for one in manifests]),
+        ("pairs", [str(one["counts"]["pair"]["pairs"]) for one in manifests]),
+        ("steps", [str(one["policy"]["step"]) for one in manifests]),
+        *((key, [_number(one["figures"].get(key)) for one in manifests]) for key in figures),
+        ("gate", [one["gate"]["outcome"] for one in manifests]),
+    ]
 
 
 def _number(value: float | None) -> str:
@@ -65,4 +74,9 @@ def _print_unfinished(console: Console, tree: RunTree) -> None:
         console.print(f"round {index} is unfinished; done so far: {', '.join(done) or 'nothing'}")
     lease = tree.read("lease.json")
     if lease is not None:
-        console.print(f"held by {lease}")
+        holder = lease["holder"]
+        since = datetime.fromtimestamp(lease["since"], UTC).isoformat(timespec="seconds")
+        console.print(
+            f"held by flow run {holder['flow_run_id']} (process {holder['pid']} on "
+            f"{holder['host']}) since {since}"
+        )

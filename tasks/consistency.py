@@ -1,0 +1,70 @@
+"""What no single section of a configuration can see: names and sections that must fit together."""
+
+from typing import TYPE_CHECKING
+
+from tasks.canonical import digest
+from tasks.errors import ConfigError
+from tasks.variants import settings_of
+
+if TYPE_CHECKING:
+    from tasks.config import Config
+
+
+def check_consistent(config: "Config") -> None:
+    """Raise ConfigError for the first thing in `config` that cannot work."""
+    _one_policy(config)
+    _names(config)
+    _opinions(config)
+    _evaluation(config)
+
+
+def _one_policy(config: "Config") -> None:
+    policies = [name for name, cell in config.matrix.items() if cell.model == "policy"]
+    if len(policies) != 1:
+        raise ConfigError(
+            f"matrix has {len(policies)} cells with `model: policy` ({policies}); exactly one "
+            "is needed: the current policy is always a cell"
+        )
+
+
+def _names(config: "Config") -> None:
+    people = config.annotate.people
+    if "prior" in config.judges or "prior" in people:
+        raise ConfigError("the name 'prior' is reserved for the presumed order of cells")
+    shared = sorted(set(config.judges) & set(people))
+    if shared:
+        raise ConfigError(f"judges and annotate.people share the names {shared}; rename one")
+
+
+def _opinions(config: "Config") -> None:
+    """Somebody has to have an opinion, or the prior has to count."""
+    annotate = config.annotate
+    if annotate.budget and not annotate.people:
+        raise ConfigError(
+            f"annotate.budget is {annotate.budget}, but annotate.people names nobody; "
+            "name people, or leave the budget out"
+        )
+    silent = not (config.judges or annotate.budget or annotate.verdict_files)
+    if silent and config.correction.uncompared == "drop":
+        raise ConfigError(
+            "there are no judges, people or verdict files, so every comparison would be dropped; "
+            "add a judge, or let the presumed order count: correction.uncompared=prior"
+        )
+
+
+def _evaluation(config: "Config") -> None:
+    known = config.evaluation.judges
+    for name, metric in config.evaluation.metrics.items():
+        judge = getattr(metric, "judge", None)
+        if judge is not None and judge not in known:
+            raise ConfigError(
+                f"evaluation.metrics.{name} asks the judge {judge!r}; evaluation.judges has: "
+                f"{', '.join(known) or 'none'}"
+            )
+    labelling = {digest(settings_of(one)): name for name, one in config.judges.items()}
+    for name, judge in known.items():
+        if twin := labelling.get(digest(settings_of(judge))):
+            raise ConfigError(
+                f"evaluation.judges.{name} is the labelling judge {twin!r}; the gate needs "
+                "another opinion than the one the policy was trained on"
+            )

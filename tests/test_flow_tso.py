@@ -1,0 +1,259 @@
+"""The whole story on tiny models, with real child processes and a real Prefect server."""
+
+import math
+from html.parser import HTMLParser
+from typing import Any, NamedTuple
+
+import pytest
+
+from infra.lease import Holder, Lease
+from infra.models import local_folder
+from tasks.claims import Claim
+from tasks.config import build_config
+from tasks.describe import describe
+from tasks.errors import ConfigError, DataError, HeldError
+from tasks.gate import GateOutcome
+from tasks.gates.every_round import EveryRound
+from tasks.records import Artifact
+from tasks.rounds import Rounds, place_of, resolve
+from tests.infra.chat_server import running_server, send
+from tests.small_run import prompt_rows, write_rows
+from tests.tiny_models import tiny_model
+from tests.whole_runs import (
+    MARKUP,
+    World,
+    children,
+    error_of,
+    items,
+    nothing_was_done,
+    retried,
+    small_world,
+)
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
+
+
+class Story(NamedTuple):
+    """Two flow runs that added one round each; most tests only look at what they left."""
+
+    world: World
+    states: list[Any]
+    children: list[list[str]]
+    items: list[tuple[str, str]]
+    manifests: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def story(prefect_server, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("small")
+    world = small_world(folder)
+    states, started = [], []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("TSO_STORE", raising=False)
+        for work in (folder / "first", folder / "second"):
+            patch.setenv("TSO_WORK", str(work))
+            states.append(world.rounds())
+            started.append(children())
+    logged = [one for work in ("first", "second") for one in items(folder / work)]
+    return Story(world, states, started, logged, world.tree().manifests())
+
+
+def test_each_flow_run_adds_a_round(story):
+    assert [state.message for state in story.states] == [
+        "small: 1 rounds done, 1 in all",
+        "small: 1 rounds done, 2 in all",
+    ]
+    assert [one["round_index"] for one in story.manifests] == [0, 1]
+    first = ["sample"] * 2 + ["score"] * 2 + ["train"] + ["sample"] * 2
+    assert story.children == [sorted(first), sorted([*first, "sample"])]
+
+
+def test_every_item_is_worked_on_once(story):
+    assert len(story.items) == len(set(story.items)) > 50
+
+
+def test_the_reference_of_a_round_is_the_policy_of_the_round_before(story):
+    first, second = story.manifests
+    sft = describe(tiny_model(seed=0))
+    assert first["reference_in"]["sha256"] == sft.sha256 != first["policy"]["sha256"]
+    assert second["reference_in"] == first["reference_out"] == first["policy"]
+    assert second["policy"]["base"] == first["policy"]["sha256"]
+
+
+@pytest.mark.parametrize("round_index", [0, 1])
+def test_each_round_starts_from_its_reference(story, round_index):
+    [first, *_] = story.world.table(story.manifests[round_index], "train").to_pylist()
+    assert abs(first["margin"]) < 1e-4
+    assert first["loss"] == pytest.approx(math.log(2), abs=1e-5)
+
+
+def test_policy_samples_are_drawn_from_the_rounds_reference(story):
+    for manifest in story.manifests:
+        artifact = Artifact(**manifest["artifacts"]["sample-train-policy"])
+        facts = story.world.store.read(artifact.uri.partition("/store/")[2]).decode()
+        assert manifest["reference_in"]["sha256"] in facts
+
+
+def test_no_prompt_is_used_twice(story):
+    used = [
+        set(story.world.table(one, "collect-train").column("prompt_id").to_pylist())
+        for one in story.manifests
+    ]
+    assert [len(one) for one in used] == [8, 8] and not used[0] & used[1]
+
+
+def test_strengths_are_fitted_after_the_first_round(story):
+    first, second = (manifest["strengths"] for manifest in story.manifests)
+    assert first.keys() == {"policy", "other", "human"}
+    assert first["human"] == 9 and (first["policy"], first["other"]) != (1, 2)
+    assert second != first
+
+
+class Page(HTMLParser):
+    """Tags and their attributes, and the words, of a page."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.attributes, self.words = set(), [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.words += data
+
+
+@pytest.mark.parametrize("round_index", [0, 1])
+def test_the_report_is_one_page_that_needs_nothing_and_runs_nothing(story, round_index):
+    path = story.manifests[round_index]["report"].partition("/store/")[2]
+    text = story.world.store.read(path).decode()
+    page = Page(text)
+    assert not page.tags & {"script", "link", "img", "iframe", "form", "base"}
+    assert all(not name.startswith("on") and name != "src" for name, _ in page.attributes)
+    assert MARKUP not in text and MARKUP in page.words
+
+
+def test_until_as_many_rounds_as_there_are_does_nothing(story):
+    state = story.world.rounds(until=2)
+    assert state.is_completed() and state.message == "small: 0 rounds done, 2 in all"
+    assert nothing_was_done() and len(story.world.tree().manifests()) == 2
+
+
+def test_a_used_up_pool_is_no_failure(story):
+    state = story.world.rounds()
+    assert state.is_completed() and state.name == "PoolExhausted"
+    assert "add prompts to the pool" in state.message
+    assert nothing_was_done() and len(story.world.tree().manifests()) == 2
+
+
+def test_a_retried_flow_run_never_adds_a_round(story):
+    before = story.world.tree().claims()
+    [first] = [one for one in before if one["last_index"] == 0]
+    state = retried(first["flow_run_id"])
+    assert state.is_completed() and state.message == "small: 0 rounds done, 1 in all"
+    assert nothing_was_done() and len(story.world.tree().manifests()) == 2
+    assert story.world.tree().claims() == before
+
+
+def test_an_equal_run_under_another_name_shares_every_stage(story):
+    state = story.world.rounds(run="twin", until=2)
+    assert state.message == "twin: 2 rounds done, 2 in all"
+    assert nothing_was_done()
+    for one, other in zip(story.manifests, story.world.tree("twin").manifests(), strict=True):
+        assert one["artifacts"] == other["artifacts"] and one["policy"] == other["policy"]
+
+
+def test_a_retry_finishes_the_round_that_its_flow_run_began(story, monkeypatch):
+    def fails(*arguments):
+        raise DataError("the gate broke")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.refresh._decide", fails)
+        assert "the gate broke" in str(error_of(story.world.rounds(run="broken")))
+    [claim] = story.world.tree("broken").claims()
+    assert story.world.tree("broken").manifests() == []
+    for _ in range(2):
+        assert retried(claim["flow_run_id"]).is_completed()
+        assert len(story.world.tree("broken").manifests()) == 1
+    assert nothing_was_done()
+
+
+def test_a_refused_gate_keeps_the_reference(story, monkeypatch):
+    def refuses(self, slices):
+        return GateOutcome(outcome="refused", reasons=["worse"])
+
+    monkeypatch.setattr(EveryRound, "__call__", refuses)
+    assert story.world.rounds(run="refused").is_completed()
+    [manifest] = story.world.tree("refused").manifests()
+    assert manifest["reference_out"] == manifest["reference_in"] != manifest["policy"]
+    place = next_place(story.world, "refused")
+    assert place.reference.sha256 == place.sft.sha256
+    assert place.policies[0].sha256 == manifest["policy"]["sha256"]
+
+
+def next_place(world, run):
+    """What the doors of the round after the last one will be told."""
+    config, _ = resolve(str(world.preset), {})
+    index = len(world.tree(run).manifests())
+    claim = Claim(flow_run_id="", first_index=index, last_index=index)
+    sft = describe(local_folder(config.run.base_model))
+    return place_of(Rounds(config=config, claim=claim, run=run, redo=(), sft=sft), index, {})
+
+
+def test_train_alone_is_done_again_and_recorded(story):
+    state = story.world.rounds(run="redone", overrides={"redo": ["train"]})
+    assert state.is_completed(), state.message
+    [manifest] = story.world.tree("redone").manifests()
+    first = story.manifests[0]
+    assert children() == ["train"] and manifest["redo"] == {"train": 1}
+    changed = {
+        role for role, one in manifest["artifacts"].items() if one != first["artifacts"][role]
+    }
+    assert changed == {"train"}
+    assert manifest["policy"]["sha256"] == first["policy"]["sha256"]
+    recorded = story.world.tree("redone").read_round(0, "config.json")
+    assert recorded["redo"] == {"train": 1} and len(recorded["redo_by"]) == 1
+
+
+def test_other_settings_in_the_middle_of_a_round_are_refused_by_name(story):
+    with running_server() as server:
+        server.play = lambda handler, number, text: send(handler, 401, "{}")
+        judge = {"kind": "pairwise", "model": "m", "base_url": server.url}
+        world = story.world.with_preset(judges={"main": judge})
+        error = error_of(world.rounds(run="unfinished"))
+    assert isinstance(error, ConfigError) and "judge 'main'" in str(error)
+    assert world.tree("unfinished").read_round(0, "stages/sample-train-policy.json")
+    error = error_of(world.rounds(run="unfinished", overrides={"training.epochs": 2}))
+    assert isinstance(error, ConfigError)
+    assert "round 0 was begun with other values of training.epochs" in str(error)
+    assert "redo=[train]" in str(error)
+
+
+def test_another_base_model_is_refused_by_name(story):
+    other = {"run.base_model": str(tiny_model(seed=1))}
+    error = error_of(story.world.rounds(overrides=other))
+    assert isinstance(error, ConfigError) and nothing_was_done()
+    assert "base model of run 'small' is frozen since its first round" in str(error)
+
+
+def test_other_held_out_prompts_are_refused_by_name(story, tmp_path):
+    pool = write_rows(tmp_path / "pool.jsonl", prompt_rows(train=30, held_out=5))
+    error = error_of(story.world.rounds(overrides={"prompts.files": [str(pool)]}))
+    assert isinstance(error, DataError) and nothing_was_done()
+    assert "the members of split 'held_out' changed since the first round of 'small'" in str(error)
+
+
+def test_a_second_live_flow_run_is_told_who_holds_the_run(story):
+    holder = Holder.here("the-other-flow-run")
+    with Lease(story.world.store, "runs/small/lease.json", holder):
+        error = error_of(story.world.rounds())
+    assert isinstance(error, HeldError) and nothing_was_done()
+    assert f"held by flow run the-other-flow-run (process {holder.pid} on" in str(error)
+
+
+def test_the_configuration_of_every_round_is_kept(story):
+    for index in (0, 1):
+        recorded = story.world.tree().read_round(index, "config.json")
+        assert build_config(recorded["config"]).run.seed == 5 and recorded["redo"] == {}
