@@ -7,7 +7,7 @@ from prefect import flow
 from tasks.collect import collect_split
 from tasks.evaluate import measure_cells
 from tasks.model_matrix import measured_matrix
-from tasks.records import Artifact
+from tasks.records import Artifact, Collected
 from tasks.rounds import outside_rounds
 from tasks.sample import resolve_matrix, sample
 
@@ -29,6 +29,7 @@ def evaluation(
     config, place = outside_rounds(run, preset, overrides or {})
     prompts = collect_split(config.prompts, split, place)
     matrix = measured_matrix(config, temperatures, cells, place)
-    answers = sample(prompts, resolve_matrix(matrix, place), f"evaluation-{split}", place)
+    resolved = resolve_matrix(matrix, Collected(train=prompts, evaluation=prompts), place)
+    answers = sample(prompts, resolved, f"evaluation-{split}", place)
     measured: Artifact = measure_cells(prompts, answers, config.evaluation.metrics, place)
     return measured

@@ -51,7 +51,7 @@ def tso_round(config: Config, place: Place) -> bool:
     if prompts is None:
         return False
     asked, training = prompts.train, config.training
-    cells = resolve_matrix(config.matrix, place)
+    cells = resolve_matrix(config.matrix, prompts, place)
     responses = sample(asked, cells, "train", place)
     verdicts = judge(asked, responses, config.judges, config.comparisons, "train", place)
     feedback = annotate(asked, responses, verdicts, config.annotate, config.comparisons, place)

@@ -1,5 +1,6 @@
 """Model folders: a configured name to a local folder, and checkpoints from the store to disk."""
 
+import json
 from pathlib import Path
 
 from infra.artifacts import MANIFEST, read_stage
@@ -30,6 +31,14 @@ def local_folder(model: str) -> Path:
         raise ConfigError(
             f"model {model!r} is neither a local folder nor reachable on the hub: {error}"
         ) from error
+
+
+def positions_of(folder: Path) -> int | None:
+    """The longest text that the model in `folder` reads (tokens); None if its config names none."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = config.get("text_config") or config
+    positions: int | None = config.get("max_position_embeddings") or config.get("n_positions")
+    return positions
 
 
 def checkpoint_folder(checkpoint: Checkpoint, root: str) -> Path:

@@ -70,6 +70,11 @@ def facts_of(place: Place, artifact: Artifact) -> dict[str, Any]:
     return open_artifact(store_of(place), artifact).facts
 
 
+def side_of(place: Place, artifact: Artifact) -> dict[str, Any]:
+    """Cost, seconds and the like of the attempt that finished a stage."""
+    return open_artifact(store_of(place), artifact).side()
+
+
 def note(place: Place, role: str, artifact: Artifact) -> Artifact:
     """Point from the round to a finished stage, for `tso status`; returns `artifact`."""
     pointer = {"uri": artifact.uri, "content": artifact.content, "rows": artifact.rows}

@@ -25,13 +25,21 @@ def read_rows(path: str) -> Iterator[Row]:
     file = Path(path)
     if not file.is_file():
         raise DataError(f"no file at {path!r} (working folder {Path.cwd()}); check the path")
-    with file.open(encoding="utf-8") as lines:
-        try:
+    try:
+        with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield Row(f"{path}:{number}", _object(line, f"{path}:{number}"))
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path} is not UTF-8 text: {error}; convert it first") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text: {error}; convert it first") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error}; check the file and its rights") from error
+
+
+def check_rows(path: str) -> None:
+    """Raise DataError as `read_rows` would for the first bad line."""
+    for _ in read_rows(path):
+        pass
 
 
 def _object(line: str, where: str) -> dict[str, Any]:

@@ -34,6 +34,12 @@ def _names(config: "Config") -> None:
     shared = sorted(set(config.judges) & set(people))
     if shared:
         raise ConfigError(f"judges and annotate.people share the names {shared}; rename one")
+    for name, person in people.items():
+        if not hasattr(person, "compare"):
+            raise ConfigError(
+                f"annotate.people.{name} is a judge that has to be asked; simulated people compare "
+                "by themselves: use simulated or rule, and put the model into judges"
+            )
 
 
 def _opinions(config: "Config") -> None:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from infra.place import counts_of, records_of, store_of, table_of
+from infra.place import counts_of, records_of, side_of, store_of, table_of
 from infra.prefect.door import door
 from infra.prefect.reports import publish_report
 from infra.run_tree import RunTree
@@ -147,7 +147,11 @@ def _round_data(
 
 
 def _steps(work: RoundWork, place: Place) -> list[dict[str, float]]:
+    """The metrics of each optimizer step; speeds are there if the attempt could note them."""
     rows = table_of(place, work.trained.artifact).to_pylist()
+    speeds = side_of(place, work.trained.artifact).get("tokens_per_second", [])
+    for row, speed in zip(rows, speeds, strict=False):
+        row["tokens_per_second"] = speed
     return [{key: value for key, value in row.items() if value is not None} for row in rows]
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from tasks.canonical import short_id
 from tasks.errors import DataError
 from tasks.model_matrix import Cell
-from tasks.records import Checkpoint, Prompt, Response
+from tasks.records import Checkpoint, Message, Prompt, Response
 from tasks.seeds import seed_of
-from tasks.tokens import response_ids
+from tasks.tokens import render, response_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase as Tokenizer
@@ -44,6 +44,27 @@ def shards_of(prompts: Sequence[Prompt]) -> list[list[Prompt]]:
     """`prompts` by id, cut into shards of a fixed size."""
     ordered = sorted(prompts, key=lambda prompt: prompt.prompt_id)
     return [ordered[i : i + SHARD_PROMPTS] for i in range(0, len(ordered), SHARD_PROMPTS)]
+
+
+def messages_for(cell: Cell, prompt: Prompt) -> list[Message]:
+    """What `cell` is asked: the prompt, after the cell's own system prompt if it has one."""
+    system = cell.settings.system
+    return [*([Message(role="system", content=system)] if system else []), *prompt.messages]
+
+
+def check_room(
+    prompts: Iterable[Prompt], cell: Cell, tokenizer: "Tokenizer", positions: int
+) -> None:
+    """Raise DataError for the first prompt that, with the longest answer, exceeds `positions`."""
+    longest = cell.settings.max_tokens
+    for prompt in prompts:
+        length = len(render(tokenizer, messages_for(cell, prompt)))
+        if length + longest > positions:
+            raise DataError(
+                f"matrix.{cell.name}: prompt {prompt.prompt_id} has {length} tokens; with "
+                f"max_tokens={longest} that is {length + longest}, and the model has {positions} "
+                "positions. Lower max_tokens, or take long prompts out of the pool"
+            )
 
 
 def row_seed(seed: int, seed_round: int, cell: Cell, prompt_id: str, sample_index: int) -> int:

@@ -4,18 +4,20 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from prefect.runtime import flow_run
 
 from infra.lease import Holder, Lease
-from infra.models import local_folder
+from infra.models import local_folder, positions_of
 from infra.openai_client import api_key
 from infra.presets import read_preset
+from infra.rows import check_rows
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
 from tasks.claims import Claim, frozen_facts_changed, new_claim, round_config
-from tasks.config import Config, build_config, plain_config, with_overrides
+from tasks.config import CellSection, Config, build_config, plain_config, with_overrides
 from tasks.errors import ConfigError
 from tasks.model_matrix import EARLIER
 from tasks.records import Checkpoint, Place
@@ -57,7 +59,8 @@ class Rounds:
         """Write the round's configuration and gather what earlier rounds left."""
         tree = self._tree()
         redo = self.redo if round_index == self.claim.first_index else ()
-        existing = tree.read_round(round_index, "config.json")
+        begun = tree.store.list(f"{tree.round_folder(round_index)}/stages")
+        existing = tree.read_round(round_index, "config.json") if begun else None
         recorded = round_config(existing, plain_config(self.config), redo, self.claim, round_index)
         if recorded != existing:
             tree.write_round(round_index, "config.json", recorded)
@@ -89,6 +92,8 @@ def resolve(preset: str, overrides: Mapping[str, Any]) -> tuple[Config, tuple[st
     """The configuration and the verbs to redo; TSO_STORE replaces the preset's store."""
     own = dict(overrides)
     redo = own.pop("redo", [])
+    if not isinstance(redo, list):
+        raise ConfigError(f"redo is {redo!r}; write a list of verbs: redo=[train]")
     unknown = [verb for verb in redo if verb not in VERBS]
     if unknown:
         raise ConfigError(f"redo names {unknown}; verbs are: {', '.join(VERBS)}")
@@ -106,19 +111,47 @@ def check_parts(config: Config) -> Checkpoint:
 
     sft = describe(local_folder(config.run.base_model))
     for name, cell in config.matrix.items():
-        if not cell.engine.NEEDS_WEIGHTS:
-            cell.engine.fingerprint(cell.model)
-        elif cell.model != "policy" and not cell.model.startswith(EARLIER):
-            describe(local_folder(cell.model))
-        if cell.model == "policy" and not cell.engine.NEEDS_WEIGHTS:
-            raise ConfigError(
-                f"matrix.{name} samples the policy with an engine that holds no weights; "
-                "use transformers"
-            )
+        _check_cell(f"matrix.{name}", cell, sft)
+    _check_length("training.max_tokens", config.training.max_tokens, sft)
     for judge in [*config.judges.values(), *config.evaluation.judges.values()]:
+        judge.version()
         if judge.SHAPE == "asks":
             api_key(judge.api_key_env)
+    for file in [*config.annotate.verdict_files, *config.annotate.response_files]:
+        check_rows(file)
     return sft
+
+
+def _check_cell(where: str, cell: CellSection, sft: Checkpoint) -> None:
+    """Refuse a cell whose model or file is not there, or which claims to be the policy in vain."""
+    from tasks.describe import describe
+
+    policy = cell.model == "policy" or cell.origin == "policy"
+    if not cell.engine.NEEDS_WEIGHTS:
+        cell.engine.fingerprint(cell.model)
+        if policy:
+            raise ConfigError(
+                f"{where} samples the policy with an engine that holds no weights; use "
+                "transformers, or another origin for responses that exist already"
+            )
+        return
+    own = cell.model == "policy" or cell.model.startswith(EARLIER)
+    model = sft if own else describe(local_folder(cell.model))
+    if policy and (model.tokenizer, model.template) != (sft.tokenizer, sft.template):
+        raise ConfigError(
+            f"{where} has origin: policy, but tokenizer or chat template of {cell.model!r} are not "
+            f"those of run.base_model ({sft.uri}); write origin: model"
+        )
+    _check_length(f"{where}.max_tokens", cell.max_tokens, model)
+
+
+def _check_length(key: str, max_tokens: int, model: Checkpoint) -> None:
+    positions = positions_of(Path(model.uri))
+    if positions is not None and max_tokens > positions:
+        raise ConfigError(
+            f"{key} is {max_tokens}, but the model in {model.uri} has {positions} positions for "
+            f"prompt and response together; set it to {positions} or less"
+        )
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """Door: prompts and the model matrix in, responses out; one stage and one process per cell."""
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from infra.engines._contract import Decoding, Job, Request, Sample
-from infra.models import checkpoint_folder, local_folder
+from infra.models import checkpoint_folder, local_folder, positions_of
 from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
 from infra.processes.slots import slots
@@ -12,8 +13,16 @@ from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks.config import CellSection
 from tasks.model_matrix import Cell, matrix_cells
-from tasks.records import Artifact, Message, Place, Prompt, Response
-from tasks.responses import Tokens, response_of, row_seed, shards_of, tokens_of
+from tasks.records import Artifact, Collected, Place, Prompt, Response
+from tasks.responses import (
+    Tokens,
+    check_room,
+    messages_for,
+    response_of,
+    row_seed,
+    shards_of,
+    tokens_of,
+)
 from tasks.tables import concat, to_table
 from tasks.tokens import load_tokenizer, render, stop_ids
 
@@ -22,16 +31,38 @@ EVALUATION_ROUND = -1
 """Seeds of evaluation do not depend on the round, so equal work in two rounds is one stage."""
 
 
-def resolve_matrix(matrix: Mapping[str, CellSection], place: Place) -> dict[str, Cell]:
-    """The cells of this round with the weights they stand for; ConfigError if one is missing."""
+def resolve_matrix(
+    matrix: Mapping[str, CellSection], prompts: Collected, place: Place
+) -> dict[str, Cell]:
+    """The cells of this round with the weights they stand for.
+
+    Raises ConfigError if one is missing, DataError if a prompt leaves a cell no room to answer:
+    evaluation prompts are answered late, so they are looked at now.
+    """
     from tasks.describe import describe
 
-    return matrix_cells(
+    cells = matrix_cells(
         matrix,
         place,
         describe=lambda model: describe(local_folder(model)),
         fingerprint=lambda cell: cell.engine.fingerprint(cell.model),
     )
+    train = records_of(place, Prompt, prompts.train)
+    evaluation = records_of(place, Prompt, prompts.evaluation)
+    for cell in cells.values():
+        _check_room(cell, train + evaluation if cell.origin == "policy" else train, place)
+    return cells
+
+
+def _check_room(cell: Cell, prompts: list[Prompt], place: Place) -> None:
+    """Look at `cell`'s tokenizer and config alone; a policy has those of the SFT model."""
+    if cell.checkpoint is None:
+        return
+    stored = "/stages/" in cell.checkpoint.uri
+    folder = Path((place.sft if stored else cell.checkpoint).uri)
+    positions = positions_of(folder)
+    if positions is not None:
+        check_room(prompts, cell, load_tokenizer(folder), positions)
 
 
 def sample(prompts: Artifact, cells: Mapping[str, Cell], role: str, place: Place) -> list[Artifact]:
@@ -138,8 +169,7 @@ def _model(cell: Cell, root: str) -> str:
 def _requests(
     prompt: Prompt, cell: Cell, seeds: tuple[int, int], tokens: Tokens | None
 ) -> list[Request]:
-    system = [Message(role="system", content=cell.settings.system)] if cell.settings.system else []
-    messages = [*system, *prompt.messages]
+    messages = messages_for(cell, prompt)
     ids = render(tokens.tokenizer, messages) if tokens else None
     return [
         Request(

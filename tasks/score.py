@@ -1,6 +1,7 @@
 """Door: pairs and a model in, its log-probabilities of the responses that pairs use out."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -26,7 +27,7 @@ from tasks.records import (
     Response,
 )
 from tasks.responses import by_id, tokens_of
-from tasks.tables import concat
+from tasks.tables import check, concat
 from tasks.tokens import load_tokenizer
 from tasks.training_data import score_rows, tokenised, used_responses
 from tasks.weights import reference_fingerprint
@@ -139,10 +140,17 @@ def _run(
 
         def on_event(event: Mapping[str, Any]) -> None:
             if event["event"] == "shard":
-                stage.commit_shard(event["index"], read_arrow(workdir / event["file"]), {})
+                stage.commit_shard(event["index"], _checked(workdir / event["file"]), {})
                 bar.advance(event["rows"])
 
         run_child("tasks.training", workdir, limits=limits_of(training), on_event=on_event)
+
+
+def _checked(file: Path) -> pa.Table:
+    """The scores of one shard; DataError before they are kept if one is no number."""
+    table = read_arrow(file)
+    check(ReferenceScore, table)
+    return table
 
 
 def _spec(

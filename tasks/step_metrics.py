@@ -1,6 +1,7 @@
 """What the trainer measured at each optimizer step."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from tasks.tables import KEYS
@@ -39,9 +40,14 @@ class StepMetrics:
 
     @classmethod
     def of(cls, line: str) -> "StepMetrics":
-        """The metrics in one line of metrics.jsonl; speeds are left to the log."""
+        """The metrics in one line of metrics.jsonl; its speed is kept apart (`speeds`)."""
         values = json.loads(line)
         return cls(**{field.name: values.get(field.name) for field in fields(cls)})
+
+
+def speeds(lines: Sequence[str]) -> list[float]:
+    """Tokens per second of each step in metrics.jsonl: no part of what training is compared by."""
+    return [float(json.loads(line)["tokens_per_second"]) for line in lines]
 
 
 KEYS[StepMetrics] = ("step",)

@@ -30,7 +30,7 @@ from tasks.records import (
     TrainingExample,
 )
 from tasks.responses import by_id, tokens_of
-from tasks.step_metrics import StepMetrics
+from tasks.step_metrics import StepMetrics, speeds
 from tasks.tables import to_table
 from tasks.tokens import load_tokenizer
 from tasks.training_data import (
@@ -182,7 +182,7 @@ def _commit(
             "loss": training.loss.__class__.__name__,
         },
         counts={"examples": len(made.examples), **made.counts},
-        volatile={"seconds": result["seconds"]},
+        volatile={"seconds": result["seconds"], "tokens_per_second": speeds(lines)},
     )
     discard_checkpoints(store_of(place), stage.folder)
     return artifact

@@ -46,6 +46,14 @@ class Story(NamedTuple):
 @pytest.fixture(scope="module")
 def story(prefect_server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
+    import os, pathlib  # DEV
+    if dev := os.environ.get("DEV_STORY"):  # DEV
+        folder = pathlib.Path(dev)  # DEV
+        if (folder / "second").exists():  # DEV
+            world = World(folder, folder / "preset.yaml")  # DEV
+            logged = [one for work in ("first", "second") for one in items(folder / work)]  # DEV
+            return Story(world, [], [children(folder / w) for w in ("first", "second")], logged, world.tree().manifests())  # DEV
+        folder.mkdir()  # DEV
     world = small_world(folder)
     states, started = [], []
     with pytest.MonkeyPatch.context() as patch:

@@ -33,11 +33,11 @@ class Recorded:
     """Rows with messages (or prompt, or prompt_id), response, and finish_reason (default stop)."""
 
     def fingerprint(self, model: str) -> str:
-        """The sha256 of the file: other rows are another cell."""
-        file = Path(self.file)
-        if not file.is_file():
-            raise DataError(f"no file of recorded responses at {self.file!r}; check the path")
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        """The sha256 of the file: other rows are another cell. DataError names a bad row."""
+        for row in read_rows(self.file):
+            _key(row)
+            _sample(row, "", 0)
+        return hashlib.sha256(Path(self.file).read_bytes()).hexdigest()
 
     def sample(self, job: Job) -> Iterator[tuple[int, list[Sample]]]:
         """The recorded responses of each shard's prompts, at most as many as are asked for."""
