@@ -6,8 +6,16 @@ from typing import Any
 
 from tasks.errors import ConfigError
 
-NOT_FROZEN = ("machine", "storage")
-"""Sections that may change in the middle of a round: they change no result."""
+NOT_FROZEN = (
+    "machine",
+    "storage",
+    "training.threads",
+    "training.device",
+    "training.checkpoint_every",
+    "training.deadline_hours",
+    "training.stalled_minutes",
+)
+"""Sections and settings that may change in the middle of a round: they change no result."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +79,7 @@ def round_config(
     changed = [
         key
         for key in changed_keys(existing["config"], config)
-        if key.partition(".")[0] not in NOT_FROZEN
+        if not any(key == free or key.startswith(f"{free}.") for free in NOT_FROZEN)
     ]
     if changed and not redo:
         raise ConfigError(

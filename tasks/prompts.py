@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, get_args
 
 from tasks.canonical import canonical_json, digest, short_id
@@ -129,6 +130,7 @@ def _check(settings: Any, where: str) -> str:
     return text
 
 
+@lru_cache(maxsize=65_536)
 def load_check(text: str) -> Any:
     """The check behind one entry of `Prompt.checks`."""
     settings = json.loads(text)

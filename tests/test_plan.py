@@ -37,7 +37,9 @@ def test_evaluation_judges_are_planned_too():
 
 
 def test_people_see_their_budget():
-    assert lines(annotate__budget=0.25)["annotate", "people"].amount == 6
+    people = {"ann": {"kind": "simulated", "judge": {"kind": "rule"}}}
+    asked = lines(annotate={"budget": 0.25, "people": people})
+    assert asked["annotate", "people"].amount == 6
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ def door(verb: str, *, retries: int = 0) -> Callable[[Callable[P, R]], Any]:
     """Make a function with a `place` argument the task of `verb`.
 
     `retries` belongs to doors that need network or a process; bad input is never tried again.
+    No tags: Prefect asks its server for a concurrency slot per tag, two seconds for each task.
     """
     return task(
         name=verb,
@@ -51,5 +52,4 @@ def door(verb: str, *, retries: int = 0) -> Callable[[Callable[P, R]], Any]:
         retry_condition_fn=_may_help if retries else None,
         cache_policy=NO_CACHE,
         persist_result=False,
-        tags=[verb],
     )

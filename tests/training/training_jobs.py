@@ -122,11 +122,7 @@ def train_spec(model, loss=None, settings=None, **fields):
 def run_here(workdir: Path, spec):
     """Do the job in this process; returns its result."""
     (workdir / "spec.json").write_text(json.dumps(spec))
-    reporter = Reporter(workdir)
-    try:
-        return work(workdir, json.loads(json.dumps(spec)), reporter)
-    finally:
-        reporter._file.close()  # a child leaves that to its end
+    return work(workdir, json.loads(json.dumps(spec)), Reporter(workdir))
 
 
 def lines(path: Path):

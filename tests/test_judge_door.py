@@ -1,0 +1,171 @@
+"""The judge door against a real HTTP server that answers well, badly, late, or not at all."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.place import counts_of, open_stage, records_of
+from tasks.errors import ConfigError
+from tasks.judge import judge_with
+from tasks.records import Artifact, Place, Prompt, Response, Verdict
+from tasks.tables import content, to_table
+from tasks.variants import load_variant
+from tests.infra.chat_server import Server, running_server, send
+from tests.opinion_makers import prompt, response
+from tests.small_config import small_place
+from tests.whole_runs import items
+
+MALFORMED = [
+    "",
+    "I cannot help with that.",
+    "Verdict: 0 and 1",
+    "Verdict: A or B",
+    "```\nVerdict: A\n```",
+    "Verdict: A\nVerdict: B",
+    "Verdict: A\nOn second thought, B.",
+    '{"verdict": "A"}',
+    "Verdict: [[A]]",
+    "\x00\u2028Verdict",
+]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture
+def place(tmp_path) -> Place:
+    return small_place(root=f"file://{tmp_path}/store", round_index=0, strengths={})
+
+
+def committed(place: Place, record: type, rows: list[Any]) -> Artifact:
+    table = to_table(record, rows)
+    inputs = {"rows": content(record, table)}
+    stage = open_stage(place, "test", settings=record.__name__, inputs=inputs, semantics=1)
+    return stage.commit(tables={"rows": (record, table)})
+
+
+def judged(place: Place, server: Server, count: int, **settings: Any) -> Artifact:
+    """The door's artifact for `count` prompts with two responses each, asked in both orders."""
+    asked = [prompt(prompt_id=f"p{n:02}", text=f"Say {n}.") for n in range(count)]
+    answers = [
+        response(f"r{one}-{n:02}", f"{one} {n}", prompt_id=f"p{n:02}", cell=one)
+        for n in range(count)
+        for one in ("small", "large")
+    ]
+    judge = load_variant("tasks.judges", "pairwise", model="m", base_url=server.url, **settings)
+    done: Artifact = judge_with.fn(
+        name="main · train",
+        prompts=committed(place, Prompt, asked),
+        responses=[committed(place, Response, answers)],
+        judge=judge,
+        comparisons=load_variant("tasks.comparison_rules", "all"),
+        place=place,
+    )
+    return done
+
+
+def verdicts(place: Place, artifact: Artifact) -> list[Verdict]:
+    return records_of(place, Verdict, artifact)
+
+
+def number_of(text: str) -> int:
+    """Which prompt a question is about."""
+    found = re.search(r"Say (\d+)\.", text)
+    assert found
+    return int(found[1])
+
+
+def say(handler: Any, reply: str, finish: str = "stop") -> None:
+    message = {"role": "assistant", "content": reply}
+    choice = {"index": 0, "message": message, "finish_reason": finish}
+    body = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+    send(handler, 200, json.dumps(body))
+
+
+def test_malformed_replies_are_counted_as_unparsed_and_never_guessed(server, place):
+    server.play = lambda handler, number, text: say(handler, MALFORMED[number_of(text)])
+    artifact = judged(place, server, len(MALFORMED))
+    assert {one.outcome for one in verdicts(place, artifact)} == {"unparsed"}
+    assert counts_of(place, artifact) == {"verdicts": 20, "unparsed": 20}
+    assert {one.reply for one in verdicts(place, artifact)} == set(MALFORMED)
+
+
+def test_one_malformed_reply_costs_only_its_own_verdict(server, place):
+    server.play = lambda handler, number, text: say(
+        handler, "0 and 1" if number_of(text) == 3 else "Verdict: tie"
+    )
+    assert counts_of(place, judged(place, server, 6)) == {"verdicts": 12, "tie": 10, "unparsed": 2}
+
+
+def test_a_judge_that_always_says_a_contradicts_itself_in_every_comparison(server, place):
+    server.play = lambda handler, number, text: say(handler, "Verdict: A")
+    for one in verdicts(place, judged(place, server, 4)):
+        assert one.outcome == one.first_shown
+
+
+def test_a_judge_that_knows_the_better_text_names_it_in_both_orders(server, place):
+    def play(handler, number, text):
+        say(handler, f"Verdict: {'A' if text.index('large ') < text.index('small ') else 'B'}")
+
+    server.play = play
+    for one in verdicts(place, judged(place, server, 4)):
+        winner = {"a": one.a_id, "b": one.b_id}[one.outcome]
+        assert winner.startswith("rlarge")
+
+
+def test_a_reply_cut_at_max_tokens_is_unparsed_whatever_it_seems_to_say(server, place):
+    server.play = lambda handler, number, text: say(handler, "Verdict: A", "length")
+    assert counts_of(place, judged(place, server, 2)) == {"verdicts": 4, "unparsed": 4}
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_passing_trouble_is_not_seen(server, place, status):
+    def play(handler, number, text):
+        if number == 1:
+            send(handler, status, "{}", Retry_After_Ms="1")
+        else:
+            say(handler, "Verdict: tie")
+
+    server.play = play
+    assert counts_of(place, judged(place, server, 3)) == {"verdicts": 6, "tie": 6}
+    assert set(server.asked.values()) == {2}
+
+
+@pytest.mark.parametrize("machine", ["the same machine", "another machine"])
+def test_a_failed_call_loses_only_itself_and_is_alone_asked_again(
+    server, place, machine, tmp_path, monkeypatch
+):
+    def play(handler, number, text):
+        bad = number == 1 and number_of(text) == 2 and text.index("small ") < text.index("large ")
+        send(handler, 400, "{}") if bad else say(handler, "Verdict: tie")
+
+    server.play = play
+    with pytest.raises(ConnectionError, match=r"judge 'main': 1 of 10 calls failed, first: m at"):
+        judged(place, server, 5)
+    assert len(items()) == 10
+    if machine == "another machine":
+        monkeypatch.setenv("TSO_WORK", str(tmp_path / "elsewhere"))
+    assert counts_of(place, judged(place, server, 5)) == {"verdicts": 10, "tie": 10}
+    assert sorted(server.asked.values()) == [1] * 9 + [2]
+
+
+def test_a_refused_key_is_a_wrong_configuration_at_once(server, place, monkeypatch):
+    monkeypatch.setenv("JUDGE_KEY", "sk-very-secret")
+    complaint = json.dumps({"error": {"message": "no such key sk-very-secret"}})
+    server.play = lambda handler, number, text: send(handler, 401, complaint)
+    with pytest.raises(ConfigError, match="the key is refused") as caught:
+        judged(place, server, 50, api_key_env="JUDGE_KEY", concurrency=2)
+    assert sum(server.asked.values()) <= 2 and "sk-very-secret" not in str(caught.value)
+
+
+def test_finished_work_asks_nobody(server, place):
+    server.play = lambda handler, number, text: say(handler, "Verdict: B")
+    first = judged(place, server, 3)
+    server.asked.clear()
+    assert judged(place, server, 3) == first and not server.asked
