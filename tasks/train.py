@@ -35,6 +35,7 @@ from tasks.tables import to_table
 from tasks.tokens import load_tokenizer
 from tasks.training_data import (
     Examples,
+    check_scored,
     pair_examples,
     response_examples,
     tokenised,
@@ -112,6 +113,7 @@ def _examples(
     if training.loss.EXAMPLES_KIND == "response_only":
         return response_examples(members, ids, training.max_tokens)
     scored = {one.response_id: one for one in records_of(place, ReferenceScore, scores)}
+    check_scored(members, ids, scored, training.max_tokens)
     logps = {one: score.logp for one, score in scored.items()}
     late = [one for one in filters if one.STAGE == "scored"]
     return pair_examples(members, ids, scored, filtered(members, answers, late, logps))

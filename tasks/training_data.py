@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from tasks.errors import DataError
 from tasks.pairs import reweigh
 from tasks.records import (
     PreferencePair,
@@ -82,6 +83,25 @@ def score_rows(
 
 def _length(response_id: str, responses: Mapping[str, Response], ids: Tokenised) -> int:
     return len(ids.prompts[responses[response_id].prompt_id]) + len(ids.responses[response_id])
+
+
+def check_scored(
+    pairs: Iterable[PreferencePair],
+    ids: Tokenised,
+    scores: Mapping[str, ReferenceScore],
+    max_tokens: int,
+) -> None:
+    """Raise DataError unless every response of `pairs` that fits has a score of all its tokens."""
+    for pair in pairs:
+        for one in (pair.chosen_id, pair.rejected_id):
+            num_tokens = len(ids.responses[one])
+            fits = len(ids.prompts[pair.prompt_id]) + num_tokens <= max_tokens
+            scored = scores[one].num_tokens if one in scores else None
+            if fits and scored != num_tokens:
+                raise DataError(
+                    f"response {one} has {num_tokens} tokens, its reference score has "
+                    f"{'none' if scored is None else scored}; score again: --set redo=[score]"
+                )
 
 
 def pair_examples(

@@ -22,6 +22,17 @@ TRAINING: dict[str, Any] = {
 }
 
 
+LONGER = (
+    "matrix.policy.samples=16",
+    "matrix.policy.max_tokens=60",
+    "training.epochs=30",
+    "training.checkpoint_every=4",
+    "training.tokens_per_microbatch=64",
+    "machine.side_by_side=2",
+)
+"""Settings with which each verb of the small run takes long enough to be interrupted."""
+
+
 def prompt_rows(train: int, held_out: int) -> list[dict[str, Any]]:
     rows = []
     for number in range(train + held_out):

@@ -182,14 +182,14 @@ def test_a_cell_that_claims_to_be_the_policy_needs_its_tokenizer(world):
     refused(world.rounds(run="bad", overrides=overrides), ConfigError, *said)
 
 
-@pytest.mark.parametrize("split", ["train", "held_out"])
-def test_a_prompt_that_leaves_no_room_to_answer_is_named(world, split, tmp_path):
-    rows = prompt_rows(train=8, held_out=4)
-    rows[0 if split == "train" else -1]["prompt"] = "a fox " * 300
+@pytest.mark.parametrize(("row", "cell"), [(0, "other"), (-1, "policy")])
+def test_a_prompt_that_leaves_no_room_to_answer_is_named(world, row, cell, tmp_path):
+    rows = prompt_rows(train=8, held_out=4)  # only the policy answers held-out prompts
+    rows[row]["prompt"] = "a fox " * 300
     pool = write_rows(tmp_path / "pool.jsonl", rows)
-    state = world.rounds(run=f"long-{split}".replace("_", "-"), overrides={
-        "prompts.files": [str(pool)]})  # fmt: skip
-    refused(state, DataError, "matrix.policy: prompt ", "with max_tokens=12 that is", "512 pos")
+    overrides = {"prompts.files": [str(pool)]}
+    state = world.rounds(run=f"long-{cell}", overrides=overrides)
+    refused(state, DataError, f"matrix.{cell}: prompt ", "max_tokens=12 that is", "512 positions")
 
 
 def test_a_read_only_store_is_named(world):

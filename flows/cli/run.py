@@ -22,9 +22,10 @@ def run_rounds(
     if until is not None and before >= until:
         console.print(f"{name}: all {before} rounds are done already; nothing to do")
     else:
-        with local_api():
-            from flows.tso import tso
+        # Imported first: Prefect sets its log up on import, which local_api then quietens.
+        from flows.tso import tso
 
+        with local_api():
             state = tso(
                 run=name,
                 preset=preset,

@@ -53,6 +53,7 @@ class Recorded:
                     samples.append(
                         _sample(rows[request.sample_index], request.prompt_id, request.sample_index)
                     )
+            job.on_progress(len(requests))
             yield index, samples
 
 

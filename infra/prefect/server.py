@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from pathlib import Path
 
 from prefect.events.worker import EventsWorker
@@ -173,17 +174,37 @@ def _send_the_rest() -> None:
 
 @contextmanager
 def _quiet_terminal() -> Iterator[None]:
-    """Keep Prefect's account of every task off the terminal; the server still gets it."""
+    """Keep Prefect's account of every task and its tracebacks off the terminal.
+
+    The server still gets both; the command line shows what finally went wrong.
+    """
     chosen = "PREFECT_LOGGING_LEVEL" in os.environ
     handlers = [
-        (handler, handler.level)
-        for handler in logging.getLogger().handlers
-        if isinstance(handler, PrefectConsoleHandler) and not chosen
+        (handler, handler.level, handler.formatter)
+        for name in ("", "prefect")
+        for handler in logging.getLogger(name).handlers
+        if isinstance(handler, PrefectConsoleHandler)
     ]
-    for handler, level in handlers:
-        handler.setLevel(max(level, logging.WARNING))
+    for handler, level, formatter in handlers:
+        handler.setFormatter(_OneLine(formatter or logging.Formatter()))
+        handler.setLevel(level if chosen else max(level, logging.WARNING))
     try:
         yield
     finally:
-        for handler, level in handlers:
+        for handler, level, formatter in handlers:
             handler.setLevel(level)
+            handler.setFormatter(formatter)
+
+
+class _OneLine(logging.Formatter):
+    """Formats as another formatter does, the traceback left out."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record without its traceback; other handlers still see it."""
+        short = copy(record)
+        short.exc_info = short.exc_text = None
+        return self._inner.format(short)

@@ -106,6 +106,11 @@ def _check_head(policy: Policy) -> None:
     with policy.autocast():
         ours = policy.logits(policy.hidden(ids_RL, mask_RL))
         theirs = policy.model(input_ids=ids_RL, attention_mask=mask_RL).logits.float()
+    if not bool(theirs.isfinite().all()):
+        raise ConfigError(
+            "the model's weights give logits that are no numbers (nan or infinite): the file is "
+            "damaged or training diverged; use another checkpoint"
+        )
     apart = float((ours - theirs).abs().max())
     if not apart <= HEAD_TOLERANCE[policy.dtype] * max(1.0, float(theirs.abs().max())):
         raise ConfigError(
