@@ -1,21 +1,20 @@
 """The whole story on tiny models, with real child processes and a real Prefect server."""
 
 import math
-from html.parser import HTMLParser
+import re
 from typing import Any, NamedTuple
 
 import pytest
+from markupsafe import escape
 
 from infra.lease import Holder, Lease
-from infra.models import local_folder
-from tasks.claims import Claim
 from tasks.config import build_config
 from tasks.describe import describe
 from tasks.errors import ConfigError, DataError, HeldError
 from tasks.gate import GateOutcome
 from tasks.gates.every_round import EveryRound
 from tasks.records import Artifact
-from tasks.rounds import Rounds, place_of, resolve
+from tasks.rounds import resolve
 from tests.infra.chat_server import running_server, send
 from tests.small_run import prompt_rows, write_rows
 from tests.tiny_models import tiny_model
@@ -109,30 +108,14 @@ def test_strengths_are_fitted_after_the_first_round(story):
     assert second != first
 
 
-class Page(HTMLParser):
-    """Tags and their attributes, and the words, of a page."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.tags, self.attributes, self.words = set(), [], ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self.attributes += attrs
-
-    def handle_data(self, data):
-        self.words += data
-
-
 @pytest.mark.parametrize("round_index", [0, 1])
 def test_the_report_is_one_page_that_needs_nothing_and_runs_nothing(story, round_index):
     path = story.manifests[round_index]["report"].partition("/store/")[2]
     text = story.world.store.read(path).decode()
-    page = Page(text)
-    assert not page.tags & {"script", "link", "img", "iframe", "form", "base"}
-    assert all(not name.startswith("on") and name != "src" for name, _ in page.attributes)
-    assert MARKUP not in text and MARKUP in page.words
+    tags = set(re.findall(r"<([a-z0-9]+)", text))
+    assert "table" in tags and not tags & {"script", "link", "img", "iframe", "form", "base"}
+    assert not re.search(r"\ssrc=|\son[a-z]+=|url\(http|@import", text)
+    assert MARKUP not in text and escape(MARKUP) in text
 
 
 def test_until_as_many_rounds_as_there_are_does_nothing(story):
@@ -201,18 +184,12 @@ def test_a_refused_gate_keeps_the_reference(story, monkeypatch):
     assert story.world.rounds(run="refused").is_completed()
     [manifest] = story.world.tree("refused").manifests()
     assert manifest["reference_out"] == manifest["reference_in"] != manifest["policy"]
-    place = next_place(story.world, "refused")
-    assert place.reference.sha256 == place.sft.sha256
+    seen = []
+    monkeypatch.setattr("flows.tso.collect", lambda settings, place: seen.append(place))
+    story.world.rounds(run="refused")
+    [place] = seen  # what the doors of the next round are told
+    assert (place.round_index, place.reference.sha256) == (1, place.sft.sha256)
     assert place.policies[0].sha256 == manifest["policy"]["sha256"]
-
-
-def next_place(world, run):
-    """What the doors of the round after the last one will be told."""
-    config, _ = resolve(str(world.preset), {})
-    index = len(world.tree(run).manifests())
-    claim = Claim(flow_run_id="", first_index=index, last_index=index)
-    sft = describe(local_folder(config.run.base_model))
-    return place_of(Rounds(config=config, claim=claim, run=run, redo=(), sft=sft), index, {})
 
 
 def test_train_alone_is_done_again_and_recorded(story):

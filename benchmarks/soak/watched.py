@@ -20,7 +20,8 @@ Item = tuple[str, str]
 """A stage's digest and what was worked on."""
 
 COMMAND = Path(sys.executable).with_name("tso")
-PLACES = re.compile(r'"(uri|report)": "[^"]*"')
+PLACES = re.compile(r'"(uri|report|config)": "[^"]*"')
+"""What names the store in a round's manifest; the configuration's digest does, too."""
 LINE = re.compile(r"^(sample|judge|score|train)\b", re.MULTILINE)
 
 
@@ -120,7 +121,7 @@ class WatchedRun:
         }
 
     def round_manifests(self) -> list[str]:
-        """The rounds' manifests without the addresses in them."""
+        """The rounds' manifests without what names the store."""
         manifests = RunTree(self.store, "kills").manifests()
         return [PLACES.sub("", json.dumps(one, sort_keys=True)) for one in manifests]
 
