@@ -23,6 +23,8 @@ TRAINING: dict[str, Any] = {
 
 
 LONGER = (
+    "matrix.other=",
+    "pairs.held_out_share=0",
     "matrix.policy.samples=16",
     "matrix.policy.max_tokens=60",
     "training.epochs=30",
@@ -30,7 +32,7 @@ LONGER = (
     "training.tokens_per_microbatch=64",
     "machine.side_by_side=2",
 )
-"""Settings with which each verb of the small run takes long enough to be interrupted."""
+"""Settings with which fewer processes are started, and each takes long enough to be killed."""
 
 
 def prompt_rows(train: int, held_out: int) -> list[dict[str, Any]]:
