@@ -78,6 +78,9 @@ def save_untaught(folder: Path, tokenizer: PreTrainedTokenizerFast, model: str) 
     """A folder with the random initial weights of `model` and with `tokenizer`."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
     config = LlamaConfig(
         vocab_size=len(tokenizer),
