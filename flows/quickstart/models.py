@@ -80,7 +80,7 @@ def save_untaught(folder: Path, tokenizer: PreTrainedTokenizerFast, model: str) 
     from transformers import LlamaConfig, LlamaForCausalLM
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
     config = LlamaConfig(
         vocab_size=len(tokenizer),
