@@ -59,6 +59,11 @@ class RunTree:
         """Replace the JSON object `name` of one round."""
         self.write(f"rounds/{round_index:05d}/{name}", value)
 
+    def roles_done(self, round_index: int) -> list[str]:
+        """What is finished of one round, e.g. sample-train-policy; sorted."""
+        paths = self.store.list(f"{self.round_folder(round_index)}/stages")
+        return sorted(path.rpartition("/")[2].removesuffix(".json") for path in paths)
+
     def manifests(self) -> list[dict[str, Any]]:
         """Manifests of the committed rounds in order; the first gap ends the list."""
         found: list[dict[str, Any]] = []

@@ -6,11 +6,9 @@ from typing import Any, NamedTuple
 from tasks.candidates import Candidate, candidate_of
 from tasks.opinions import Annotator, Question, questions, verdict_of
 from tasks.records import Prompt, Response, Verdict
+from tasks.responses import shards_of
 from tasks.seeds import seed_of
 from tasks.tables import grouped
-
-SHARD_PROMPTS = 128
-"""Prompts of one shard: fixed, so that boundaries are a function of the prompt list."""
 
 
 class Asked(NamedTuple):
@@ -48,8 +46,6 @@ def asked_in_shards(
     seed: int,
 ) -> list[list[Asked]]:
     """All questions to `judge`, prompt by prompt in the order of ids, cut into shards."""
-    ordered = sorted(prompts, key=lambda prompt: prompt.prompt_id)
-    shards = [ordered[i : i + SHARD_PROMPTS] for i in range(0, len(ordered), SHARD_PROMPTS)]
     return [
         [
             Asked(question, prompt, responses[question.first_id], responses[question.second_id])
@@ -57,7 +53,7 @@ def asked_in_shards(
             for ids in comparisons.get(prompt.prompt_id, ())
             for question in questions(prompt.prompt_id, ids, judge.both_orders, seed)
         ]
-        for shard in shards
+        for shard in shards_of(prompts)
     ]
 
 

@@ -75,10 +75,9 @@ def _decide(work: RoundWork, config: Config, place: Place) -> GateOutcome:
 
 def _artifacts(tree: RunTree, place: Place) -> dict[str, Artifact]:
     """Every finished stage of the round, by role."""
-    prefix = f"{tree.round_folder(place.round_index)}/stages"
-    roles = [path.rpartition("/")[2].removesuffix(".json") for path in tree.store.list(prefix)]
+    roles = tree.roles_done(place.round_index)
     found = {role: tree.read_round(place.round_index, f"stages/{role}.json") for role in roles}
-    return {role: Artifact(**pointer) for role, pointer in sorted(found.items()) if pointer}
+    return {role: Artifact(**pointer) for role, pointer in found.items() if pointer}
 
 
 def _strengths(feedback: Feedback, place: Place) -> dict[str, float]:

@@ -45,8 +45,7 @@ def show_plan(
 
 
 def _print_done(console: Console, tree: RunTree, round_index: int) -> None:
-    prefix = f"{tree.round_folder(round_index)}/stages"
-    done = [path.rpartition("/")[2][:-5] for path in tree.store.list(prefix)]
+    done = tree.roles_done(round_index)
     if done:
         console.print(f"round {round_index} is begun; already done: {', '.join(done)}")
 

@@ -69,8 +69,7 @@ def _print_unfinished(console: Console, tree: RunTree) -> None:
     index = len(tree.manifests())
     config = tree.read_round(index, "config.json")
     if config is not None:
-        prefix = f"{tree.round_folder(index)}/stages/"
-        done = [path.removeprefix(prefix)[:-5] for path in tree.store.list(prefix.rstrip("/"))]
+        done = tree.roles_done(index)
         console.print(f"round {index} is unfinished; done so far: {', '.join(done) or 'nothing'}")
     lease = tree.read("lease.json")
     if lease is not None:
