@@ -6,8 +6,12 @@ and `--variants` do a part; the table is written from all parts that are finishe
 
 import argparse
 import logging
+import multiprocessing
 import os
 import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,58 +28,74 @@ Values = dict[str, dict[str, float]]
 
 def main() -> None:
     plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="*", default=plan["seeds"])
     parser.add_argument("--variants", nargs="*", default=list(plan["variants"]))
+    parser.add_argument("--jobs", type=int, default=2, help="runs side by side, a core each")
     wanted = parser.parse_args()
     os.environ.setdefault("TSO_WORK", str(Path("work").absolute()))
-    logging.getLogger("prefect").setLevel(logging.WARNING)
     from flows.quickstart.__main__ import FOLDER, prepare
-    from infra.prefect.server import local_api
 
     started = time.monotonic()
     prepare(FOLDER)
-    taught = time.monotonic() - started
+    seconds = {"teaching": round(time.monotonic() - started, 1)}
     found: dict[str, dict[int, dict[str, Values]]] = {}
-    seconds: dict[str, float] = {}
-    with local_api():
-        for seed in wanted.seeds:
-            for variant in wanted.variants:
-                begun = time.monotonic()
-                answers = run_and_measure(variant, seed, plan)
-                found.setdefault(variant, {})[seed] = answers
-                seconds[f"{variant}-{seed}"] = round(time.monotonic() - begun, 1)
-                metrics = table(found, plan)
-                path = write_result(
-                    "quickstart",
-                    metrics
-                    | {
-                        "seconds": {"teaching": round(taught, 1), **seconds},
-                    },
-                )
-                print(f"{variant} seed {seed}: {seconds[f'{variant}-{seed}']} s -> {path}")
+    for variant, seed, answers, took in finished(wanted, plan):
+        found.setdefault(variant, {})[seed] = answers
+        seconds[f"{variant}-{seed}"] = round(took, 1)
+        seconds["all"] = round(time.monotonic() - started, 1)
+        path = write_result("quickstart", table(found, plan) | {"seconds": seconds})
+        print(f"{variant} seed {seed}: {took:.0f} s -> {path}", flush=True)
 
 
-def run_and_measure(variant: str, seed: int, plan: dict[str, Any]) -> dict[str, Values]:
-    """Values by cell of one finished run; cells other than the policy only for the main variant."""
+def finished(
+    wanted: argparse.Namespace, plan: dict[str, Any]
+) -> Iterator[tuple[str, int, dict[str, Values], float]]:
+    """Variant, seed, values and seconds of every run, as they come, `--jobs` side by side.
+
+    The seeds of one variant follow each other, so two runs rarely need the same stage at once;
+    where they do, one waits for the other.
+    """
+    os.environ["OMP_NUM_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // wanted.jobs))
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(wanted.jobs, mp_context=context) as pool:
+        runs = {
+            pool.submit(run_and_measure, variant, seed, plan): (variant, seed)
+            for variant, seed in product(wanted.variants, wanted.seeds)
+        }
+        for run in as_completed(runs):
+            yield *runs[run], *run.result()
+
+
+def run_and_measure(
+    variant: str, seed: int, plan: dict[str, Any]
+) -> tuple[dict[str, Values], float]:
+    """Values by cell of one finished run, and its seconds.
+
+    Cells other than the policy are measured for the main variant only.
+    """
+    logging.getLogger("prefect").setLevel(logging.WARNING)
     from flows.evaluation import evaluation
     from flows.tso import tso
     from infra.artifacts import open_artifact
+    from infra.prefect.server import local_api
     from infra.storage import open_store
     from tasks.rounds import resolve
 
+    begun = time.monotonic()
     overrides = {**plan["variants"][variant], "run.seed": seed}
     run = f"study-{variant}-{seed}".replace("_", "-")
     common = {"run": run, "preset": "quickstart", "overrides": overrides}
-    state = tso(**common, until=plan["rounds"], return_state=True)
-    if not state.is_completed():
-        state.result()
-    artifact = evaluation(
-        **common,
-        split=plan["split"],
-        temperatures=tuple(plan["temperatures"]),
-        cells=() if variant == "tso" else ("policy",),
-    )
+    with local_api():
+        state = tso(**common, until=plan["rounds"], return_state=True)
+        if not state.is_completed():
+            state.result()
+        artifact = evaluation(
+            **common,
+            split=plan["split"],
+            temperatures=tuple(plan["temperatures"]),
+            cells=() if variant == "tso" else ("policy",),
+        )
     config, _ = resolve("quickstart", overrides)
     rows = open_artifact(open_store(config.storage.root), artifact).table().to_pylist()
     values: dict[str, Values] = {}
@@ -83,7 +103,7 @@ def run_and_measure(variant: str, seed: int, plan: dict[str, Any]) -> dict[str, 
         key = f"{row['metric']} {row['slice']}"
         cell = values.setdefault(row["who"], {})
         cell.setdefault(key, {})[row["prompt_id"]] = row["value"]
-    return values
+    return values, time.monotonic() - begun
 
 
 def table(found: dict[str, dict[int, dict[str, Values]]], plan: dict[str, Any]) -> dict[str, Any]:
