@@ -1,52 +1,61 @@
-"""Rows of a user's JSON Lines file, each with the place it came from."""
+"""Rows of a user's table, whatever its format, each with the place it came from."""
 
-import json
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
 
+from infra.row_formats import columns_and_rows, data_files, is_ragged
 from tasks.errors import DataError
+from tasks.sources import Row, Source, check_columns, is_wanted, row_of
 
 
-class Row(NamedTuple):
-    """One object of a file."""
+def read_rows(source: Source) -> Iterator[Row]:
+    """The rows of `source` in our words, those that its `where` lets through.
 
-    where: str
-    """file:line, for error messages."""
-    fields: dict[str, Any]
-    """The object itself."""
-
-
-def read_rows(path: str) -> Iterator[Row]:
-    """The objects of the JSON Lines file at `path`; blank lines are passed over.
-
-    Raises DataError that names file and line if the file is missing or a line is no object.
+    Raises DataError that names file, row, column and value for a file that is missing, of unknown
+    format, damaged or empty, for a column that is not there, and if no row is let through.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise DataError(f"no file at {path!r} (working folder {Path.cwd()}); check the path")
-    try:
-        with file.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield Row(f"{path}:{number}", _object(line, f"{path}:{number}"))
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text: {error}; convert it first") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error}; check the file and its rights") from error
+    found, present = False, set[str]()
+    for columns, where, raw in columns_and_rows(source.file, source.where):
+        if not present and not is_ragged(source.file):
+            check_columns(source, columns)
+        present.update(columns)
+        if is_wanted(source, raw):
+            found = True
+            yield row_of(source, where, raw)
+    if present:
+        check_columns(source, present)
+    if not found:
+        only = f" with {source.where}" if source.where else ""
+        raise DataError(f"{source.file} has no row{only}; check the table")
 
 
-def check_rows(path: str) -> None:
-    """Raise DataError as `read_rows` would for the first bad line."""
-    for _ in read_rows(path):
-        pass
+def check_rows(sources: Iterable[Source], check: Callable[[Row], None]) -> None:
+    """Raise DataError for the first row of `sources` that `check` or `read_rows` refuses."""
+    for source in sources:
+        for row in read_rows(source):
+            check(row)
 
 
-def _object(line: str, where: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}: not JSON ({error.msg}): {line[:80]!r}") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{where}: needs a JSON object, got {type(value).__name__}: {line[:80]!r}")
-    return value
+def file_digests(sources: Sequence[Source]) -> dict[str, str]:
+    """What the tables hold, for the key of a stage that reads them."""
+    return {f"file-{index}": file_digest(source) for index, source in enumerate(sources)}
+
+
+def file_digest(source: Source) -> str:
+    """The sha256 of all that `source.file` holds; remembered until a file changes."""
+    stamps = []
+    for path in data_files(source.file):
+        stat = path.stat()
+        stamps.append((str(path), stat.st_size, stat.st_mtime_ns))
+    return _digest(tuple(stamps))
+
+
+@lru_cache(maxsize=256)
+def _digest(stamps: tuple[tuple[str, int, int], ...]) -> str:
+    sha = hashlib.sha256()
+    for path, _, _ in stamps:
+        with Path(path).open("rb") as file:
+            sha.update(hashlib.file_digest(file, "sha256").digest())
+    return sha.hexdigest()

@@ -1,19 +1,19 @@
 """Door: people confirm or correct a budgeted part of the comparisons, and write responses."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from infra.place import note, open_stage, records_of, table_of
 from infra.prefect.door import door
-from infra.rows import read_rows
-from tasks.annotation import Row, budgeted, simulated_verdicts, verdicts_of_rows, written_responses
+from infra.rows import file_digests, read_rows
+from tasks.annotation import budgeted, simulated_verdicts, written_responses
 from tasks.config import AnnotateSection
-from tasks.errors import DataError
 from tasks.judging import candidates_of, comparisons_of
+from tasks.opinions import Annotator
+from tasks.recorded_verdicts import Answered, joined
 from tasks.records import Artifact, Feedback, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
+from tasks.sources import Row, Source
 from tasks.tables import to_table
 from tasks.variants import settings_of
 
@@ -43,7 +43,7 @@ def annotate(
             **{f"responses-{i}": one.content for i, one in enumerate(responses)},
         },
         seeds={"seed": place.seed},
-        fingerprints=_fingerprints([*settings.verdict_files, *settings.response_files]),
+        fingerprints=file_digests([*settings.verdict_files, *settings.response_files]),
         semantics=SEMANTICS,
     )
     done = stage.finished()
@@ -68,13 +68,15 @@ def _work(
 ) -> dict[str, Any]:
     asked = {prompt.prompt_id: prompt for prompt in records_of(place, Prompt, prompts)}
     answers = by_id(records_of(place, Response, responses))
+    answered = Answered(asked.values(), answers)
     candidates = candidates_of(answers.values(), place.strengths)
     made = comparisons_of(candidates, comparisons, place.seed)
     picked = budgeted(made, settings.budget, place.seed) if settings.people else []
     simulated = simulated_verdicts(picked, asked, answers, settings.people, place.seed)
-    from_files, skipped = verdicts_of_rows(_rows(settings.verdict_files), answers)
-    written = written_responses(_rows(settings.response_files), asked, answers)
-    rows = [*simulated, *from_files, *written.verdicts]
+    people = Annotator(name="", kind="human")
+    from_files = joined(_rows(settings.verdict_files), answered, people)
+    written = written_responses(_rows(settings.response_files), answered)
+    rows = [*simulated, *from_files.verdicts, *written.verdicts]
     return {
         "tables": {
             "rows": (Verdict, to_table(Verdict, rows)),
@@ -84,23 +86,14 @@ def _work(
             "verdicts": len(rows),
             "written": len(written.responses),
             "comparisons": sum(map(len, made.values())),
-            **skipped,
+            **{f"verdicts_{reason}": count for reason, count in from_files.counts.items()},
             **written.skipped,
         },
     }
 
 
-def _rows(files: Sequence[str]) -> Iterator[Row]:
-    return ((row.where, row.fields) for path in files for row in read_rows(path))
-
-
-def _fingerprints(files: Sequence[str]) -> dict[str, str]:
-    prints = {}
-    for path in files:
-        if not Path(path).is_file():
-            raise DataError(f"no annotation file at {path!r}; check annotate.*_files")
-        prints[path] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    return dict(sorted((f"file-{i}", value) for i, value in enumerate(prints.values())))
+def _rows(files: Sequence[Source]) -> Iterator[Row]:
+    return (row for source in files for row in read_rows(source))
 
 
 def _written_artifact(artifact: Artifact, place: Place) -> list[Artifact]:

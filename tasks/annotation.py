@@ -3,25 +3,23 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from tasks.canonical import short_id
 from tasks.errors import DataError
-from tasks.opinions import Annotator, questions, verdict_of
-from tasks.prompts import check_text, messages_of, prompt_id
-from tasks.records import FirstShown, Prompt, Response, Verdict
+from tasks.opinions import Annotator, Opinion, Question, questions, verdict_of
+from tasks.recorded_verdicts import Answered
+from tasks.records import Prompt, Response, Verdict
 from tasks.seeds import uniform_of
+from tasks.sources import Row, asked_key
+from tasks.tables import grouped
 
 WRITTEN_CELL = "people"
 """Cell name of responses that annotators write."""
-VERDICT_FIELDS = {"prompt_id", "a_id", "b_id", "annotator", "outcome", "strength", "first_shown"}
-SHOWN = get_args(FirstShown)
-RESPONSE_FIELDS = {"prompt_id", "messages", "prompt", "response", "annotator", "better_than"}
-OUTCOMES = ("a", "b", "tie", "both_bad", "skip")
-MIRRORED = {"a": "b", "b": "a"}
-
-Row = tuple[str, Mapping[str, Any]]
-"""The place of a row in its file and its fields."""
+FIELDS = {
+    *("prompt_id", "source_id", "source", "messages", "prompt"),
+    *("response", "annotator", "better_than"),
+}
 
 
 class Written(NamedTuple):
@@ -67,147 +65,44 @@ def _named(person: Any, name: str) -> Any:
     return replace(person, name=name) if hasattr(person, "name") else person
 
 
-def verdicts_of_rows(
-    rows: Iterable[Row], responses: Mapping[str, Response]
-) -> tuple[list[Verdict], dict[str, int]]:
-    """People's verdicts on this round's responses, and how many rows were about others.
-
-    Raises DataError that names the row for an unknown field or outcome, a comparison of a response
-    with itself or across prompts, and for one person who judged the same comparison twice.
-    """
-    verdicts: dict[tuple[str, str, str], Verdict] = {}
-    others = 0
-    for where, fields in rows:
-        _check_fields(fields, VERDICT_FIELDS, where)
-        for name in ("a_id", "b_id"):
-            if not isinstance(fields.get(name), str):
-                raise DataError(f"{where}: {name} is {fields.get(name)!r}, needs a response's id")
-        if any(fields[name] not in responses for name in ("a_id", "b_id")):
-            others += 1
-            continue
-        verdict = _verdict(fields, responses, where)
-        key = (verdict.a_id, verdict.b_id, verdict.annotator)
-        if key in verdicts:
-            raise DataError(f"{where}: {key[2]!r} judged {key[0]} and {key[1]} twice; keep one row")
-        verdicts[key] = verdict
-    return list(verdicts.values()), {"verdicts_not_of_this_round": others}
+def check_written(row: Row) -> None:
+    """Raise DataError that names column and value if `row` can be no written response."""
+    row.check_fields(FIELDS)
+    asked_key(row), row.text("annotator"), row.text("response")
 
 
-def _check_fields(fields: Mapping[str, Any], allowed: set[str], where: str) -> None:
-    if unknown := sorted(fields.keys() - allowed):
-        raise DataError(f"{where}: unknown field {unknown[0]!r}; allowed: {sorted(allowed)}")
-    if not fields.get("annotator"):
-        raise DataError(f"{where}: annotator is missing; every verdict says whose it is")
-
-
-def _verdict(fields: Mapping[str, Any], responses: Mapping[str, Response], where: str) -> Verdict:
-    first, second = responses[fields["a_id"]], responses[fields["b_id"]]
-    if first.response_id == second.response_id:
-        raise DataError(f"{where}: compares {first.response_id} with itself")
-    if first.prompt_id != second.prompt_id:
-        raise DataError(f"{where}: {first.response_id} and {second.response_id} answer two prompts")
-    if fields.get("prompt_id") not in (None, first.prompt_id):
-        raise DataError(
-            f"{where}: prompt_id is {fields['prompt_id']!r}, but the responses answer "
-            f"{first.prompt_id!r}"
-        )
-    outcome = _one_of(OUTCOMES, fields, "outcome", None, where)
-    shown = _one_of(SHOWN, fields, "first_shown", "unknown", where)
-    swapped = first.response_id > second.response_id
-    return _human_verdict(
-        prompt=first.prompt_id,
-        ids=sorted((first.response_id, second.response_id)),
-        annotator=str(fields["annotator"]),
-        outcome=MIRRORED.get(outcome, outcome) if swapped else outcome,
-        first_shown=MIRRORED.get(shown, shown) if swapped else shown,
-        strength=_strength(fields, where),
-    )
-
-
-def _one_of(
-    allowed: Sequence[str], fields: Mapping[str, Any], name: str, default: str | None, where: str
-) -> str:
-    value = fields.get(name, default)
-    if value not in allowed:
-        raise DataError(f"{where}: {name} is {value!r}; allowed: {', '.join(allowed)}")
-    return str(value)
-
-
-def _strength(fields: Mapping[str, Any], where: str) -> float | None:
-    value = fields.get("strength")
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise DataError(f"{where}: strength is {value!r}; allowed: a number from 0 to 1")
-    return float(value)
-
-
-def _human_verdict(
-    *,
-    prompt: str,
-    ids: Sequence[str],
-    annotator: str,
-    outcome: str,
-    first_shown: str = "unknown",
-    strength: float | None = None,
-) -> Verdict:
-    return Verdict(
-        prompt_id=prompt,
-        a_id=ids[0],
-        b_id=ids[1],
-        annotator=annotator,
-        annotator_kind="human",
-        annotator_version="",
-        criterion="overall",
-        replicate=0,
-        first_shown=first_shown,
-        outcome=outcome,
-        p_b_wins=None,
-        score=None,
-        scale=None,
-        strength=strength,
-        reply=None,
-        session=None,
-        duration_seconds=None,
-        cost_usd=None,
-    )
-
-
-def written_responses(
-    rows: Iterable[Row], prompts: Mapping[str, Prompt], responses: Mapping[str, Response]
-) -> Written:
+def written_responses(rows: Iterable[Row], answered: Answered) -> Written:
     """Responses that people wrote for this round's prompts.
 
     Who writes a response prefers it to the ones named in `better_than`, or to all responses of
     its prompt if none are named.
     """
-    by_prompt: dict[str, list[str]] = {}
-    for response in responses.values():
-        by_prompt.setdefault(response.prompt_id, []).append(response.response_id)
+    by_prompt = grouped(answered.responses.values())
     written: dict[str, Response] = {}
     verdicts: list[Verdict] = []
     others = 0
-    for where, fields in rows:
-        _check_fields(fields, RESPONSE_FIELDS, where)
-        prompt = str(fields.get("prompt_id") or prompt_id(messages_of(fields, where)))
-        if prompt not in prompts:
+    for row in rows:
+        row.check_fields(FIELDS)
+        prompt = answered.prompt_of(row)
+        if prompt is None:
             others += 1
             continue
-        response = _written(fields, prompt, len(written), where)
+        response = _written(row, prompt, len(written))
         if response.response_id in written:
-            raise DataError(f"{where}: {fields['annotator']!r} wrote this before; keep one row")
-        worse = fields.get("better_than", by_prompt.get(prompt, []))
+            raise DataError(f"{row.where}: {row.text('annotator')!r} wrote this before; keep one")
+        worse = row.fields.get("better_than")
+        if worse is None:
+            worse = [one.response_id for one in by_prompt.get(prompt, [])]
         written[response.response_id] = response
-        verdicts += _preferred(response, worse, responses, str(fields["annotator"]), where)
+        verdicts += _preferred(row, response, worse, answered)
     return Written(list(written.values()), verdicts, {"responses_not_of_this_round": others})
 
 
-def _written(fields: Mapping[str, Any], prompt: str, index: int, where: str) -> Response:
-    text = fields.get("response")
-    if not isinstance(text, str) or not text.strip():
-        raise DataError(f"{where}: response is {text!r:.80}, needs a text")
-    check_text(text, where)
-    generator = f"human:{fields['annotator']}"
+def _written(row: Row, prompt: str, index: int) -> Response:
+    text = row.text("response")
+    if not text.strip():
+        raise DataError(f"{row.at('response')}: response is {text!r:.80}, needs a text")
+    generator = f"human:{row.text('annotator')}"
     return Response(
         response_id=short_id(prompt, generator, 0, text),
         prompt_id=prompt,
@@ -225,21 +120,21 @@ def _written(fields: Mapping[str, Any], prompt: str, index: int, where: str) -> 
 
 
 def _preferred(
-    response: Response,
-    worse: Sequence[str],
-    responses: Mapping[str, Response],
-    annotator: str,
-    where: str,
+    row: Row, response: Response, worse: Sequence[str], answered: Answered
 ) -> list[Verdict]:
+    writer = Annotator(name=row.text("annotator"), kind="human")
     verdicts = []
     for other in dict.fromkeys(worse):
-        if other not in responses or responses[other].prompt_id != response.prompt_id:
-            raise DataError(f"{where}: better_than names {other!r}, no response to this prompt")
-        if responses[other].text.strip() == response.text.strip():
+        rival = answered.responses.get(other)
+        if rival is None or rival.prompt_id != response.prompt_id:
+            raise DataError(
+                f"{row.at('better_than')}: better_than names {other!r}, no response to this prompt"
+            )
+        if rival.text.strip() == response.text.strip():
             continue
-        ids = sorted((response.response_id, other))
-        outcome = "a" if ids[0] == response.response_id else "b"
-        verdicts.append(
-            _human_verdict(prompt=response.prompt_id, ids=ids, annotator=annotator, outcome=outcome)
+        question = Question(
+            prompt_id=response.prompt_id, first_id=response.response_id, second_id=other
         )
+        preferred = verdict_of(Opinion(outcome="first"), question, writer)
+        verdicts.append(replace(preferred, first_shown="unknown"))
     return verdicts

@@ -16,13 +16,14 @@ SEMANTICS = 1
 
 def read_pool(settings: PromptsSection) -> Pool:
     """The pool of all files; DataError if it has no train or no held-out prompt."""
-    rows = ((row.where, row.fields) for path in settings.files for row in read_rows(path))
-    pool = pool_of(rows)
+    rows = (row for source in settings.files for row in read_rows(source))
+    pool = pool_of(rows, settings.split_shares)
     for split in ("train", "held_out"):
         if not pool.counts[split]:
             raise DataError(
-                f"the pool of {settings.files} has no {split} prompt ({pool.counts}); "
-                f'add rows with "split": "{split}"'
+                f"the pool of {', '.join(source.file for source in settings.files)} has no {split} "
+                f'prompt ({pool.counts}); add rows with "split": "{split}", or draw a share of the '
+                f"rows without a split: prompts.split_shares: {{{split}: 0.1}}"
             )
     return pool
 
@@ -46,9 +47,10 @@ def collect(settings: PromptsSection, place: Place) -> Collected | None:
 
 @door("collect")
 def collect_split(settings: PromptsSection, split: str, place: Place) -> Artifact:
-    """All prompts of `split`; DataError if there is none."""
-    pool = read_pool(settings)
-    members = [prompt for prompt in pool.prompts if prompt.split == split]
+    """All prompts of `split`, or of all splits for `all`; DataError if there is none."""
+    rows = (row for source in settings.files for row in read_rows(source))
+    pool = pool_of(rows, settings.split_shares)
+    members = [prompt for prompt in pool.prompts if split in (prompt.split, "all")]
     if not members:
         raise DataError(f"the pool has no {split!r} prompt: {pool.counts}")
     return _commit(members, split, pool.counts, place)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tasks.consistency import check_consistent
 from tasks.correction import CorrectionSettings
 from tasks.errors import ConfigError
+from tasks.sources import SourceIn
 from tasks.variants import NotInKey, built, chosen_from, first_problem, plain
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -46,12 +47,47 @@ class StorageSection(Section):
 class PromptsSection(Section):
     """The pool of prompts."""
 
-    files: Annotated[list[str], Field(min_length=1), NotInKey]
-    """JSON Lines files of prompts: messages (or prompt), split, tags, checks."""
-    per_round: Positive
+    files: Annotated[list[SourceIn], Field(min_length=1), NotInKey]
+    """Tables of prompts: messages (or prompt), split, tags, checks, source, source_id."""
+    split_shares: Annotated[dict[str, Share], NotInKey] = Field(default_factory=dict)
+    """Shares of prompts whose row names no split for dev, held_out, sealed; the rest is train."""
+    per_round: Positive = 1024
     """Prompts that one round trains on; a prompt is used once."""
     held_out: Positive = 256
     """Held-out prompts that the gate draws each round."""
+
+
+class RecordedData(Section):
+    """The part of a preset that is about data which exists: recorded cells and judges."""
+
+    storage: StorageSection
+    prompts: PromptsSection
+    matrix: dict[str, "CellSection"] = Field(min_length=1)
+    """Cells with engine recorded, by name."""
+    judges: dict[str, Annotated[Any, *chosen_from("tasks.judges")]] = Field(min_length=1)
+    """Judges of kind recorded, by name."""
+
+
+def build_recorded(data: Mapping[str, Any]) -> RecordedData:
+    """The recorded cells and judges of a preset, whatever else it holds; ConfigError if none."""
+    parts = {
+        "storage": data.get("storage"),
+        "prompts": data.get("prompts"),
+        "matrix": _only(data.get("matrix"), "engine"),
+        "judges": _only(data.get("judges"), "kind"),
+    }
+    try:
+        return RecordedData.model_validate(parts)
+    except ValidationError as error:
+        raise ConfigError(
+            f"recorded data: {first_problem(error)}; needed are storage, prompts, cells with "
+            "`engine: recorded` and judges with `kind: recorded`"
+        ) from error
+
+
+def _only(section: Any, key: str) -> dict[str, Any]:
+    entries = section.items() if isinstance(section, Mapping) else ()
+    return {n: one for n, one in entries if isinstance(one, Mapping) and one.get(key) == "recorded"}
 
 
 class DecodingSection(Section):
@@ -106,10 +142,10 @@ class AnnotateSection(Section):
     """Share of the comparisons that people see."""
     people: dict[str, Annotated[Any, *chosen_from("tasks.judges")]] = Field(default_factory=dict)
     """Simulated people by name; each sees a comparison of the budget in turn."""
-    verdict_files: Annotated[list[str], NotInKey] = Field(default_factory=list)
-    """JSON Lines of verdicts: prompt_id, a_id, b_id, annotator, outcome (a, b, tie, ...)."""
-    response_files: Annotated[list[str], NotInKey] = Field(default_factory=list)
-    """JSON Lines of responses written by people: prompt_id (or messages), response, annotator."""
+    verdict_files: list[SourceIn] = Field(default_factory=list)
+    """Tables of verdicts: prompt, a and b (texts) or a_id and b_id, outcome, annotator, ..."""
+    response_files: list[SourceIn] = Field(default_factory=list)
+    """Tables of responses written by people: prompt (or messages, ...), response, annotator."""
 
 
 class PairsSection(Section):

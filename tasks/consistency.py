@@ -9,6 +9,9 @@ from tasks.variants import settings_of
 if TYPE_CHECKING:
     from tasks.config import Config
 
+SPLITS = ("dev", "held_out", "sealed")
+"""Splits that rows without one may be drawn into."""
+
 
 def check_consistent(config: "Config") -> None:
     """Raise ConfigError for the first thing in `config` that cannot work."""
@@ -16,6 +19,20 @@ def check_consistent(config: "Config") -> None:
     _names(config)
     _opinions(config)
     _evaluation(config)
+    _splits(config)
+
+
+def _splits(config: "Config") -> None:
+    shares = config.prompts.split_shares
+    if unknown := sorted(shares.keys() - set(SPLITS)):
+        raise ConfigError(
+            f"prompts.split_shares names {unknown[0]!r}; allowed: {', '.join(SPLITS)}"
+        )
+    if sum(shares.values()) >= 1:
+        raise ConfigError(
+            f"prompts.split_shares sum to {sum(shares.values()):g}; below 1, so that train keeps "
+            "some prompts"
+        )
 
 
 def _one_policy(config: "Config") -> None:
@@ -37,8 +54,9 @@ def _names(config: "Config") -> None:
     for name, person in people.items():
         if not hasattr(person, "compare"):
             raise ConfigError(
-                f"annotate.people.{name} is a judge that has to be asked; simulated people compare "
-                "by themselves: use simulated or rule, and put the model into judges"
+                f"annotate.people.{name} has SHAPE {person.SHAPE!r}; simulated people compare by "
+                "themselves: use simulated or rule, and put models and recorded verdicts into "
+                "judges (recorded with by: human)"
             )
 
 
@@ -69,6 +87,11 @@ def _evaluation(config: "Config") -> None:
             )
     labelling = {digest(settings_of(one)): name for name, one in config.judges.items()}
     for name, judge in known.items():
+        if judge.SHAPE == "recorded":
+            raise ConfigError(
+                f"evaluation.judges.{name} is recorded, but nobody has judged answers that are "
+                "yet to be sampled; use a judge that compares, scores or is asked"
+            )
         if twin := labelling.get(digest(settings_of(judge))):
             raise ConfigError(
                 f"evaluation.judges.{name} is the labelling judge {twin!r}; the gate needs "

@@ -1,14 +1,17 @@
 """Door: responses in, verdicts of AI judges out; one stage per judge, paid calls never repeated."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
+
+import pyarrow as pa
 
 from infra.journal import Journal
 from infra.openai_client import Call, Client, Reply
 from infra.place import note, open_stage, records_of, store_of
 from infra.prefect.door import door
 from infra.progress import progress
+from infra.rows import file_digests, read_rows
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks.canonical import digest
@@ -21,8 +24,10 @@ from tasks.judging import (
     verdicts_of_pure,
 )
 from tasks.opinions import Annotator, Opinion, verdict_of
+from tasks.recorded_verdicts import Answered, joined, texts_of
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
+from tasks.sources import Row, Source
 from tasks.tables import concat, counted, to_table
 from tasks.variants import settings_of
 
@@ -63,6 +68,8 @@ def judge_with(
 ) -> Artifact:
     """Let one judge give its verdicts, shard by shard; unparsed replies are counted."""
     annotator = Annotator(name=name.partition(" · ")[0], kind="judge", version=judge.version())
+    if judge.SHAPE == "recorded":
+        return _recorded(name, prompts, responses, judge, place)
     stage = open_stage(
         place,
         "judge",
@@ -77,12 +84,45 @@ def judge_with(
         seeds={"seed": place.seed},
         semantics=SEMANTICS,
     )
-    role = name.replace(" · ", "-")
     if done := stage.finished():
-        return note(place, f"judge-{role}", done.artifact)
+        return note(place, _role(name), done.artifact)
     shards = _questions(prompts, responses, judge, comparisons, place)
     _ask(stage, shards, judge, annotator, place)
-    return note(place, f"judge-{role}", _commit(stage, len(shards)))
+    return note(place, _role(name), _commit(stage, len(shards)))
+
+
+def _role(name: str) -> str:
+    return f"judge-{name.replace(' · ', '-')}"
+
+
+def _recorded(
+    name: str, prompts: Artifact, responses: list[Artifact], judge: Any, place: Place
+) -> Artifact:
+    """The verdicts of tables on these responses; comparison rules have no say in them."""
+    annotator = Annotator(name=name.partition(" · ")[0], kind=judge.by, version=judge.version())
+    stage = open_stage(
+        place,
+        "judge",
+        settings={"judge": settings_of(judge), "annotator": annotator.name},
+        inputs={"prompts": prompts.content, **_contents(responses)},
+        fingerprints=file_digests([*judge.files, *judge.texts]),
+        semantics=SEMANTICS,
+    )
+    if done := stage.finished():
+        return note(place, _role(name), done.artifact)
+    answered = Answered(
+        records_of(place, Prompt, prompts), by_id(records_of(place, Response, responses))
+    )
+    texts = texts_of(_rows(judge.texts), answered) if judge.texts else None
+    found = joined(_rows(judge.files), answered, annotator, texts)
+    table = to_table(Verdict, found.verdicts)
+    counts = {**_counts(table), **found.counts}
+    artifact = stage.commit(tables={"rows": (Verdict, table)}, counts=counts, deterministic=True)
+    return note(place, _role(name), artifact)
+
+
+def _rows(sources: Iterable[Source]) -> Iterator[Row]:
+    return (row for source in sources for row in read_rows(source))
 
 
 def _contents(artifacts: list[Artifact]) -> dict[str, str]:
@@ -186,7 +226,8 @@ def opinion_of(judge: Any, reply: Reply) -> Opinion:
 def _commit(stage: Stage, shards: int) -> Artifact:
     tables = [stage.shard(index) for index in range(shards)]
     table = concat(Verdict, [part for part in tables if part is not None])
-    outcomes = counted(table.column("outcome").to_pylist())
-    return stage.commit(
-        tables={"rows": (Verdict, table)}, counts={"verdicts": table.num_rows, **outcomes}
-    )
+    return stage.commit(tables={"rows": (Verdict, table)}, counts=_counts(table))
+
+
+def _counts(table: pa.Table) -> dict[str, int]:
+    return {"verdicts": table.num_rows, **counted(table.column("outcome").to_pylist())}

@@ -5,7 +5,6 @@ Only `verdict_of` translates, so a verdict can be mapped to the wrong response i
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from tasks.canonical import short_id
 from tasks.records import AnnotatorKind, Verdict
@@ -16,8 +15,8 @@ from tasks.seeds import uniform_of
 class Opinion:
     """What a judge said about the two responses it was shown."""
 
-    outcome: Literal["first", "second", "tie", "unparsed"]
-    """The better one; `unparsed` when the reply does not say it in the agreed form."""
+    outcome: str
+    """first, second, tie, both_bad, skip, or unparsed: not said in the agreed form."""
     p_second_wins: float | None = None
     """Probability that the second one is better, if the judge gave one."""
     strength: float | None = None

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, get_args
 from tasks.canonical import canonical_json, digest, short_id
 from tasks.errors import DataError
 from tasks.records import Message, Prompt, Split
-from tasks.seeds import seed_of
+from tasks.seeds import seed_of, uniform_of
+from tasks.sources import Row, check_text
 from tasks.variants import built
 
 SPLITS = get_args(Split)
@@ -40,30 +41,41 @@ def prompt_id(messages: Sequence[Message]) -> str:
     return short_id(*messages)
 
 
-def prompt_of(fields: Mapping[str, Any], where: str) -> Prompt:
-    """The prompt that a row describes; DataError names the row and the field."""
-    if unknown := sorted(fields.keys() - FIELDS):
-        raise DataError(f"{where}: unknown field {unknown[0]!r}; a prompt has {sorted(FIELDS)}")
-    messages = messages_of(fields, where)
+def prompt_of(row: Row, shares: Mapping[str, float] | None = None) -> Prompt:
+    """The prompt that a row describes; DataError names the row and the column.
+
+    `shares` are the parts of the prompts without a split that go to each split but train.
+    """
+    row.check_fields(FIELDS)
+    messages = messages_of(row)
     identity = prompt_id(messages)
-    if fields.get("prompt_id", identity) != identity:
+    if row.fields.get("prompt_id") not in (None, identity):
         raise DataError(
-            f"{where}: prompt_id is {fields['prompt_id']!r} but its messages give {identity!r}; "
-            "leave prompt_id out, it is computed"
+            f"{row.at('prompt_id')}: prompt_id is {row.fields['prompt_id']!r} but its messages "
+            f"give {identity!r}; leave prompt_id out, it is computed; the id in your data is "
+            "source_id"
         )
-    split = fields.get("split", "train")
-    if split not in SPLITS:
-        raise DataError(f"{where}: split is {split!r}; allowed: {', '.join(SPLITS)}")
+    group_id = _text(row.fields, "group_id", identity)
     return Prompt(
         prompt_id=identity,
         messages=messages,
-        source=_text(fields, "source", ""),
-        source_id=_text(fields, "source_id", ""),
-        split=split,
-        group_id=_text(fields, "group_id", identity),
-        tags=[str(tag) for tag in _listed(fields, "tags", where)],
-        checks=[_check(check, where) for check in _listed(fields, "checks", where)],
+        source=_text(row.fields, "source", ""),
+        source_id=_text(row.fields, "source_id", ""),
+        split=row.one_of("split", SPLITS, _drawn_split(group_id, shares or {})),
+        group_id=group_id,
+        tags=[str(tag) for tag in _listed(row, "tags")],
+        checks=[_check(check, row.at("checks")) for check in _listed(row, "checks")],
     )
+
+
+def _drawn_split(group_id: str, shares: Mapping[str, float]) -> str:
+    """The split of a group that names none: alike in every run, so that figures compare."""
+    left = uniform_of("split", group_id)
+    for split, share in sorted(shares.items()):
+        left -= share
+        if left < 0:
+            return split
+    return "train"
 
 
 def _text(fields: Mapping[str, Any], name: str, default: str) -> str:
@@ -71,23 +83,25 @@ def _text(fields: Mapping[str, Any], name: str, default: str) -> str:
     return default if value is None else str(value)
 
 
-def _listed(fields: Mapping[str, Any], name: str, where: str) -> list[Any]:
-    value = fields.get(name)
+def _listed(row: Row, name: str) -> list[Any]:
+    value = row.fields.get(name)
     if value is not None and not isinstance(value, list):
-        raise DataError(f"{where}: {name} is {value!r:.80}; it needs a list")
+        raise DataError(f"{row.at(name)}: {name} is {value!r:.80}; it needs a list")
     return value or []
 
 
-def messages_of(fields: Mapping[str, Any], where: str) -> list[Message]:
+def messages_of(row: Row) -> list[Message]:
     """The conversation in `messages`, or one user turn from `prompt`; DataError if neither."""
-    if "prompt" in fields and "messages" in fields:
-        raise DataError(f"{where}: has `prompt` and `messages`; keep one of them")
-    if "prompt" in fields:
-        turns: Any = [{"role": "user", "content": fields["prompt"]}]
+    if "prompt" in row.fields and "messages" in row.fields:
+        raise DataError(f"{row.where}: has `prompt` and `messages`; keep one of them")
+    if "prompt" in row.fields:
+        name = "prompt"
+        turns: Any = [{"role": "user", "content": row.fields["prompt"]}]
     else:
-        turns = fields.get("messages")
+        name, turns = "messages", row.fields.get("messages")
     if not isinstance(turns, list) or not turns:
-        raise DataError(f"{where}: needs `messages` (a list of turns) or `prompt` (a text)")
+        raise DataError(f"{row.where}: needs `messages` (a list of turns) or `prompt` (a text)")
+    where = row.at(name)
     for turn in turns:
         _check_turn(turn, where)
     if turns[-1]["role"] != "user":
@@ -103,16 +117,6 @@ def _check_turn(turn: Any, where: str) -> None:
     if not isinstance(turn["content"], str) or not turn["content"].strip():
         raise DataError(f"{where}: content of a {turn['role']} turn is {turn['content']!r:.80}")
     check_text(turn["content"], where)
-
-
-def check_text(text: str, where: str) -> None:
-    """Raise DataError if `text` cannot be stored: JSON may escape half of a character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise DataError(
-            f"{where}: {error.reason} in {text[:80]!a}; write whole characters"
-        ) from error
 
 
 def _check(settings: Any, where: str) -> str:
@@ -137,8 +141,8 @@ def load_check(text: str) -> Any:
     return built("tasks.checks", str(settings.pop("kind")), settings)
 
 
-def pool_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Pool:
-    """The pool that `rows` (place, fields) describe.
+def pool_of(rows: Iterable[Row], shares: Mapping[str, float] | None = None) -> Pool:
+    """The pool that `rows` describe; `shares` as in `prompt_of`.
 
     Equal prompts collapse and are counted; equal prompts with other checks or split, and a group
     of near-duplicates that lies in two splits, are a DataError.
@@ -146,14 +150,14 @@ def pool_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Pool:
     prompts: dict[str, Prompt] = {}
     places: dict[str, str] = {}
     read = 0
-    for where, fields in rows:
+    for row in rows:
         read += 1
-        prompt = prompt_of(fields, where)
+        prompt = prompt_of(row, shares)
         first = prompts.setdefault(prompt.prompt_id, prompt)
-        place = places.setdefault(prompt.prompt_id, where)
+        place = places.setdefault(prompt.prompt_id, row.where)
         if (first.split, sorted(first.checks)) != (prompt.split, sorted(prompt.checks)):
             raise DataError(
-                f"{where} and {place} hold the same prompt with another split or other checks "
+                f"{row.where} and {place} hold the same prompt with another split or other checks "
                 f"({prompt.split!r} and {first.split!r}); keep one of them"
             )
     _check_groups(prompts.values(), places)

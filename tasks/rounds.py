@@ -1,6 +1,7 @@
 """Door: claims a run's rounds, keeps the lease, and tells every other door its place."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -16,10 +17,20 @@ from infra.presets import read_preset
 from infra.rows import check_rows
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
+from tasks.annotation import check_written
 from tasks.claims import Claim, frozen_facts_changed, new_claim, round_config
-from tasks.config import CellSection, Config, build_config, plain_config, with_overrides
+from tasks.config import (
+    CellSection,
+    Config,
+    RecordedData,
+    build_config,
+    build_recorded,
+    plain_config,
+    with_overrides,
+)
 from tasks.errors import ConfigError
 from tasks.model_matrix import EARLIER
+from tasks.recorded_verdicts import check_text_row, check_verdict
 from tasks.records import Checkpoint, Place
 
 VERBS = ("collect", "sample", "judge", "annotate", "pair", "score", "train", "evaluate", "refresh")
@@ -97,9 +108,34 @@ def resolve(preset: str, overrides: Mapping[str, Any]) -> tuple[Config, tuple[st
     unknown = [verb for verb in redo if verb not in VERBS]
     if unknown:
         raise ConfigError(f"redo names {unknown}; verbs are: {', '.join(VERBS)}")
-    if root := os.environ.get("TSO_STORE"):
-        own = {"storage.root": root, **own}
-    return build_config(with_overrides(read_preset(preset), own)), tuple(redo)
+    return build_config(with_overrides(read_preset(preset), _with_store(own))), tuple(redo)
+
+
+def recorded_data(preset: str, overrides: Mapping[str, Any]) -> tuple[RecordedData, Place]:
+    """The recorded part of a preset, and a place to bring it in: no run, no models."""
+    own = _with_store(overrides)
+    data = build_recorded(with_overrides(read_preset(preset), own))
+    open_store(data.storage.root).probe()
+    nothing = Checkpoint(sha256="", uri="", base="", step=0, tokenizer="", template="")
+    name = re.sub(r"[^a-z0-9._-]", "-", Path(preset).stem.lower())
+    place = Place(
+        run=f"{name}.recorded",
+        round_index=0,
+        root=data.storage.root,
+        seed=0,
+        side_by_side=1,
+        redo={},
+        sft=nothing,
+        reference=nothing,
+        policies={},
+        strengths={cell: settings.strength for cell, settings in data.matrix.items()},
+    )
+    return data, place
+
+
+def _with_store(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    root = os.environ.get("TSO_STORE")
+    return {"storage.root": root, **overrides} if root else dict(overrides)
 
 
 def check_parts(config: Config) -> Checkpoint:
@@ -117,8 +153,11 @@ def check_parts(config: Config) -> Checkpoint:
         judge.version()
         if judge.SHAPE == "asks":
             api_key(judge.api_key_env)
-    for file in [*config.annotate.verdict_files, *config.annotate.response_files]:
-        check_rows(file)
+        if judge.SHAPE == "recorded":
+            check_rows(judge.files, check_verdict)
+            check_rows(judge.texts, check_text_row)
+    check_rows(config.annotate.verdict_files, check_verdict)
+    check_rows(config.annotate.response_files, check_written)
     return sft
 
 

@@ -178,6 +178,8 @@ def _requests(
             seed=row_seed(*seeds, cell, prompt.prompt_id, index),
             messages=messages,
             prompt_ids=ids,
+            source=prompt.source,
+            source_id=prompt.source_id,
         )
         for index in range(cell.settings.samples)
     ]

@@ -11,37 +11,16 @@ from typing import Any
 
 from infra.engines._contract import Decoding, Job, Request
 from tasks.evaluation_view import EvaluationView
+from tasks.opinions import Annotator
 from tasks.pairs import PairView, PromptPreferences
+from tasks.recorded_verdicts import Answered, joined
 from tasks.seeds import uniform_of
+from tasks.sources import Row
 from tasks.statistics import PairedValues
 from tasks.variants import kind_of
+from tests.golden_inputs import CHECKS, REPLIES, TEXTS
 from tests.opinion_makers import candidate, pair, preference, prompt, response, verdict
 
-TEXTS = [
-    *("", " ", "fox", "Fox", "FOX!", "a fox.", "the fox and the fox", "apple, pear, plum"),
-    *("Apple, Pear, Plum", "APPLE; PEAR; PLUM", "1. apple\n2. pear\n3. plum", "- apple\n- pear"),
-    *(
-        "plum, pear, apple",
-        "pear",
-        "pear, pear",
-        "apple | pear",
-        "42",
-        "The answer is 42.",
-        "\\boxed{18}",
-        "so it is 18.0",
-    ),
-    *("so 3 + 4 = 7\n#### 7", "-1.5", "1,000", "word " * 60, "x" * 400, "no. yes!", "Ende ÄÖÜ?"),
-    *("cat, dog, hen", "one two three", "```\ncode\n```", "a,b;c", "Name: fox", "fox?\n"),
-]
-REPLIES = [
-    *("Verdict: A", "Verdict: B", "Verdict: tie", "verdict: a", "**Verdict: B**", "", "A"),
-    *("Both fine.\nVerdict: A", "Verdict: A\nVerdict: B", "Verdict: A\nthank you", "Verdict: C"),
-]
-CHECKS = [
-    {"kind": "contains", "text": "fox"},
-    {"kind": "length", "at_most": 3},
-    {"kind": "number_of_items", "count": 3},
-]
 QUESTIONS = 40
 
 
@@ -56,6 +35,8 @@ def of_judge(judge: Any) -> Any:
     if judge.SHAPE == "asks":
         replies = [judge.parse(reply).outcome for reply in REPLIES]
         return {"asks": judge.render(asked, TEXTS[4], TEXTS[10]), "reads": replies}
+    if judge.SHAPE == "recorded":
+        return _recorded_verdicts(judge)
     opinions = []
     for number in range(QUESTIONS):
         first = response("r1", TEXTS[number % len(TEXTS)])
@@ -65,6 +46,21 @@ def of_judge(judge: Any) -> Any:
             opinions.append([opinion.outcome, opinion.p_second_wins, opinion.strength])
     scores = [judge.score(asked, response("r", text)) for text in TEXTS] if _scores(judge) else []
     return {"opinions": opinions, "scores": scores}
+
+
+def _recorded_verdicts(judge: Any) -> Any:
+    """What rows of verdicts become, one for each way of giving an opinion."""
+    said: list[dict[str, Any]] = [
+        {"outcome": "a", "first_shown": "b"},
+        {"p_b_wins": 0.75, "first_shown": "a"},
+        {"preference": 1.25},
+        {"preference": None},
+        {"outcome": "tie", "strength": 0.5, "annotator": "ann"},
+    ]
+    answers = {one.response_id: one for one in (response("r2", "fig"), response("r1", "plum"))}
+    rows = [Row("f:1", {"prompt_id": "p", "a": "fig", "b": "plum", **one}) for one in said]
+    found = joined(rows, Answered([prompt()], answers), Annotator(name="main", kind=judge.by))
+    return [[one.outcome, one.p_b_wins, one.first_shown, one.annotator] for one in found.verdicts]
 
 
 def _scores(judge: Any) -> bool:

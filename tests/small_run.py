@@ -77,7 +77,7 @@ def small_preset(folder: Path, **changes: Any) -> Path:
             "other": {**engine, "model": str(other), "samples": 1, "strength": 2},
             "human": {
                 "engine": "recorded",
-                "file": str(human),
+                "files": [str(human)],
                 "origin": "human",
                 "strength": 9,
             },

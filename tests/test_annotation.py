@@ -2,10 +2,12 @@ from itertools import combinations
 
 import pytest
 
-from tasks.annotation import budgeted, simulated_verdicts, verdicts_of_rows, written_responses
+from tasks.annotation import budgeted, simulated_verdicts, written_responses
 from tasks.errors import DataError
 from tasks.prompts import prompt_of
+from tasks.recorded_verdicts import Answered
 from tasks.records import Verdict
+from tasks.sources import Row
 from tasks.tables import to_table
 from tasks.variants import load_variant
 from tests.opinion_makers import prompt, response
@@ -13,13 +15,8 @@ from tests.opinion_makers import prompt, response
 RESPONSES = {
     "r1": response("r1", "fig"),
     "r2": response("r2", "a plum"),
-    "q1": response("q1", "fig", prompt_id="q"),
 }
 RULE = load_variant("tasks.judges", "rule")
-
-
-def row(**fields):
-    return ("f:1", {"a_id": "r1", "b_id": "r2", "annotator": "ann", "outcome": "a", **fields})
 
 
 def test_a_budget_is_a_share_of_all_comparisons_drawn_by_a_seed():
@@ -73,57 +70,7 @@ def test_a_person_without_a_name_of_its_own_works_too():
     assert (said.annotator, said.outcome) == ("ann", "a")
 
 
-def test_a_row_becomes_a_verdict():
-    fields = {"strength": 0.5, "first_shown": "b", "prompt_id": "p"}
-    [said], skipped = verdicts_of_rows([row(**fields)], RESPONSES)
-    assert (said.a_id, said.b_id, said.outcome, said.first_shown) == ("r1", "r2", "a", "b")
-    assert (said.strength, said.annotator_kind, said.prompt_id) == (0.5, "human", "p")
-    assert skipped == {"verdicts_not_of_this_round": 0}
-
-
-@pytest.mark.parametrize(
-    ("outcome", "expected"), [("a", "b"), ("b", "a"), ("tie", "tie"), ("both_bad", "both_bad")]
-)
-def test_a_row_in_the_other_order_says_the_same(outcome, expected):
-    swapped = row(a_id="r2", b_id="r1", outcome=outcome, first_shown="a")
-    [said], _ = verdicts_of_rows([swapped], RESPONSES)
-    assert (said.a_id, said.outcome, said.first_shown) == ("r1", expected, "b")
-
-
-def test_rows_about_other_rounds_are_counted():
-    assert verdicts_of_rows([row(a_id="r7"), row(b_id="r8")], RESPONSES) == (
-        *([], {"verdicts_not_of_this_round": 2}),
-    )
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"judge": "x"}, "unknown field 'judge'"),
-        ({"annotator": ""}, "annotator is missing"),
-        ({"a_id": None}, "a_id is None, needs a response's id"),
-        ({"b_id": ["r2"]}, "b_id is .* needs a response's id"),
-        ({"b_id": "r1"}, "compares r1 with itself"),
-        ({"b_id": "q1"}, "r1 and q1 answer two prompts"),
-        ({"prompt_id": "q"}, "prompt_id is 'q', but the responses answer 'p'"),
-        ({"outcome": "first"}, "outcome is 'first'; allowed: a, b, tie, both_bad, skip"),
-        ({"first_shown": "left"}, "first_shown is 'left'; allowed: a, b, unknown"),
-        ({"strength": 3}, "strength is 3; allowed: a number from 0 to 1"),
-    ],
-)
-def test_a_bad_verdict_row_is_named_with_its_fault(fields, message):
-    with pytest.raises(DataError, match=f"f:1: {message}"):
-        verdicts_of_rows([row(**fields)], RESPONSES)
-
-
-def test_one_person_judges_a_comparison_once():
-    again = row(a_id="r2", b_id="r1")
-    with pytest.raises(DataError, match="'ann' judged r1 and r2 twice"):
-        verdicts_of_rows([row(), again], RESPONSES)
-    assert len(verdicts_of_rows([row(), row(annotator="bea")], RESPONSES)[0]) == 2
-
-
-ASKED = prompt_of({"prompt": "Name a fruit."}, "f:0")
+ASKED = prompt_of(Row("f:0", {"prompt": "Name a fruit."}))
 ANSWERS = {
     name: response(name, text, prompt_id=ASKED.prompt_id)
     for name, text in (("r1", "nut"), ("r2", "pear"))
@@ -131,8 +78,8 @@ ANSWERS = {
 
 
 def written(*rows):
-    places = [(f"f:{number}", fields) for number, fields in enumerate(rows, start=1)]
-    return written_responses(places, {ASKED.prompt_id: ASKED}, ANSWERS)
+    places = [Row(f"f:{number}", fields) for number, fields in enumerate(rows, start=1)]
+    return written_responses(places, Answered([ASKED], ANSWERS))
 
 
 def by_hand(**fields):
@@ -165,10 +112,10 @@ def test_two_people_may_write_the_same_and_others_rounds_are_counted():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"response": " "}, "f:2: response is ' ', needs a text"),
-        ({"response": "\ud83d"}, "f:2: surrogates not allowed"),
-        ({"response": "fig", "better_than": ["r9"]}, "f:2: better_than names 'r9'"),
-        ({"text": "x"}, "f:2: unknown field 'text'"),
+        ({"response": " "}, "f:2, column .*: response is ' ', needs a text"),
+        ({"response": "\ud83d"}, "f:2, column .*: surrogates not allowed"),
+        ({"response": "fig", "better_than": ["r9"]}, "f:2, column .*: better_than names 'r9'"),
+        ({"text": "x"}, "f:2, column .*: unknown field 'text'"),
         ({}, "f:2: 'ann' wrote this before"),
     ],
 )

@@ -108,20 +108,23 @@ def test_a_preset_that_is_not_there_lists_those_that_are():
 GOOD = json.dumps(prompt_rows(2, 0)[1])
 """The prompt of line 1 or 2 of a pool that is fine otherwise."""
 BAD_POOLS = {
-    "not JSON": ([GOOD, "", '{"prompt": '], "pool.jsonl:3: not JSON"),
-    "not an object": ([GOOD, '["x"]'], "pool.jsonl:2: needs a JSON object, got list"),
-    "an unknown field": ([GOOD, '{"text": "x"}'], "pool.jsonl:2: unknown field 'text'"),
-    "no text": ([GOOD, '{"prompt": 3}'], "pool.jsonl:2: content of a user turn is 3"),
-    "an unknown split": (['{"prompt": "x", "split": "test"}'], "pool.jsonl:1: split is 'test'"),
+    "not JSON": ([GOOD, "", '{"prompt": '], ":3: not JSON"),
+    "not an object": ([GOOD, '["x"]'], ":2: needs a JSON object, got list"),
+    "an unknown field": ([GOOD, '{"text": "x"}'], ":2, column 'text': unknown field 'text'"),
+    "no text": ([GOOD, '{"prompt": 3}'], ":2, column 'prompt': content of a user turn is 3"),
+    "an unknown split": (
+        ['{"prompt": "x", "split": "test"}'],
+        ":1, column 'split': split is 'test'; allowed: train, dev, held_out, sealed",
+    ),
     "an unknown check": (
         ['{"prompt": "x", "checks": [{"kind": "lenght"}]}'],
-        "pool.jsonl:1: tasks.checks has no kind 'lenght'; available:",
+        ":1, column 'checks': tasks.checks has no kind 'lenght'; available:",
     ),
-    "no row": ([], "has no train prompt"),
+    "no row": ([], " has no row; check the table"),
     "no held-out prompt": ([GOOD], 'add rows with "split": "held_out"'),
     "a prompt in two splits": (
         ['{"prompt": "x"}', '{"prompt": "x", "split": "held_out"}'],
-        "pool.jsonl:2 and ",
+        ":2 and ",
     ),
 }
 
@@ -132,7 +135,7 @@ def test_a_bad_pool_is_named_by_file_and_row(world, case, tmp_path):
     pool = tmp_path / "pool.jsonl"
     pool.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     state = world.rounds(run="bad", overrides={"prompts.files": [str(pool)]})
-    refused(state, DataError, said)
+    refused(state, DataError, f"pool.jsonl{said}" if said[0] in ": " else said)
 
 
 def test_a_file_that_is_missing_or_unreadable_is_named(world, tmp_path):
@@ -140,7 +143,7 @@ def test_a_file_that_is_missing_or_unreadable_is_named(world, tmp_path):
     for path, said in {
         "/no/pool.jsonl": "no file at '/no/pool.jsonl'",
         str(tmp_path / "latin.jsonl"): "latin.jsonl is not UTF-8 text",
-        "/proc/self/mem": "/proc/self/mem cannot be read",
+        "/proc/self/mem": "/proc/self/mem: unknown format",
     }.items():
         state = world.rounds(run="bad", overrides={"prompts.files": [path]})
         refused(state, DataError, said)
@@ -149,8 +152,12 @@ def test_a_file_that_is_missing_or_unreadable_is_named(world, tmp_path):
 @pytest.mark.parametrize(
     ("key", "row", "said"),
     [
-        ("matrix.human.file", None, "no file at "),
-        ("matrix.human.file", {"prompt": "x", "response": 3}, "rows.jsonl:1: response is 3"),
+        ("matrix.human.files", None, "no file at "),
+        (
+            "matrix.human.files",
+            {"prompt": "x", "response": 3},
+            "rows.jsonl:1, column 'response': response is 3",
+        ),
         ("annotate.response_files", None, "no file at "),
         ("annotate.verdict_files", "not JSON", "rows.jsonl:1: not JSON"),
     ],
@@ -159,8 +166,7 @@ def test_files_that_are_read_late_are_looked_at_first(world, key, row, said, tmp
     path = tmp_path / "rows.jsonl"
     if row is not None:
         path.write_text(row if isinstance(row, str) else json.dumps(row), encoding="utf-8")
-    value = str(path) if key.endswith("file") else [str(path)]
-    refused(world.rounds(run="bad", overrides={key: value}), DataError, said)
+    refused(world.rounds(run="bad", overrides={key: [str(path)]}), DataError, said)
 
 
 def without_template(folder):

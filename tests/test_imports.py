@@ -36,7 +36,8 @@ STORY_MAY_TOO = ("tasks.model_matrix",)
 """The matrix is a word of the algorithm; the module is pure."""
 
 INFRA_MAY = tuple(
-    f"tasks.{name}" for name in ("records", "errors", "canonical", "tables", "child", "variants")
+    f"tasks.{name}"
+    for name in ("records", "errors", "canonical", "tables", "child", "variants", "sources")
 )
 
 LIBRARIES = {

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from tasks.errors import DataError
 from tasks.prompts import drawn, fresh_batch, load_check, pool_of, prompt_of, split_digests
+from tasks.sources import Row
 from tests.opinion_makers import prompt
 
 
@@ -11,15 +12,19 @@ def row(text="Name a fruit.", **fields):
     return {"prompt": text, **fields}
 
 
+def of(fields):
+    return prompt_of(Row("f:1", fields))
+
+
 def pool(*rows):
-    return pool_of((f"f:{number}", fields) for number, fields in enumerate(rows, start=1))
+    return pool_of(Row(f"f:{number}", fields) for number, fields in enumerate(rows, start=1))
 
 
 def test_a_prompt_is_one_user_turn_or_a_conversation():
     turns = [{"role": "user", "content": "Name a fruit."}]
-    assert prompt_of(row(), "f:1") == prompt_of({"messages": turns}, "f:1")
+    assert of(row()) == of({"messages": turns})
     longer = [{"role": "system", "content": "Be brief."}, *turns]
-    found = prompt_of({"messages": longer, "tags": ["t", 3], "source": None}, "f:1")
+    found = of({"messages": longer, "tags": ["t", 3], "source": None})
     assert (found.messages, found.tags, found.source) == (longer, ["t", "3"], "")
     assert found.group_id == found.prompt_id
 
@@ -48,12 +53,12 @@ def test_a_prompt_is_one_user_turn_or_a_conversation():
     ],
 )
 def test_a_bad_row_is_named_with_its_fault(fields, message):
-    with pytest.raises(DataError, match=rf"f:7: .*{message}"):
-        prompt_of(fields, "f:7")
+    with pytest.raises(DataError, match=rf"f:7.*{message}"):
+        prompt_of(Row("f:7", fields))
 
 
 def test_a_check_is_kept_in_canonical_form_and_can_be_loaded():
-    found = prompt_of(row(checks=[{"kind": "length", "at_most": 2}]), "f:1")
+    found = of(row(checks=[{"kind": "length", "at_most": 2}]))
     assert found.checks == ['{"at_most":2,"kind":"length"}']
     assert [load_check(found.checks[0])(text) for text in ("a b", "a b c")] == [True, False]
 

@@ -16,6 +16,7 @@ from tasks.pairing import pairs_of
 from tasks.prompts import prompt_of
 from tasks.records import Response
 from tasks.responses import by_id
+from tasks.sources import Row
 from tasks.variants import load_variant
 
 DATA = Path(os.environ.get("TSO_SHARED_DATA", "../shared/data"))
@@ -34,11 +35,13 @@ def asked(rows):
     """The problems as prompts whose check is the final number of the reference answer."""
     return {
         row.prompt_id: prompt_of(
-            {
-                "prompt": row.prompt,
-                "checks": [{"kind": "final_number", "expected": row.reference.rpartition("A:")[2]}],
-            },
-            row.prompt_id,
+            Row(
+                row.prompt_id,
+                {
+                    "prompt": row.prompt,
+                    "checks": [{"kind": "final_number", "expected": row.reference}],
+                },
+            )
         )
         for row in rows.itertuples()
     }

@@ -61,6 +61,21 @@ def status(name: Name, preset: Preset, settings: Settings = None) -> None:
     show_status(name, preset, overrides_of(settings or []))
 
 
+@app.command()
+def leaderboard(
+    preset: Annotated[str, typer.Argument(help="A preset's name, or a path to a .yaml file.")],
+    run: Annotated[str, typer.Option(help="Rank by the verdicts of this run's rounds.")] = "",
+    split: Annotated[str, typer.Option(help="Prompts of recorded data: a split, or all.")] = "all",
+    against: Annotated[str, typer.Option(help="Count only comparisons with this cell.")] = "",
+    form: Annotated[str, typer.Option("--as", help="table, csv or json.")] = "table",
+    settings: Settings = None,
+) -> None:
+    """Rank the cells by verdicts: of a run, or of the preset's recorded data (no model needed)."""
+    from flows.cli.leaderboard import show_leaderboard
+
+    show_leaderboard(preset, overrides_of(settings or []), run, split, against, form)
+
+
 def overrides_of(settings: list[str]) -> dict[str, object]:
     """{dotted key: value} of `key=value` texts; values are read as YAML."""
     from infra.presets import parse_value

@@ -18,6 +18,7 @@ from infra.rows import read_rows
 from tasks import child
 from tasks.canonical import digest
 from tasks.records import TrainingExample
+from tasks.sources import Source
 from tasks.tables import to_table
 from tasks.tokens import load_tokenizer, render, response_ids
 from tasks.training_data import response_example
@@ -71,7 +72,7 @@ def _stamp(target: Path) -> str | None:
 
 def _examples(rows: Path, model: Path) -> Iterator[TrainingExample]:
     tokenizer = load_tokenizer(model)
-    for number, row in enumerate(read_rows(str(rows))):
+    for number, row in enumerate(read_rows(Source(file=str(rows)))):
         yield response_example(
             example_id=str(number),
             prompt_id=str(number),

@@ -22,6 +22,10 @@ class Request:
     """The conversation, a cell's own system prompt included."""
     prompt_ids: list[int] | None
     """The rendered prompt, for engines that take token ids."""
+    source: str = ""
+    """Where the prompt came from."""
+    source_id: str = ""
+    """The prompt's own id in its source, or empty."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

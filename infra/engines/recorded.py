@@ -1,89 +1,99 @@
 """Answers that exist already: responses of people or of models that ran elsewhere."""
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
-from infra.engines._contract import Job, Sample
-from infra.rows import Row, read_rows
-from tasks.canonical import canonical_json
+from infra.engines._contract import Job, Request, Sample
+from infra.rows import read_rows
+from tasks.canonical import digest_of_lines, short_id
 from tasks.errors import DataError
+from tasks.sources import Row, SourceIn, asked_key, prompt_keys
+from tasks.variants import NotInKey
 
-FIELDS = {"prompt_id", "messages", "prompt", "response", "finish_reason", "annotator", "source"}
+NAMES = {"prompt_id", "source_id", "source", "messages", "prompt"}
+"""Fields by which a row says what it answers."""
+FIELDS = NAMES | {"response", "finish_reason", "model", "annotator"}
 FINISH_REASONS = ("stop", "length", "unknown")
+
+Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """Responses from a JSON Lines file; prompts without one stay unanswered."""
+    """Responses from tables; prompts without one stay unanswered."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid", use_attribute_docstrings=True
     )
-    EXAMPLE: ClassVar[dict[str, Any]] = {"file": "human.jsonl"}
-    SEMANTICS: ClassVar[int] = 1
+    EXAMPLE: ClassVar[dict[str, Any]] = {"files": ["human.jsonl"]}
+    SEMANTICS: ClassVar[int] = 2
     NEEDS_WEIGHTS: ClassVar[bool] = False
     TAKES_TOKENS: ClassVar[bool] = False
 
-    file: str
-    """Rows with messages (or prompt, or prompt_id), response, and finish_reason (default stop)."""
+    files: Annotated[list[SourceIn], NotInKey, Field(min_length=1)]
+    """Tables with prompt (or messages, source_id, prompt_id), response, and finish_reason."""
 
     def fingerprint(self, model: str) -> str:
-        """The sha256 of the file: other rows are another cell. DataError names a bad row."""
-        for row in read_rows(self.file):
-            _key(row)
-            _sample(row, "", 0)
-        return hashlib.sha256(Path(self.file).read_bytes()).hexdigest()
+        """Digest of `model` and of all rows. DataError names a bad row."""
+        lines = [short_id(*asked_key(row), _response(row)) for row in self._rows()]
+        return digest_of_lines([model, *lines])
 
     def sample(self, job: Job) -> Iterator[tuple[int, list[Sample]]]:
-        """The recorded responses of each shard's prompts, at most as many as are asked for."""
-        by_prompt: dict[str, list[Row]] = {}
-        for row in read_rows(self.file):
-            by_prompt.setdefault(_key(row), []).append(row)
+        """The recorded responses of each shard's prompts, at most as many as are asked for.
+
+        Raises DataError if rows name their prompt by a source_id that two prompts have.
+        """
+        by_key: dict[Key, list[Row]] = {}
+        for row in self._rows():
+            by_key.setdefault(asked_key(row), []).append(row)
+        taken: dict[Key, str] = {}
         for index, requests in job.shards.items():
-            samples = []
-            for request in requests:
-                rows = by_prompt.get(request.prompt_id)
-                rows = rows or by_prompt.get(canonical_json(list(request.messages)), [])
-                if request.sample_index < len(rows):
-                    samples.append(
-                        _sample(rows[request.sample_index], request.prompt_id, request.sample_index)
-                    )
+            found = ((request, _rows_for(request, by_key, taken)) for request in requests)
+            samples = [sample for one in found for sample in _sample(*one)]
             job.on_progress(len(requests))
             yield index, samples
 
-
-def _key(row: Row) -> str:
-    """prompt_id if the row has one, else its canonical conversation."""
-    if unknown := sorted(row.fields.keys() - FIELDS):
-        raise DataError(f"{row.where}: unknown field {unknown[0]!r}; allowed: {sorted(FIELDS)}")
-    if "prompt_id" in row.fields:
-        return str(row.fields["prompt_id"])
-    if "messages" in row.fields:
-        return canonical_json(row.fields["messages"])
-    if "prompt" in row.fields:
-        return canonical_json([{"role": "user", "content": row.fields["prompt"]}])
-    raise DataError(f"{row.where}: needs messages, prompt or prompt_id to say what it answers")
+    def _rows(self) -> Iterator[Row]:
+        for source in self.files:
+            for row in read_rows(source):
+                row.check_fields(FIELDS)
+                yield row
 
 
-def _sample(row: Row, prompt_id: str, sample_index: int) -> Sample:
-    text = row.fields.get("response")
-    if not isinstance(text, str):
-        raise DataError(f"{row.where}: response is {text!r:.80}, needs a text")
-    finish = row.fields.get("finish_reason", "stop")
-    if finish not in FINISH_REASONS:
-        raise DataError(f"{row.where}: finish_reason is {finish!r}; allowed: {FINISH_REASONS}")
-    return Sample(
-        prompt_id=prompt_id,
-        sample_index=sample_index,
-        text=text,
-        token_ids=None,
-        finish_reason=finish,
-    )
+def _rows_for(request: Request, by_key: dict[Key, list[Row]], taken: dict[Key, str]) -> list[Row]:
+    """The rows about the prompt of `request`; `taken` says which prompt used a key before."""
+    found = []
+    for key in prompt_keys(request.prompt_id, request.messages, request.source, request.source_id):
+        rows = by_key.get(key, [])
+        if rows and taken.setdefault(key, request.prompt_id) != request.prompt_id:
+            raise DataError(
+                f"{rows[0].where} is about {key[1]!r}, which two prompts are called: "
+                f"{taken[key]} and {request.prompt_id}; add the column `source`, or name the "
+                "prompt by its text"
+            )
+        found += rows
+    return found
+
+
+def _sample(request: Request, rows: list[Row]) -> Iterable[Sample]:
+    """The row for this sample, or none."""
+    for row in rows[request.sample_index : request.sample_index + 1]:
+        text, finish_reason = _response(row)
+        yield Sample(
+            prompt_id=request.prompt_id,
+            sample_index=request.sample_index,
+            text=text,
+            token_ids=None,
+            finish_reason=finish_reason,
+        )
+
+
+def _response(row: Row) -> tuple[str, str]:
+    """Text and finish reason of a row."""
+    return row.text("response"), row.one_of("finish_reason", FINISH_REASONS, "stop")
 
 
 VARIANT = Recorded

@@ -28,15 +28,15 @@ class FinalNumber:
     SEMANTICS: ClassVar[int] = 1
 
     expected: str
-    """The answer, e.g. 18, -2.5 or $1,024."""
+    """The answer, e.g. 18, -2.5 or $1,024; or a worked solution, whose last number counts."""
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Largest difference that still counts as equal."""
 
     def __post_init__(self) -> None:
-        if _NUMBER.fullmatch(self.expected.strip()) is None:
+        if not _NUMBER.search(self.expected):
             raise ConfigError(
-                f"final_number check: expected is {self.expected!r}, which is not one number; "
-                "write it like 18, -2.5 or $1,024"
+                f"final_number check: expected is {self.expected!r:.80}, which holds no number; "
+                "write it like 18, -2.5 or $1,024, or give a worked solution"
             )
 
     def __call__(self, text: str) -> bool:
@@ -44,7 +44,7 @@ class FinalNumber:
         numbers = _NUMBER.findall(text)
         if not numbers:
             return False
-        apart = abs(_value(numbers[-1]) - _value(self.expected.strip()))
+        apart = abs(_value(numbers[-1]) - _value(_NUMBER.findall(self.expected)[-1]))
         return apart <= Decimal(str(self.tolerance))
 
 

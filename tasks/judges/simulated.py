@@ -49,8 +49,8 @@ class Simulated:
     def __post_init__(self) -> None:
         if not hasattr(self.judge, "compare"):
             raise ConfigError(
-                f"simulated judge: {kind_of(self.judge)!r} has to be asked and cannot be wrapped; "
-                "use one that compares or scores, e.g. rule"
+                f"simulated judge: {kind_of(self.judge)!r} is asked or recorded and cannot be "
+                "wrapped; use one that compares or scores, e.g. rule"
             )
 
     def version(self) -> str:

@@ -85,7 +85,7 @@ def test_people_of_different_names_make_different_mistakes():
 
 def test_a_judge_that_has_to_be_asked_cannot_be_wrapped():
     asked = {"kind": "pairwise", "model": "m", "base_url": "http://x/v1"}
-    with pytest.raises(ConfigError, match="'pairwise' has to be asked"):
+    with pytest.raises(ConfigError, match="'pairwise' is asked or recorded"):
         load_variant("tasks.judges", "simulated", judge=asked)
 
 

@@ -17,6 +17,7 @@ from flows.quickstart.world import (
     draw_tasks,
 )
 from tasks.prompts import prompt_of
+from tasks.sources import Row
 from tasks.variants import load_variant
 
 WORLD = make_world()
@@ -74,7 +75,7 @@ def test_the_product_reads_the_prompts():
     rows = prompt_rows(WORLD)
     assert len(rows) == sum(SIZES.values())
     for row in rows[:: len(rows) // 20]:
-        prompt = prompt_of(row, "here")
+        prompt = prompt_of(Row("here", row))
         assert prompt.messages == row["messages"]
         assert prompt.split == row["split"]
         assert len(prompt.checks) == len(row["checks"])

@@ -1,0 +1,106 @@
+"""`tso leaderboard`: who wins how often, by the verdicts of a run or of recorded data."""
+
+import csv
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from infra.artifacts import open_artifact
+from infra.prefect.server import local_api
+from infra.run_tree import RunTree
+from infra.storage import Store, open_store
+from tasks.errors import ConfigError
+from tasks.leaderboard import Standing, leaderboard
+from tasks.records import Artifact, Feedback, Response, Verdict
+from tasks.responses import by_id
+from tasks.rounds import recorded_data, resolve
+from tasks.tables import from_table, grouped
+
+FORMATS = ("table", "csv", "json")
+RESPONSES = ("sample-train-", "annotate-written")
+"""Roles of a round's stages that hold responses to its train prompts."""
+
+
+def show_leaderboard(
+    preset: str, overrides: Mapping[str, Any], run: str, split: str, against: str, form: str
+) -> None:
+    """Print the standings by the verdicts of `run`, or of the recorded data if it is empty."""
+    if form not in FORMATS:
+        raise ConfigError(f"--as {form!r}; allowed: {', '.join(FORMATS)}")
+    if run:
+        config, _ = resolve(preset, overrides)
+        store = open_store(config.storage.root)
+        feedback = feedback_of_run(store, run)
+    else:
+        store, feedback = _recorded(preset, overrides, split)
+    responses = by_id(_rows(store, Response, feedback.responses))
+    verdicts = _rows(store, Verdict, feedback.verdicts)
+    _print(leaderboard(verdicts, responses, against), form)
+
+
+def _recorded(preset: str, overrides: Mapping[str, Any], split: str) -> tuple[Store, Feedback]:
+    # Imported first: Prefect sets its log up on import, which local_api then quietens.
+    from flows.recorded import recorded
+
+    _, place = recorded_data(preset, overrides)
+    with local_api():
+        return open_store(place.root), recorded(preset, dict(overrides), split)
+
+
+def feedback_of_run(store: Store, run: str) -> Feedback:
+    """Responses and verdicts of all rounds of `run`, the unfinished one included."""
+    tree = RunTree(store, run)
+    responses, verdicts = [], []
+    for index in range(len(tree.manifests()) + 1):
+        for role in tree.roles_done(index):
+            artifact = Artifact(**(tree.read_round(index, f"stages/{role}.json") or {}))
+            if role.startswith(RESPONSES):
+                responses.append(artifact)
+            elif role == "annotate" or (role.startswith("judge-") and role.endswith("-train")):
+                verdicts.append(artifact)
+    if not verdicts:
+        raise ConfigError(f"run {run!r} in {store.root} has no verdicts yet; `tso run` makes them")
+    return Feedback(responses=responses, verdicts=verdicts)
+
+
+def _rows(store: Store, record: Any, artifacts: list[Artifact]) -> list[Any]:
+    tables = (open_artifact(store, one).table() for one in artifacts)
+    return [row for table in tables for row in from_table(record, table)]
+
+
+def _print(standings: list[Standing], form: str) -> None:
+    rows = [dataclasses.asdict(one) for one in standings]
+    if form == "json":
+        sys.stdout.write(json.dumps(rows, indent=1) + "\n")
+    elif form == "csv":
+        names = [field.name for field in dataclasses.fields(Standing)]
+        writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        console = Console()
+        for annotator, rows in grouped(standings, "annotator").items():
+            console.print(_table(annotator, rows))
+
+
+def _table(annotator: str, standings: list[Standing]) -> Table:
+    table = Table(title=f"by {annotator}", title_justify="left")
+    table.add_column("cell")
+    headings = ("win rate", "± s.e.", "n", "wins", "ties", "losses", "unparsed", "length")
+    for heading in (*headings, "Bradley-Terry"):
+        table.add_column(heading, justify="right")
+    for one in standings:
+        table.add_row(
+            one.cell,
+            f"{one.win_rate:.2f} %",
+            "" if one.standard_error is None else f"{one.standard_error:.2f}",
+            *(f"{n:,}" for n in (one.verdicts, one.wins, one.ties, one.losses, one.unparsed)),
+            f"{one.mean_length:,.0f}",
+            f"{one.strength:+.2f} ± {one.strength_error:.2f}",
+        )
+    return table

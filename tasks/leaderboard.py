@@ -1,0 +1,154 @@
+"""Who wins how often, by whose verdicts: win rates with errors, ties, lengths, Bradley-Terry."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tasks.bradley_terry import Strength, fit_strengths
+from tasks.errors import ConfigError
+from tasks.records import Response, Verdict
+from tasks.tables import grouped
+
+_P_B_WINS = {"a": 0.0, "tie": 0.5, "b": 1.0}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """One cell's place by one annotator's verdicts."""
+
+    annotator: str
+    """Judge or person."""
+    cell: str
+    """Cell of the model matrix."""
+    win_rate: float
+    """Mean probability that the cell's response is better (%); ties count half."""
+    standard_error: float | None
+    """Of `win_rate` over prompts (percentage points); None for a single prompt."""
+    verdicts: int
+    """Verdicts that say who is better; both orders of a comparison are two."""
+    wins: int
+    """Verdicts for the cell."""
+    ties: int
+    """Verdicts that call it a tie."""
+    losses: int
+    """Verdicts for the other side."""
+    unparsed: int
+    """Verdicts that say nothing; they are in no other figure."""
+    mean_length: float
+    """Characters of the cell's judged responses, each counted once."""
+    strength: float
+    """Bradley-Terry strength (logits; all cells of the annotator sum to 0)."""
+    strength_error: float
+    """Standard error of `strength`."""
+
+
+class _Said(NamedTuple):
+    """A verdict as seen from one of its two sides."""
+
+    annotator: str
+    cell: str
+    other: str
+    prompt_id: str
+    response_id: str
+    p_wins: float | None
+    outcome: str
+    """win, tie, loss or unparsed."""
+
+
+def leaderboard(
+    verdicts: Sequence[Verdict], responses: Mapping[str, Response], against: str = ""
+) -> list[Standing]:
+    """The standings by annotator, best first; verdicts of the prior are no opinions.
+
+    `against` counts only comparisons with that cell (a baseline). A response compared with itself
+    counts from both sides. ConfigError if no verdict is about `against`.
+    """
+    opinions = [one for one in verdicts if one.annotator_kind != "prior" and one.b_id]
+    said = [view for one in opinions for view in _both_sides(one, responses)]
+    if against:
+        said = [view for view in said if view.other == against]
+        if not said:
+            cells = sorted({one.cell for one in responses.values()})
+            raise ConfigError(
+                f"no verdict compares anything with {against!r}; cells are: {', '.join(cells)}"
+            )
+    cell_of = {name: one.cell for name, one in responses.items()}
+    strengths = {
+        annotator: fit_strengths(rows, _cells_in(rows, cell_of))
+        for annotator, rows in grouped(opinions, "annotator").items()
+    }
+    standings = [
+        _standing(views, strengths[annotator], responses)
+        for annotator, by_annotator in grouped(said, "annotator").items()
+        for views in grouped(by_annotator, "cell").values()
+    ]
+    return sorted(standings, key=lambda one: (one.annotator, -one.win_rate, one.cell))
+
+
+def _both_sides(verdict: Verdict, responses: Mapping[str, Response]) -> Iterable[_Said]:
+    p = verdict.p_b_wins if verdict.p_b_wins is not None else _P_B_WINS.get(verdict.outcome)
+    p = None if verdict.outcome not in _P_B_WINS else p
+    named = {"a": ("win", "loss"), "b": ("loss", "win"), "tie": ("tie", "tie")}
+    outcomes = named.get(verdict.outcome, ("unparsed", "unparsed"))
+    ids = (verdict.a_id, verdict.b_id)
+    p_wins = (None, None) if p is None else (1 - p, p)
+    for side in (0, 1):
+        yield _Said(
+            annotator=verdict.annotator,
+            cell=responses[ids[side]].cell,
+            other=responses[ids[1 - side]].cell,
+            prompt_id=verdict.prompt_id,
+            response_id=ids[side],
+            p_wins=p_wins[side],
+            outcome=outcomes[side],
+        )
+
+
+def _cells_in(verdicts: Iterable[Verdict], cell_of: Mapping[str, str]) -> dict[str, str]:
+    """The responses that `verdicts` are about, with their cells."""
+    ids = {name for one in verdicts for name in (one.a_id, one.b_id)}
+    return {name: cell_of[name] for name in ids}
+
+
+def _standing(
+    views: Sequence[_Said], strengths: Mapping[str, Strength], responses: Mapping[str, Response]
+) -> Standing:
+    first = views[0]
+    heard = [view for view in views if view.p_wins is not None]
+    outcomes = [view.outcome for view in views]
+    lengths = [len(responses[name].text) for name in {view.response_id for view in views}]
+    strength = strengths[first.cell]
+    rate, error = _rate(heard)
+    return Standing(
+        annotator=first.annotator,
+        cell=first.cell,
+        win_rate=100 * rate,
+        standard_error=None if error is None else 100 * error,
+        verdicts=len(heard),
+        wins=outcomes.count("win"),
+        ties=outcomes.count("tie"),
+        losses=outcomes.count("loss"),
+        unparsed=len(views) - len(heard),
+        mean_length=math.fsum(lengths) / len(lengths),
+        strength=strength.value,
+        strength_error=strength.standard_error,
+    )
+
+
+def _rate(views: Sequence[_Said]) -> tuple[float, float | None]:
+    """Mean probability to win, and its standard error with prompts as clusters.
+
+    Verdicts on one prompt are not independent. With one verdict a prompt this is the ordinary
+    standard error of the mean (n - 1).
+    """
+    if not views:
+        return math.nan, None
+    rate = math.fsum(view.p_wins or 0.0 for view in views) / len(views)
+    gaps = [
+        math.fsum((view.p_wins or 0.0) - rate for view in rows) for rows in grouped(views).values()
+    ]
+    if len(gaps) < 2:
+        return rate, None
+    spread = math.fsum(gap * gap for gap in gaps) * len(gaps) / (len(gaps) - 1)
+    return rate, math.sqrt(spread) / len(views)

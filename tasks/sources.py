@@ -1,0 +1,225 @@
+"""Tables of the user's: which of their columns are which fields, and their rows in our words."""
+
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from tasks.canonical import canonical_json
+from tasks.errors import DataError
+from tasks.variants import NotInKey
+
+SHOWN = 80
+"""Characters of a refused value that an error repeats."""
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+
+
+def text_of(value: Any) -> str:
+    """How `values` and `where` write a table's value: 1.0 is 1, True is true, nothing is null."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _with_text_keys(value: Any) -> Any:
+    return {text_of(key): one for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A table: JSON Lines, CSV, Parquet, or a folder that Hugging Face `datasets` saved."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True
+    )
+
+    file: Annotated[str, NotInKey, Field(min_length=1)]
+    """Its path; .gz is unpacked. What it holds enters stage keys, not where it lies."""
+    columns: dict[str, str] = field(default_factory=dict)
+    """Column by field, e.g. {prompt: question}; if given, the other columns are not read."""
+    fill: dict[str, Any] = field(default_factory=dict)
+    """Fields that are alike in all rows; {column} in a text stands for the row's value."""
+    values: dict[str, Annotated[dict[str, Any], BeforeValidator(_with_text_keys)]] = field(
+        default_factory=dict
+    )
+    """What a table's values mean, by field: {outcome: {1: a, 2: b, null: unparsed}}."""
+    where: dict[str, Annotated[list[Any], BeforeValidator(_listed)]] = field(default_factory=dict)
+    """Rows that are read: those with this value, or one of these, in each column named."""
+
+
+def _named(value: Any) -> Any:
+    return {"file": value} if isinstance(value, str) else value
+
+
+SourceIn = Annotated[Source, BeforeValidator(_named)]
+"""A source in a configuration: a path alone, or a mapping with its settings."""
+
+
+class Row(NamedTuple):
+    """One row of a table, in our words."""
+
+    where: str
+    """file:line, or file row N, for error messages."""
+    fields: Mapping[str, Any]
+    """Values by field; a value that is missing is None."""
+    columns: Mapping[str, str] = {}
+    """Column by field, where they differ."""
+
+    def at(self, name: str) -> str:
+        """Where the field `name` of this row comes from, for error messages."""
+        column = self.columns.get(name, name)
+        return f"{self.where}, column {column!r}" + ("" if column == name else f" ({name})")
+
+    def check_fields(self, allowed: set[str]) -> None:
+        """Raise DataError if a field is not among `allowed`."""
+        if unknown := sorted(self.fields.keys() - allowed):
+            raise DataError(
+                f"{self.at(unknown[0])}: unknown field {unknown[0]!r}; allowed: "
+                f"{', '.join(sorted(allowed))}. Name the columns to read in `columns`"
+            )
+
+    def text(self, name: str) -> str:
+        """The text in field `name`; DataError if it is no text, or one that cannot be stored."""
+        value = self.fields.get(name)
+        if not isinstance(value, str):
+            raise DataError(f"{self.at(name)}: {name} is {_shown(value)}, needs a text")
+        check_text(value, self.at(name))
+        return value
+
+    def one_of(self, name: str, allowed: Collection[str], default: str | None = None) -> str:
+        """The value of field `name`, which must be one of `allowed`."""
+        value = self.fields.get(name)
+        value = default if value is None else value
+        if value not in allowed:
+            raise DataError(
+                f"{self.at(name)}: {name} is {_shown(value)}; allowed: {', '.join(allowed)}"
+            )
+        return str(value)
+
+    def number(self, name: str, low: float, high: float) -> float | None:
+        """The number in field `name`, or None if there is none; a CSV's text may hold it."""
+        value = self.fields.get(name)
+        if value is None or text_of(value) == "null" or value == "":
+            return None
+        try:
+            number = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not low <= number <= high:
+            raise DataError(
+                f"{self.at(name)}: {name} is {_shown(value)}; "
+                f"allowed: a number from {low:g} to {high:g}"
+            )
+        return number
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def check_text(text: str, where: str) -> None:
+    """Raise DataError if `text` cannot be stored: JSON may escape half of a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{where}: {error.reason} in {text[:SHOWN]!a}; write whole characters"
+        ) from error
+
+
+def check_columns(source: Source, present: Iterable[str]) -> None:
+    """Raise DataError unless the table's columns `present` hold all that `source` names."""
+    there = set(present)
+    wanted = {**source.columns, **{name: name for name in source.where}}
+    wanted |= {name: name for value in _texts(source.fill) for name in _PLACEHOLDER.findall(value)}
+    for name, column in wanted.items():
+        if column not in there:
+            raise DataError(
+                f"{source.file} has no column {column!r} (wanted as {name}); "
+                f"it has: {', '.join(sorted(there)) or 'none'}"
+            )
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    parts = value.values() if isinstance(value, Mapping) else value
+    return [text for part in parts for text in _texts(part)] if _holds_parts(value) else []
+
+
+def _holds_parts(value: Any) -> bool:
+    return isinstance(value, Mapping | list | tuple)
+
+
+def is_wanted(source: Source, raw: Mapping[str, Any]) -> bool:
+    """Whether `source.where` lets the row through."""
+    return all(
+        text_of(raw.get(column)) in {text_of(value) for value in allowed}
+        for column, allowed in source.where.items()
+    )
+
+
+def row_of(source: Source, where: str, raw: Mapping[str, Any]) -> Row:
+    """The row `raw` of the table in our words; DataError for a value that `values` lacks."""
+    columns = source.columns or {name: name for name in raw}
+    fields = {name: raw.get(column) for name, column in columns.items()}
+    fields |= {name: _filled(value, raw) for name, value in source.fill.items()}
+    row = Row(where, fields, columns)
+    meanings = {name: _meaning(row, name, known) for name, known in source.values.items()}
+    return row._replace(fields={**fields, **meanings})
+
+
+def _filled(value: Any, raw: Mapping[str, Any]) -> Any:
+    if isinstance(value, str):
+        return _PLACEHOLDER.sub(lambda match: text_of(raw.get(match[1])), value)
+    if isinstance(value, Mapping):
+        return {key: _filled(one, raw) for key, one in value.items()}
+    return [_filled(one, raw) for one in value] if _holds_parts(value) else value
+
+
+def _meaning(row: Row, name: str, known: Mapping[str, Any]) -> Any:
+    written = text_of(row.fields.get(name))
+    if written not in known:
+        raise DataError(
+            f"{row.at(name)}: {name} is {_shown(row.fields.get(name))}, which `values` does not "
+            f"explain; it explains: {', '.join(known)}"
+        )
+    return known[written]
+
+
+def asked_key(row: Row) -> tuple[str, ...]:
+    """How `row` names the prompt it is about, as one of `prompt_keys`; DataError if it does not."""
+    if row.fields.get("prompt_id") is not None:
+        return "prompt_id", str(row.fields["prompt_id"])
+    if row.fields.get("source_id") is not None:
+        source = row.fields.get("source")
+        own = ("source_id", text_of(row.fields["source_id"]))
+        return own if source is None else (*own, str(source))
+    if row.fields.get("messages") is not None:
+        return "messages", canonical_json(row.fields["messages"])
+    if row.fields.get("prompt") is not None:
+        return "messages", canonical_json([{"role": "user", "content": row.fields["prompt"]}])
+    raise DataError(
+        f"{row.where}: needs prompt, messages, source_id or prompt_id to say what it is about"
+    )
+
+
+def prompt_keys(
+    prompt_id: str, messages: Iterable[Any], source: str, source_id: str
+) -> list[tuple[str, ...]]:
+    """All ways in which a row may name a prompt."""
+    conversation = canonical_json(list(messages))
+    keys: list[tuple[str, ...]] = [("prompt_id", prompt_id), ("messages", conversation)]
+    if source_id:
+        keys += [("source_id", source_id), ("source_id", source_id, source)]
+    return keys
