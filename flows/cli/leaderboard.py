@@ -7,7 +7,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from infra.artifacts import open_artifact
@@ -38,8 +40,8 @@ def show_leaderboard(
         feedback = feedback_of_run(store, run)
     else:
         store, feedback = _recorded(preset, overrides, split)
-    responses = by_id(_rows(store, Response, feedback.responses))
-    verdicts = _rows(store, Verdict, feedback.verdicts)
+    responses = by_id(rows_of(store, Response, feedback.responses))
+    verdicts = rows_of(store, Verdict, feedback.verdicts)
     _print(leaderboard(verdicts, responses, against), form)
 
 
@@ -68,7 +70,8 @@ def feedback_of_run(store: Store, run: str) -> Feedback:
     return Feedback(responses=responses, verdicts=verdicts)
 
 
-def _rows(store: Store, record: Any, artifacts: list[Artifact]) -> list[Any]:
+def rows_of(store: Store, record: Any, artifacts: list[Artifact]) -> list[Any]:
+    """The records of several artifacts, in order."""
     tables = (open_artifact(store, one).table() for one in artifacts)
     return [row for table in tables for row in from_table(record, table)]
 
@@ -89,18 +92,17 @@ def _print(standings: list[Standing], form: str) -> None:
 
 
 def _table(annotator: str, standings: list[Standing]) -> Table:
-    table = Table(title=f"by {annotator}", title_justify="left")
-    table.add_column("cell")
-    headings = ("win rate", "± s.e.", "n", "wins", "ties", "losses", "unparsed", "length")
-    for heading in (*headings, "Bradley-Terry"):
-        table.add_column(heading, justify="right")
+    table = Table(title=f"by {annotator}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("cell", overflow="fold")
+    for heading in ("win %", "s.e.", "n", "won", "tied", "lost", "unparsed", "length", "B-T"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for one in standings:
         table.add_row(
-            one.cell,
-            f"{one.win_rate:.2f} %",
+            escape(one.cell),
+            f"{one.win_rate:.2f}",
             "" if one.standard_error is None else f"{one.standard_error:.2f}",
             *(f"{n:,}" for n in (one.verdicts, one.wins, one.ties, one.losses, one.unparsed)),
             f"{one.mean_length:,.0f}",
-            f"{one.strength:+.2f} ± {one.strength_error:.2f}",
+            f"{one.strength:+.2f}",
         )
     return table
