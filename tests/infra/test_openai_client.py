@@ -13,6 +13,7 @@ import pytest
 from infra.journal import Journal
 from infra.openai_client import Call, Client, Reply, api_key
 from infra.openai_retries import retry_after, wait_before_retry
+from tasks.canonical import canonical_json
 from tasks.errors import ConfigError, StorageError
 from tests.infra.chat_server import (
     Server,
@@ -127,7 +128,7 @@ def test_failed_attempts_are_told_and_kept_by_kind(server: Server, tmp_path: Pat
     assert [entry["failed"] for entry in heard if "failed" in entry] == ["500", "500"]
     again: list[Any] = []
     replies(server, "a", journal=Journal(tmp_path / "journal"), watch=again.append)
-    assert sorted(map(str, again)) == sorted(map(str, heard))
+    assert sorted(again, key=canonical_json) == sorted(heard, key=canonical_json)
 
 
 def test_retries_have_one_layer_and_an_end(server: Server) -> None:
