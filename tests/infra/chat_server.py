@@ -10,6 +10,12 @@ from inspect import signature
 from typing import Any
 
 
+class Listening(ThreadingHTTPServer):
+    """Lets many callers connect at the same moment."""
+
+    request_queue_size = 128
+
+
 class Server:
     """A chat server whose `play(handler, n-th request for this text, text)` each test sets.
 
@@ -32,7 +38,7 @@ class Server:
             def log_message(self, *args: Any) -> None:
                 pass
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http = Listening(("127.0.0.1", 0), Handler)
         self.http.handle_error = lambda *_: None  # type: ignore[method-assign]
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
 
