@@ -143,8 +143,8 @@ class Batch:
     def _failure(self, error: Exception, call: Call, failed: int, seconds: float) -> Reply:
         client = self._client
         useless = why_useless(error, call.request)
-        key = f", key from {client.api_key_env or 'nowhere'}" if useless else ""
-        why = f"{key}: {useless}" if useless else ""
+        key = client.api_key_env or "no variable (api_key_env is empty)"
+        why = f", key from {key}: {useless}" if useless else ""
         tries = f"{failed} attempts in {seconds:.1f} s"
         said = self._key.hidden(str(error) or repr(error.__cause__ or error))[:500]
         return Reply(
