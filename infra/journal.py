@@ -81,6 +81,13 @@ class Journal:
                     self._catch_up()
             return self._replies.get(call)
 
+    def entries(self) -> list[dict[str, Any]]:
+        """Everything that is written down, each call once."""
+        with self._lock:
+            with self._named("read"):
+                self._catch_up()
+            return list(self._replies.values())
+
     def append(self, call: str, reply: dict[str, Any]) -> None:
         """Write down the reply to `call`; on disk when this returns.
 

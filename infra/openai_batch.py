@@ -4,19 +4,26 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import asdict
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from infra.openai_calls import Call, Reply, Secret
+from infra.openai_calls import Call, Choice, Reply, Secret, reply_of
+from infra.openai_retries import (
+    FILTERED,
+    is_filtered,
+    kind_of,
+    wait_before_retry,
+    what_to_do,
+    why_useless,
+)
 from tasks.child import ItemLog
 
 if TYPE_CHECKING:
     from infra.openai_client import Client
 
-USELESS_STATUS = {401: "the key is refused", 403: "access is denied", 404: "model or path unknown"}
-"""HTTP statuses after which no other call of the batch would fare better."""
-
+Create = Callable[..., Awaitable[Any]]
+"""The `openai` package's function that makes one HTTP request."""
 Answers = queue.SimpleQueue[tuple[Call, Reply] | BaseException | None]
 
 
@@ -70,48 +77,80 @@ class Batch:
                 base_url=client.base_url,
                 api_key=self._key.value,
                 timeout=client.timeout_seconds,
-                max_retries=client.max_retries,
+                max_retries=0,  # infra/openai_retries.py is the one layer
             ) as api,
             asyncio.TaskGroup() as group,
         ):
+            create = api.chat.completions.create  # loads half the package: in no call's time
             for _ in range(client.concurrency):
-                group.create_task(self._worker(api))
+                group.create_task(self._worker(create))
 
-    async def _worker(self, api: Any) -> None:
+    async def _worker(self, create: Create) -> None:
         for call in self._calls:
-            self._answers.put((call, await self._answered(api, call)))
+            self._answers.put((call, await self._whole(create, call)))
 
-    async def _answered(self, api: Any, call: Call) -> Reply:
+    async def _whole(self, create: Create, call: Call) -> Reply:
+        """A reply with all choices: a server may give fewer than it is asked for."""
+        reply = await self._answered(create, call)
+        have = len(reply.choices)
+        if reply.error is not None or have >= call.choices:
+            return reply
+        return reply.followed_by(await self._whole(create, call.rest(have)))
+
+    async def _answered(self, create: Create, call: Call) -> Reply:
         journal, key = self._client.journal, self._client.call_digest(call)
         if journal is not None and (known := journal.get(key)) is not None:
-            return Reply(**known, from_journal=True)
+            return reply_of(known)
         if self._given_up is not None:
             return self._given_up
         self._log.starting([call.id])
-        reply = await self._asked(api, call)
+        reply = await self._asked(create, call, key)
         self._weigh(reply)
-        if journal is not None and reply.error is None:
-            await asyncio.to_thread(journal.append, key, _kept(reply))
+        if reply.error is None:
+            await self._keep(key, reply.kept(call))
         return reply
 
-    async def _asked(self, api: Any, call: Call) -> Reply:
-        started = time.monotonic()
-        try:
-            completion = await api.chat.completions.create(
-                model=self._client.model, messages=call.messages, **call.settings
-            )
-            return _read(completion, time.monotonic() - started)
-        except Exception as error:
-            return self._failure(error, time.monotonic() - started)
+    async def _keep(self, key: str, entry: dict[str, Any]) -> None:
+        """Write `entry` down, then tell who watches."""
+        if self._client.journal is not None:
+            await asyncio.to_thread(self._client.journal.append, key, entry)
+        self._client.watch(entry)
 
-    def _failure(self, error: Exception, seconds: float) -> Reply:
-        status = getattr(error, "status_code", None)
-        name, server = type(error).__name__, f"{self._client.model} at {self._client.base_url}"
-        why = f": {USELESS_STATUS[status]}" if status in USELESS_STATUS else ""
-        said = self._key.hidden(str(error) or repr(error.__cause__))[:500]
+    async def _asked(self, create: Create, call: Call, key: str) -> Reply:
+        """Try until there is an answer, or another attempt is of no use."""
+        started, failed, client = time.monotonic(), 0, self._client
+        while True:
+            try:
+                completion = await self._attempt(create, call)
+                return _read(completion, call, time.monotonic() - started)
+            except Exception as error:
+                if is_filtered(error):
+                    return _refused(call, FILTERED)
+                failed += 1
+                await self._keep(f"{key}!{uuid.uuid4().hex}", {"failed": kind_of(error)})
+                wait = wait_before_retry(
+                    error, failed, client.first_wait_seconds, client.longest_wait_seconds
+                )
+                if wait is None or failed > client.max_retries or self._given_up is not None:
+                    return self._failure(error, call, failed, time.monotonic() - started)
+            await asyncio.sleep(wait)
+
+    async def _attempt(self, create: Create, call: Call) -> Any:
+        """One HTTP request; its timeout counts from here, however slowly bytes drip in."""
+        async with asyncio.timeout(self._client.timeout_seconds):
+            return await create(model=self._client.model, messages=call.messages, **call.request)
+
+    def _failure(self, error: Exception, call: Call, failed: int, seconds: float) -> Reply:
+        client = self._client
+        useless = why_useless(error, call.request)
+        key = client.api_key_env or "no variable (api_key_env is empty)"
+        why = f", key from {key}: {useless}" if useless else ""
+        tries = f"{failed} attempts in {seconds:.1f} s"
+        said = self._key.hidden(str(error) or repr(error.__cause__ or error))[:500]
         return Reply(
-            error=f"{server}{why} ({name} after {seconds:.1f} s): {said}",
-            hopeless=status in USELESS_STATUS,
+            error=f"{client.model} at {client.base_url}{why} ({type(error).__name__}, {tries}): "
+            f"{said}{what_to_do(error, call.request)}",
+            hopeless=bool(useless),
             seconds=seconds,
         )
 
@@ -123,28 +162,32 @@ class Batch:
             self._given_up = Reply(error=error, hopeless=reply.hopeless)
 
 
-def _read(completion: Any, seconds: float) -> Reply:
-    """The first choice of `completion`; ValueError if the server sent something else."""
+def _read(completion: Any, call: Call, seconds: float) -> Reply:
+    """The choices of `completion`; ValueError if the server sent something else."""
     choices = getattr(completion, "choices", None)
-    if not choices or getattr(choices[0], "message", None) is None:
+    if not choices or any(getattr(one, "message", None) is None for one in choices):
         raise ValueError(f"the server's reply is no chat completion: {str(completion)[:200]!r}")
     usage = completion.usage
     return Reply(
-        text=choices[0].message.content or "",
-        finish_reason=choices[0].finish_reason or "unknown",
+        choices=[_choice(one) for one in choices[: call.choices]],
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
         seconds=round(seconds, 3),
     )
 
 
-def _kept(reply: Reply) -> dict[str, Any]:
-    """What the journal keeps of a reply without error."""
-    return {
-        name: value
-        for name, value in asdict(reply).items()
-        if name not in ("error", "hopeless", "from_journal")
-    }
+def _choice(choice: Any) -> Choice:
+    if getattr(choice.message, "refusal", None):
+        return Choice(text="", finish_reason="refusal")
+    return Choice(
+        text=choice.message.content or "", finish_reason=choice.finish_reason or "unknown"
+    )
+
+
+def _refused(call: Call, reason: str) -> Reply:
+    """The reply of a server that answers this prompt by refusing it."""
+    nothing = Choice(text="", finish_reason=reason)
+    return Reply(choices=[nothing] * call.choices, prompt_tokens=0, completion_tokens=0)
 
 
 def _first(group: BaseExceptionGroup[Any]) -> BaseException:

@@ -1,8 +1,9 @@
 """One call to an OpenAI-compatible server, its reply, and the key that goes with it."""
 
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from tasks.errors import ConfigError
@@ -10,40 +11,126 @@ from tasks.records import Message
 
 NO_KEY = "none"
 """What servers without keys are sent: the protocol wants some text."""
+SEED_RANGE = 2**31
+"""Some servers keep a seed in 32 bits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One request for one reply."""
+    """One request for one reply, which may hold several choices."""
 
     id: str
     """The caller's name for it; equal requests with other ids are separate calls (replicates)."""
     messages: list[Message]
     """The conversation to complete."""
     settings: dict[str, Any] = field(default_factory=dict)
-    """temperature, max_tokens, seed, ... as the API names them."""
+    """temperature, max_tokens, ... as the API names them."""
+    choices: int = 1
+    """Choices that are wanted (the API's `n`)."""
+    seeds: Sequence[int] = ()
+    """A seed for each choice; a request carries the first one. Empty sends no seed."""
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What is sent beside the model's name and the conversation."""
+        several = {"n": self.choices} if self.choices > 1 else {}
+        seeded = {"seed": self.seeds[0] % SEED_RANGE} if self.seeds else {}
+        return {**self.settings, **several, **seeded}
+
+    def rest(self, have: int) -> "Call":
+        """The further call for the choices that are missing when only `have` came."""
+        return replace(
+            self,
+            id=f"{self.id}+{have}",
+            choices=self.choices - have,
+            seeds=self.seeds[have:],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """One of the texts that a call brings."""
+
+    text: str
+    """Empty if the model said nothing, or refused."""
+    finish_reason: str = "unknown"
+    """As the server names it: stop, length, content_filter, ...; `refusal` where it refused."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """What came back: `text`, or `error` if nothing usable did."""
+    """What came back: `choices`, or `error` if nothing usable did."""
 
-    text: str | None = None
-    """The reply; empty if the model said nothing."""
-    finish_reason: str = "unknown"
-    """As the server names it: stop, length, ..."""
+    choices: list[Choice] = field(default_factory=list)
+    """As many as the call wants; none if there is an error."""
     prompt_tokens: int | None = None
     """Tokens read, if the server counts them."""
     completion_tokens: int | None = None
     """Tokens written, if the server counts them."""
     seconds: float | None = None
-    """Time that the call took, retries included."""
+    """Time that the call took, failed attempts and waits included."""
     error: str | None = None
     """Why there is no text, in one line; the key never appears in it."""
     hopeless: bool = False
     """Whether the error is of the configuration: another attempt fails in the same way."""
     from_journal: bool = False
     """Answered by an earlier attempt, not called again."""
+
+    @property
+    def text(self) -> str | None:
+        """The first choice's text, None if there is an error."""
+        return self.choices[0].text if self.choices else None
+
+    @property
+    def finish_reason(self) -> str:
+        """The first choice's."""
+        return self.choices[0].finish_reason if self.choices else "unknown"
+
+    def kept(self, call: Call) -> dict[str, Any]:
+        """The journal's entry for an answered call; `tasks.usage` adds them up."""
+        return {
+            "choices": [asdict(choice) for choice in self.choices],
+            "asked": call.choices,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "seconds": self.seconds,
+        }
+
+    def followed_by(self, rest: "Reply") -> "Reply":
+        """This reply with the choices that a further call brought, or that call's error."""
+        if rest.error is not None:
+            return rest
+        return Reply(
+            choices=[*self.choices, *rest.choices],
+            prompt_tokens=_sum(self.prompt_tokens, rest.prompt_tokens),
+            completion_tokens=_sum(self.completion_tokens, rest.completion_tokens),
+            seconds=(self.seconds or 0) + (rest.seconds or 0),
+            from_journal=self.from_journal and rest.from_journal,
+        )
+
+
+def reply_of(kept: Mapping[str, Any]) -> Reply:
+    """The reply behind a journal's entry."""
+    return Reply(
+        choices=[Choice(**one) for one in kept["choices"]],
+        prompt_tokens=kept["prompt_tokens"],
+        completion_tokens=kept["completion_tokens"],
+        seconds=kept["seconds"],
+        from_journal=True,
+    )
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
+
+
+def failure(who: str, failed: Sequence[Reply], total: int) -> Exception:
+    """The error for `failed` of `total` calls: ConfigError where another attempt cannot help."""
+    hopeless = [reply for reply in failed if reply.hopeless]
+    return (ConfigError if hopeless else ConnectionError)(
+        f"{who}: {len(failed)} of {total} calls failed, first: {(hopeless or failed)[0].error}. "
+        "What was answered is kept; the next attempt asks only for the rest"
+    )
 
 
 class CallJournal(AbstractContextManager[Any], Protocol):
@@ -55,6 +142,10 @@ class CallJournal(AbstractContextManager[Any], Protocol):
 
     def append(self, call: str, reply: dict[str, Any]) -> None:
         """Keep `reply`; it is on disk when this returns."""
+        ...
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Everything that is kept."""
         ...
 
 

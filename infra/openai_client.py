@@ -2,17 +2,22 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from infra.openai_batch import Answers, Batch
-from infra.openai_calls import Call, CallJournal, Reply, Secret, api_key
+from infra.openai_calls import Call, CallJournal, Choice, Reply, Secret, api_key
 from tasks.canonical import digest
 
-__all__ = ["Call", "CallJournal", "Client", "Reply", "api_key"]
+__all__ = ["Call", "CallJournal", "Choice", "Client", "Reply", "api_key"]
+
+
+def unheard(entry: Mapping[str, Any]) -> None:
+    """The `watch` of a client whose spending nobody follows."""
 
 
 @dataclass(kw_only=True)
@@ -30,9 +35,15 @@ class Client:
     timeout_seconds: float = 120.0
     """Longest wait for one answer (s)."""
     max_retries: int = 6
-    """Further tries after 408, 409, 429, 5xx, timeouts and cut connections, with growing waits."""
+    """Further tries after 408, 409, 429, 5xx, timeouts and cut answers, with growing waits."""
+    first_wait_seconds: float = 0.5
+    """Wait before the first further try (s); it doubles with each one."""
+    longest_wait_seconds: float = 600.0
+    """A server that asks for a longer wait (Retry-After) is given up on (s)."""
     journal: CallJournal | None = None
-    """Keeps every reply; opened and closed by the client."""
+    """Keeps every reply and failed attempt; opened and closed by the client."""
+    watch: Callable[[Mapping[str, Any]], None] = unheard
+    """Told of every entry of the journal: first the old ones, then each as it comes."""
     item_log: Path | None = None
     """Where every call that is made is logged before it is made."""
     stage: str = "calls"
@@ -45,6 +56,8 @@ class Client:
         self._open = ExitStack()
         if self.journal is not None:
             self._open.enter_context(self.journal)
+            for entry in self.journal.entries():
+                self.watch(entry)
         return self
 
     def __exit__(
@@ -55,12 +68,13 @@ class Client:
     ) -> None:
         self._open.close()
 
-    def complete(self, calls: Iterable[Call]) -> Iterator[tuple[Call, Reply]]:
+    def complete(self, calls: Iterable[Call]) -> Generator[tuple[Call, Reply], None, None]:
         """Yield each call with its reply as soon as it is there, in any order.
 
-        A call that fails yields a Reply with `error`. Closing the iterator abandons calls that
-        are under way. `calls` is read, lazily, by another thread. Raises what the journal raises:
-        a reply that cannot be kept must not be followed by more paid calls.
+        A reply has as many choices as the call wants: where a server gives fewer, further calls
+        are made for the rest. A call that fails yields a Reply with `error`. Closing the iterator
+        abandons calls that are under way. `calls` is read, lazily, by another thread. Raises what
+        the journal raises: a reply that cannot be kept must not be followed by more paid calls.
         """
         answers: Answers = queue.SimpleQueue()
         batch = Batch(self, iter(calls), answers, self._key)
@@ -76,5 +90,8 @@ class Client:
             thread.join()
 
     def call_digest(self, call: Call) -> str:
-        """Under what the journal keeps the reply: digest of model, request and id."""
+        """Under what the journal keeps the reply: digest of model, conversation, settings and id.
+
+        Seeds and the number of choices follow from the id.
+        """
         return digest([self.model, call.messages, call.settings, call.id])

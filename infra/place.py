@@ -6,9 +6,11 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from infra.artifacts import open_artifact
+from infra.journal import Journal
 from infra.run_tree import RunTree
 from infra.stages import Stage, StageKey
 from infra.storage import Store, open_store
+from infra.work import stage_dir
 from tasks.records import Artifact, Place
 from tasks.tables import from_table
 
@@ -45,6 +47,12 @@ def open_stage(
         semantics={"door": semantics},
     )
     return Stage(store_of(place), key)
+
+
+def journal_of(stage: Stage) -> Journal:
+    """The journal of the stage's paid calls, not opened yet."""
+    folder = stage_dir(stage.key.verb, stage.digest)
+    return Journal(folder / "journal.jsonl", stage.store, stage.journal)
 
 
 def table_of(place: Place, artifact: Artifact, name: str = "rows") -> pa.Table:

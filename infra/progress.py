@@ -25,12 +25,16 @@ HEAD_START_SECONDS = 0.5
 
 
 class Bar:
-    """Counts one verb's work; may be used from any thread."""
+    """Counts one verb's work; may be used from any thread.
+
+    `note` is shown beside the count from the next change on: calls, tokens, money.
+    """
 
     def __init__(self, name: str, total: int | None, changed: "Callable[[Bar], None]") -> None:
         self.name = name
         self.total = total
         self.done = 0
+        self.note = ""
         self._changed = changed
         self._lock = threading.Lock()
 
@@ -117,11 +121,16 @@ class Progress:
         except BaseException:
             self.note(f"{name}: ended early at {bar} after {lines.seconds:.0f} s")
             raise
-        self.note(f"{name}: {bar} in {lines.seconds:.0f} s")
+        self.note(f"{name}: {bar} in {lines.seconds:.0f} s{_noted(bar)}")
 
 
 def _show(shown: RichProgress, task: TaskID, bar: Bar) -> None:
-    shown.update(task, completed=bar.done, total=bar.total)
+    name = f"{bar.name} · {bar.note}" if bar.note else bar.name
+    shown.update(task, description=name, completed=bar.done, total=bar.total)
+
+
+def _noted(bar: Bar) -> str:
+    return f" ({bar.note})" if bar.note else ""
 
 
 class _Rate(TextColumn):
@@ -159,7 +168,7 @@ class _Lines:
         left = ""
         if bar.total is not None and rate > 0:
             left = f", {_time((bar.total - bar.done) / rate)} left"
-        self._note(f"{bar.name}: {bar}, {rate:.3g}/s{left}")
+        self._note(f"{bar.name}: {bar}, {rate:.3g}/s{left}{_noted(bar)}")
 
 
 def _time(seconds: float) -> str:

@@ -1,21 +1,21 @@
 """Door: responses in, verdicts of AI judges out; one stage per judge, paid calls never repeated."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
-from infra.journal import Journal
 from infra.openai_client import Call, Client, Reply
-from infra.place import note, open_stage, records_of, store_of
+from infra.openai_shards import completed_shards
+from infra.place import journal_of, note, open_stage, records_of
 from infra.prefect.door import door
-from infra.progress import progress
+from infra.progress import Bar, progress
 from infra.rows import file_digests, read_rows
 from infra.stages import Stage
-from infra.work import stage_dir, work_root
+from infra.work import work_root
 from tasks.canonical import digest
-from tasks.errors import ConfigError, DataError
+from tasks.errors import DataError
 from tasks.judging import (
     Asked,
     asked_in_shards,
@@ -29,6 +29,7 @@ from tasks.records import Artifact, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
 from tasks.sources import Row, Source
 from tasks.tables import concat, counted, to_table
+from tasks.usage import Usage, cost_usd, is_paid
 from tasks.variants import settings_of
 
 SEMANTICS = 1
@@ -87,8 +88,8 @@ def judge_with(
     if done := stage.finished():
         return note(place, _role(name), done.artifact)
     shards = _questions(prompts, responses, judge, comparisons, place)
-    _ask(stage, shards, judge, annotator, place)
-    return note(place, _role(name), _commit(stage, len(shards)))
+    _ask(stage, shards, judge, annotator)
+    return note(place, _role(name), _commit(stage, len(shards), judge))
 
 
 def _role(name: str) -> str:
@@ -138,72 +139,79 @@ def _questions(
     return asked_in_shards(asked, by_id(answers), picked, judge, place.seed)
 
 
-def _ask(
-    stage: Stage, shards: list[list[Asked]], judge: Any, annotator: Annotator, place: Place
-) -> None:
+def _ask(stage: Stage, shards: list[list[Asked]], judge: Any, annotator: Annotator) -> None:
     """Commit the shards that are still to do."""
     committed = set(stage.shards())
+    to_do = {index: asked for index, asked in enumerate(shards) if index not in committed}
     total = sum(map(len, shards))
-    with (
-        progress.verb(f"judge · {annotator.name} · {total} questions", total=total) as bar,
-        _client(stage, judge, place) as client,
-    ):
-        for index, asked in enumerate(shards):
-            if index not in committed:
-                verdicts = (
-                    _verdicts_of_client(client, asked, judge, annotator)
-                    if client
-                    else verdicts_of_pure(asked, judge, annotator)
-                )
-                counts = counted(verdict.outcome for verdict in verdicts)
-                stage.commit_shard(index, to_table(Verdict, verdicts), dict(counts))
-            bar.advance(len(asked))
+    with progress.verb(f"judge · {annotator.name} · {total} questions", total=total) as bar:
+        bar.advance(total - sum(map(len, to_do.values())))
+        given = _asked_verdicts if judge.SHAPE == "asks" else _pure_verdicts
+        for index, verdicts in given(stage, to_do, judge, annotator, bar):
+            counts = counted(verdict.outcome for verdict in verdicts)
+            stage.commit_shard(index, to_table(Verdict, verdicts), dict(counts))
 
 
-def _client(stage: Stage, judge: Any, place: Place) -> AbstractContextManager[Client | None]:
-    """A client for judges that ask; nothing for pure ones."""
-    if judge.SHAPE != "asks":
-        return nullcontext()
-    folder = stage_dir("judge", stage.digest)
-    journal = Journal(folder / "journal.jsonl", store_of(place), stage.journal)
+def _pure_verdicts(
+    stage: Stage, to_do: Mapping[int, list[Asked]], judge: Any, annotator: Annotator, bar: Bar
+) -> Iterator[tuple[int, list[Verdict]]]:
+    """Each shard's verdicts by a judge that needs nobody else."""
+    for index, asked in to_do.items():
+        yield index, verdicts_of_pure(asked, judge, annotator)
+        bar.advance(len(asked))
+
+
+def _asked_verdicts(
+    stage: Stage, to_do: Mapping[int, list[Asked]], judge: Any, annotator: Annotator, bar: Bar
+) -> Iterator[tuple[int, list[Verdict]]]:
+    """Each shard's verdicts by a model behind a server, as its last reply arrives.
+
+    Raises, after all others, ConnectionError if some calls got no reply, or ConfigError if none
+    can.
+    """
+    shards = ((index, [_call(one, judge) for one in asked]) for index, asked in to_do.items())
+    with _client(stage, judge, bar) as client:
+        who = f"judge {annotator.name!r}"
+        for index, replies in completed_shards(client, shards, who, bar.advance):
+            yield index, _verdicts(to_do[index], replies, judge, annotator)
+
+
+def _client(stage: Stage, judge: Any, bar: Bar) -> Client:
+    usage = Usage(price=judge.price)
+
+    def watch(entry: Mapping[str, Any]) -> None:
+        usage.add(entry)
+        bar.note = str(usage)
+
     return Client(
         base_url=judge.base_url,
         model=judge.model,
         api_key_env=judge.api_key_env,
         concurrency=judge.concurrency,
-        journal=journal,
+        journal=journal_of(stage),
+        watch=watch,
         item_log=work_root() / "items.jsonl",
         stage=stage.digest,
     )
 
 
-def _verdicts_of_client(
-    client: Client, asked: list[Asked], judge: Any, annotator: Annotator
-) -> list[Verdict]:
-    """Ask about every pair of a shard.
+def _call(one: Asked, judge: Any) -> Call:
+    return Call(
+        id=_call_id(one, judge),
+        messages=judge.render(one.prompt, one.first.text, one.second.text),
+        settings={"temperature": judge.temperature, "max_tokens": judge.max_tokens},
+    )
 
-    Raises, after all of them, ConnectionError if some got no reply, or ConfigError if none can.
-    """
-    calls = {_call_id(one, judge): one for one in asked}
-    wanted = [
-        Call(
-            id=call_id,
-            messages=judge.render(one.prompt, one.first.text, one.second.text),
-            settings={"temperature": judge.temperature, "max_tokens": judge.max_tokens},
-        )
-        for call_id, one in calls.items()
-    ]
-    replies: dict[str, Reply] = {call.id: reply for call, reply in client.complete(wanted)}
-    failed = [reply for reply in replies.values() if reply.error]
-    if failed:
-        hopeless = any(reply.hopeless for reply in failed)
-        raise (ConfigError if hopeless else ConnectionError)(
-            f"judge {annotator.name!r}: {len(failed)} of {len(asked)} calls failed, first: "
-            f"{failed[0].error}. What was answered is kept; the next attempt asks only for the rest"
-        )
+
+def _verdicts(
+    asked: Sequence[Asked], replies: Sequence[Reply], judge: Any, annotator: Annotator
+) -> list[Verdict]:
     return [
-        verdict_of(opinion_of(judge, replies[call_id]), one.question, annotator)
-        for call_id, one in calls.items()
+        replace(
+            verdict_of(opinion_of(judge, reply), one.question, annotator),
+            cost_usd=cost_usd(judge.price, reply.prompt_tokens, reply.completion_tokens),
+        )
+        for one, reply in zip(asked, replies, strict=True)
     ]
 
 
@@ -223,11 +231,21 @@ def opinion_of(judge: Any, reply: Reply) -> Opinion:
     return opinion
 
 
-def _commit(stage: Stage, shards: int) -> Artifact:
+def _commit(stage: Stage, shards: int, judge: Any) -> Artifact:
     tables = [stage.shard(index) for index in range(shards)]
     table = concat(Verdict, [part for part in tables if part is not None])
-    return stage.commit(tables={"rows": (Verdict, table)}, counts=_counts(table))
+    return stage.commit(
+        tables={"rows": (Verdict, table)}, counts=_counts(table), volatile=_spent(stage, judge)
+    )
 
 
 def _counts(table: pa.Table) -> dict[str, int]:
     return {"verdicts": table.num_rows, **counted(table.column("outcome").to_pylist())}
+
+
+def _spent(stage: Stage, judge: Any) -> dict[str, Any]:
+    """Calls, tokens and money of every process that worked on the stage."""
+    if not is_paid(judge):
+        return {}
+    with journal_of(stage) as journal:
+        return Usage.of(journal.entries(), judge.price).plain

@@ -1,15 +1,19 @@
 """What the next round will cost at most: responses, questions, calls, tokens, disk; pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import comb
 from typing import Any
 
-from tasks.config import Config
+from tasks.config import CellSection, Config
+from tasks.usage import cost_usd, is_paid
 
 FLOAT_BYTES = 4
 ROW_BYTES = 600
 """Rough size of one row of any table with its text, compressed."""
+TURN_TOKENS = 20
+"""What a chat template adds to a prompt, generously."""
+QUESTION_TOKENS = 1000
+"""What a judge's template adds to prompt and responses, generously."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +32,8 @@ class Line:
     """Calls to servers that may cost money."""
     tokens: int = 0
     """Tokens that may be generated or trained on, at most."""
+    cost_usd: float | None = None
+    """Price of its calls, at most; None where nothing is paid or no price is given."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +44,10 @@ class Sizes:
     """Prompts of the round."""
     evaluation_prompts: int
     """Evaluation prompts of the round."""
+    prompt_bytes: int
+    """UTF-8 bytes of the round's prompts, at most: no tokenizer makes more tokens of them."""
+    evaluation_bytes: int
+    """As much for the evaluation prompts."""
     weight_bytes: int
     """Of the base model."""
 
@@ -48,8 +58,8 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
     comparisons = _comparisons(config, per_prompt)
     return [
         Line(verb="collect", what="prompts", amount=sizes.prompts, unit="prompts"),
-        *_sampling(config, sizes),
-        *_judging(config.judges, sizes.prompts * comparisons, ""),
+        *(_sampling(name, cell, sizes) for name, cell in config.matrix.items()),
+        *_judging(config, sizes, comparisons),
         Line(
             verb="annotate",
             what="people",
@@ -66,7 +76,7 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
             unit="responses",
             tokens=3 * sizes.evaluation_prompts * config.matrix[config.policy_cell].max_tokens,
         ),
-        *_judging(config.evaluation.judges, 3 * sizes.evaluation_prompts, " · evaluation"),
+        *_evaluation_judging(config, sizes),
     ]
 
 
@@ -77,41 +87,66 @@ def _comparisons(config: Config, per_prompt: int) -> int:
     return every if budget is None else min(every, budget)
 
 
-def _sampling(config: Config, sizes: Sizes) -> list[Line]:
-    lines = []
-    for name, cell in config.matrix.items():
-        amount = sizes.prompts * cell.samples
-        own = cell.engine.NEEDS_WEIGHTS or cell.engine.TAKES_TOKENS
-        generated = own or hasattr(cell.engine, "base_url")
-        lines.append(
-            Line(
-                verb="sample",
-                what=name,
-                amount=amount,
-                unit="responses",
-                paid_calls=0 if own or not generated else amount,
-                tokens=amount * cell.max_tokens if generated else 0,
-            )
-        )
-    return lines
+def _sampling(name: str, cell: CellSection, sizes: Sizes) -> Line:
+    """One cell; paid calls draw up to `per_request` samples each."""
+    amount = sizes.prompts * cell.samples
+    paid = is_paid(cell.engine)
+    generates = paid or cell.engine.NEEDS_WEIGHTS or cell.engine.TAKES_TOKENS
+    tokens = amount * cell.max_tokens if generates else 0
+    calls_each = -(-cell.samples // cell.engine.per_request) if paid else 0
+    turn = len(cell.system.encode()) + TURN_TOKENS
+    read = calls_each * (sizes.prompt_bytes + sizes.prompts * turn)
+    return Line(
+        verb="sample",
+        what=name,
+        amount=amount,
+        unit="responses",
+        paid_calls=sizes.prompts * calls_each,
+        tokens=tokens,
+        cost_usd=cost_usd(cell.engine.price, read, tokens) if paid else None,
+    )
 
 
-def _judging(judges: Mapping[str, Any], comparisons: int, part: str) -> list[Line]:
-    lines = []
-    for name, judge in judges.items():
-        questions = comparisons * (2 if judge.both_orders else 1)
-        asks = judge.SHAPE == "asks"
-        lines.append(
-            Line(
-                verb="judge",
-                what=f"{name}{part}",
-                amount=questions,
-                unit="questions",
-                paid_calls=questions if asks else 0,
-                tokens=questions * judge.max_tokens if asks else 0,
-            )
+def _judging(config: Config, sizes: Sizes, comparisons: int) -> list[Line]:
+    """The judges that label: `comparisons` of each prompt."""
+    longest = max(cell.max_tokens for cell in config.matrix.values())
+    return [
+        _judge(name, judge, sizes.prompts * comparisons, sizes.prompt_bytes * comparisons, longest)
+        for name, judge in config.judges.items()
+    ]
+
+
+def _evaluation_judging(config: Config, sizes: Sizes) -> list[Line]:
+    """The judges of win rates: three comparisons of each evaluation prompt."""
+    longest = config.matrix[config.policy_cell].max_tokens
+    return [
+        _judge(
+            f"{name} · evaluation",
+            judge,
+            3 * sizes.evaluation_prompts,
+            3 * sizes.evaluation_bytes,
+            longest,
         )
-    return lines
+        for name, judge in config.evaluation.judges.items()
+    ]
+
+
+def _judge(what: str, judge: Any, comparisons: int, prompt_bytes: int, longest: int) -> Line:
+    """One judge; a question shows a prompt and two responses of up to `longest` tokens."""
+    orders = 2 if judge.both_orders else 1
+    questions = comparisons * orders
+    paid = is_paid(judge)
+    tokens = questions * judge.max_tokens if paid else 0
+    read = prompt_bytes * orders + questions * (2 * longest + QUESTION_TOKENS)
+    return Line(
+        verb="judge",
+        what=what,
+        amount=questions,
+        unit="questions",
+        paid_calls=questions if paid else 0,
+        tokens=tokens,
+        cost_usd=cost_usd(judge.price, read, tokens) if paid else None,
+    )
 
 
 def _steps(config: Config, prompts: int) -> int:

@@ -1,5 +1,6 @@
 """Requests to engines and what comes back as responses; texts and tokens of a response."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -13,6 +14,8 @@ from tasks.tokens import render, response_ids
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase as Tokenizer
 
+ENDINGS = ("stop", "length")
+"""Finish reasons whose meaning is known; whatever else an engine says is `unknown` in a record."""
 SHARD_PROMPTS = 128
 """Prompts of one shard: fixed, so that boundaries are a function of the prompt list."""
 
@@ -72,6 +75,30 @@ def row_seed(seed: int, seed_round: int, cell: Cell, prompt_id: str, sample_inde
     return seed_of(seed, seed_round, "sample", cell.digest, prompt_id, sample_index)
 
 
+def is_answer(drawn: Drawn) -> bool:
+    """Whether there is a response in `drawn`; else its finish reason says why not."""
+    return drawn.text is not None or drawn.token_ids is not None
+
+
+def counts_of_drawn(requested: int, drawn: Sequence[Drawn]) -> dict[str, int]:
+    """How many of `requested` responses are missing, and why, if the engine says it.
+
+    Responses that neither ended by themselves nor at max_tokens are counted by reason, too.
+    """
+    silent = Counter(one.finish_reason for one in drawn if not is_answer(one))
+    odd = Counter(one.finish_reason for one in drawn if is_answer(one))
+    missing = requested - len(drawn) + silent.total()
+    return {
+        "unanswered": missing,
+        **{f"unanswered_{reason}": count for reason, count in sorted(silent.items())},
+        **{
+            f"finish_{reason}": count
+            for reason, count in sorted(odd.items())
+            if reason not in (*ENDINGS, "unknown")
+        },
+    }
+
+
 def response_of(drawn: Drawn, cell: Cell, seed: int | None, tokens: Tokens | None) -> Response:
     """The record of what an engine drew; DataError if it has neither text nor tokens."""
     text = drawn.text
@@ -90,7 +117,7 @@ def response_of(drawn: Drawn, cell: Cell, seed: int | None, tokens: Tokens | Non
         generator=cell.digest,
         sample_index=drawn.sample_index,
         seed=seed,
-        finish_reason=drawn.finish_reason,
+        finish_reason=drawn.finish_reason if drawn.finish_reason in ENDINGS else "unknown",
         token_ids=drawn.token_ids if sampled else None,
         tokenizer=tokens.tokenizer_digest if tokens and sampled else None,
         template=tokens.template_digest if tokens and sampled else None,

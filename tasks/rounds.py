@@ -167,12 +167,13 @@ def _check_cell(where: str, cell: CellSection, sft: Checkpoint) -> None:
 
     policy = cell.model == "policy" or cell.origin == "policy"
     if not cell.engine.NEEDS_WEIGHTS:
-        cell.engine.fingerprint(cell.model)
         if policy:
             raise ConfigError(
                 f"{where} samples the policy with an engine that holds no weights; use "
                 "transformers, or another origin for responses that exist already"
             )
+        cell.engine.fingerprint(cell.model)
+        api_key(getattr(cell.engine, "api_key_env", ""))
         return
     own = cell.model == "policy" or cell.model.startswith(EARLIER)
     model = sft if own else describe(local_folder(cell.model))

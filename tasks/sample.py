@@ -1,14 +1,15 @@
 """Door: prompts and the model matrix in, responses out; one stage and one process per cell."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from infra.engines._contract import Decoding, Job, Request, Sample
 from infra.models import checkpoint_folder, local_folder, positions_of
-from infra.place import note, open_stage, records_of
+from infra.place import journal_of, note, open_stage, records_of
 from infra.prefect.door import door
 from infra.processes.slots import slots
-from infra.progress import progress
+from infra.progress import Bar, progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks.config import CellSection
@@ -17,6 +18,8 @@ from tasks.records import Artifact, Collected, Place, Prompt, Response
 from tasks.responses import (
     Tokens,
     check_room,
+    counts_of_drawn,
+    is_answer,
     messages_for,
     response_of,
     row_seed,
@@ -25,6 +28,7 @@ from tasks.responses import (
 )
 from tasks.tables import concat, to_table
 from tasks.tokens import load_tokenizer, render, stop_ids
+from tasks.usage import Usage, is_paid
 
 SEMANTICS = 1
 EVALUATION_ROUND = -1
@@ -115,11 +119,11 @@ def _draw(
     total = sum(len(part) for part in shards) * cell.settings.samples
     with progress.verb(label, total=total) as bar:
         bar.advance(total - sum(len(part) for part in requests.values()))
-        job = _job(stage, cell, requests, tokens, _model(cell, root), bar.advance)
+        job = _job(stage, cell, requests, tokens, _model(cell, root), bar)
         for index, drawn in cell.settings.engine.sample(job) if requests else ():
             rows = _responses(requests[index], drawn, cell, tokens)
-            unanswered = len(requests[index]) - len(rows)
-            stage.commit_shard(index, to_table(Response, rows), {"unanswered": unanswered})
+            counts = counts_of_drawn(len(requests[index]), drawn)
+            stage.commit_shard(index, to_table(Response, rows), counts)
 
 
 def _job(
@@ -128,8 +132,15 @@ def _job(
     requests: dict[int, list[Request]],
     tokens: Tokens | None,
     model: str,
-    on_progress: Callable[[int], None],
+    bar: Bar,
 ) -> Job:
+    engine = cell.settings.engine
+    usage = Usage(price=getattr(engine, "price", None))
+
+    def watch(entry: Mapping[str, Any]) -> None:
+        usage.add(entry)
+        bar.note = str(usage)
+
     return Job(
         stage=stage.digest,
         model=model,
@@ -142,15 +153,21 @@ def _job(
         workdir=stage_dir("sample", stage.digest),
         stop_ids=stop_ids(tokens.tokenizer) if tokens else [],
         item_log=work_root() / "items.jsonl",
-        on_progress=on_progress,
+        journal=journal_of(stage) if is_paid(engine) else None,
+        watch=watch,
+        on_progress=bar.advance,
     )
 
 
 def _responses(
-    requests: list[Request], drawn: Iterable[Sample], cell: Cell, tokens: Tokens | None
+    requests: list[Request], drawn: Sequence[Sample], cell: Cell, tokens: Tokens | None
 ) -> list[Response]:
     seeds = {(one.prompt_id, one.sample_index): one.seed for one in requests}
-    return [response_of(one, cell, seeds[one.prompt_id, one.sample_index], tokens) for one in drawn]
+    return [
+        response_of(one, cell, seeds[one.prompt_id, one.sample_index], tokens)
+        for one in drawn
+        if is_answer(one)
+    ]
 
 
 def _tokens(cell: Cell, root: str) -> Tokens | None:
@@ -195,5 +212,16 @@ def _commit(stage: Stage, shards: int, cell: Cell) -> Artifact:
     cut = sum(reason == "length" for reason in table.column("finish_reason").to_pylist())
     facts = {"cell": cell.name, "sampled": cell.fingerprint, "origin": cell.origin}
     return stage.commit(
-        tables={"rows": (Response, table)}, counts={**counts, "cut_at_max_tokens": cut}, facts=facts
+        tables={"rows": (Response, table)},
+        counts={**counts, "cut_at_max_tokens": cut},
+        facts=facts,
+        volatile=_spent(stage, cell.settings.engine),
     )
+
+
+def _spent(stage: Stage, engine: Any) -> dict[str, Any]:
+    """Calls, tokens and money of every process that worked on the stage."""
+    if not is_paid(engine):
+        return {}
+    with journal_of(stage) as journal:
+        return Usage.of(journal.entries(), engine.price).plain

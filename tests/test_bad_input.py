@@ -32,6 +32,7 @@ def refused(state, kind, *said):
 
 
 ASKS = {"kind": "pairwise", "model": "m", "base_url": "http://127.0.0.1:9/v1"}
+ENDPOINT = {"engine": "openai", "model": "m", "base_url": "http://127.0.0.1:9/v1"}
 WRONG_SETTINGS = {
     "a misspelt setting": ({"training.epoch": 2}, "training.epoch: Extra inputs", "epochs"),
     "an unknown section": ({"trainings": {}}, "trainings: Extra inputs", "allowed here: run,"),
@@ -46,6 +47,19 @@ WRONG_SETTINGS = {
         {"judges.main": ASKS | {"api_key_env": "NO_SUCH_KEY"}},
         "'NO_SUCH_KEY', which is not set",
         "export NO_SUCH_KEY=",
+    ),
+    "a cell without its key": (
+        {"matrix.other": ENDPOINT | {"api_key_env": "NO_SUCH_KEY"}},
+        "'NO_SUCH_KEY', which is not set",
+    ),
+    "a cell without a model": ({"matrix.other": ENDPOINT | {"model": ""}}, "has model ''"),
+    "a cell without an address": (
+        {"matrix.other": ENDPOINT | {"base_url": "host/v1"}},
+        "base_url: String should match",
+    ),
+    "an endpoint as the policy": (
+        {"matrix.other": ENDPOINT | {"origin": "policy"}},
+        "matrix.other samples the policy with an engine that holds no weights",
     ),
     "no such template": (
         {"judges.main": ASKS | {"template": "nowhere.j2"}},

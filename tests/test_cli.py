@@ -95,6 +95,17 @@ def test_a_dry_run_prints_the_plan_and_does_nothing(world):
     assert nothing_was_done() and world.store.list("runs") == world.store.list("stages") == []
 
 
+def test_a_dry_run_prints_what_calls_cost_at_most_and_whose_price_is_not_known(world):
+    endpoint = "engine: openai, model: m, base_url: 'http://127.0.0.1:9/v1', max_tokens: 100"
+    plan = ("run", "plan", "--preset", world.preset, "--dry-run")
+    priced = f"matrix.other={{{endpoint}, samples: 3, per_request: 2, price: [0, 1000]}}"
+    code, shown = tso(*plan, "--set", priced)
+    assert code == 0 and "cost: 2.40 USD a round, at most" in shown  # 8 prompts, 3 samples
+    assert "paid calls" in shown and " 16 " in shown
+    code, shown = tso(*plan, "--set", f"matrix.other={{{endpoint}}}")
+    assert code == 0 and "cost of other: unknown, no `price` is given" in shown
+
+
 def test_a_dry_run_refuses_what_the_run_would_refuse(world, monkeypatch, capsys):
     wrong = ("--set", "training.max_tokens=2048", "--dry-run")
     code, said = refused(monkeypatch, capsys, "run", "plan", "--preset", world.preset, *wrong)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.place import counts_of, open_stage, records_of
+from infra.place import counts_of, open_stage, records_of, side_of
 from tasks.errors import ConfigError
 from tasks.judge import judge_with
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
@@ -81,11 +81,11 @@ def number_of(text: str) -> int:
     return int(found[1])
 
 
-def say(handler: Any, reply: str, finish: str = "stop") -> None:
+def say(handler: Any, reply: str, finish: str = "stop", **more: Any) -> None:
     message = {"role": "assistant", "content": reply}
     choice = {"index": 0, "message": message, "finish_reason": finish}
     body = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
-    send(handler, 200, json.dumps(body))
+    send(handler, 200, json.dumps(body | more))
 
 
 def test_malformed_replies_are_counted_as_unparsed_and_never_guessed(server, place):
@@ -162,6 +162,16 @@ def test_a_refused_key_is_a_wrong_configuration_at_once(server, place, monkeypat
     with pytest.raises(ConfigError, match="the key is refused") as caught:
         judged(place, server, 50, api_key_env="JUDGE_KEY", concurrency=2)
     assert sum(server.asked.values()) <= 2 and "sk-very-secret" not in str(caught.value)
+
+
+def test_what_verdicts_cost_is_in_each_of_them_and_in_the_side_file(server, place):
+    usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+    server.play = lambda handler, number, text: say(handler, "Verdict: tie", usage=usage)
+    artifact = judged(place, server, 3, price=[1.0, 10.0])
+    assert {one.cost_usd for one in verdicts(place, artifact)} == {(100 + 10 * 10) / 1e6}
+    side = side_of(place, artifact)
+    assert (side["calls"], side["prompt_tokens"], side["completion_tokens"]) == (6, 600, 60)
+    assert side["cost_usd"] == pytest.approx(6 * 200 / 1e6)
 
 
 def test_finished_work_asks_nobody(server, place):

@@ -3,7 +3,9 @@ import pytest
 from tasks.plan import Sizes, disk_bytes, plan_round
 from tests.small_config import small_config
 
-SIZES = Sizes(prompts=8, evaluation_prompts=4, weight_bytes=1000)
+SIZES = Sizes(
+    prompts=8, evaluation_prompts=4, prompt_bytes=800, evaluation_bytes=300, weight_bytes=1000
+)
 ASKS = {"kind": "pairwise", "model": "m", "base_url": "http://127.0.0.1:1/v1", "max_tokens": 50}
 
 
@@ -29,6 +31,35 @@ def test_judges_that_ask_are_planned_with_calls_and_tokens():
     once = lines(judges={"main": {**ASKS, "both_orders": False}})["judge", "main"]
     assert (once.amount, once.paid_calls, once.tokens) == (24, 24, 24 * 50)
     assert lines()["judge", "main"].paid_calls == 0
+
+
+def endpoint(**settings):
+    cell = {"engine": "openai", "base_url": "http://127.0.0.1:1/v1", "model": "m", "samples": 5}
+    return lines(matrix__large={**cell, "max_tokens": 100, **settings})["sample", "large"]
+
+
+def test_a_cell_behind_an_endpoint_is_planned_with_its_paid_calls():
+    one_by_one, by_two = endpoint(), endpoint(per_request=2)
+    assert (one_by_one.amount, one_by_one.paid_calls, one_by_one.tokens) == (40, 40, 4000)
+    assert (by_two.amount, by_two.paid_calls, by_two.tokens) == (40, 24, 4000)
+    assert one_by_one.cost_usd is None
+
+
+def test_the_price_counts_each_calls_prompt_and_every_token_it_may_write():
+    # Two calls a prompt, each with its share of 800 bytes and 20 tokens of a chat template.
+    read, written = 2 * (800 + 8 * 20), 4000
+    planned = endpoint(per_request=3, price=[1.0, 2.0])
+    assert planned.cost_usd == pytest.approx((read + 2 * written) / 1e6)
+    assert endpoint(price=[0, 0]).cost_usd == 0
+
+
+def test_a_judges_price_counts_prompt_responses_and_template():
+    asked = lines(
+        judges={"main": {**ASKS, "price": [1.0, 10.0]}}, matrix__policy__max_tokens=10,
+        matrix__large__max_tokens=30,
+    )["judge", "main"]  # fmt: skip
+    read = 6 * 800 + 48 * (2 * 30 + 1000)
+    assert asked.cost_usd == pytest.approx((read + 10 * 48 * 50) / 1e6)
 
 
 def test_evaluation_judges_are_planned_too():

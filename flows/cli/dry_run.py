@@ -1,7 +1,7 @@
 """`tso run --dry-run`: everything is resolved and checked, the plan printed, nothing done."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -15,7 +15,8 @@ from tasks.claims import frozen_facts_changed, new_claim
 from tasks.collect import read_pool
 from tasks.config import Config
 from tasks.errors import StorageError
-from tasks.plan import Sizes, disk_bytes, plan_round
+from tasks.plan import Line, Sizes, disk_bytes, plan_round
+from tasks.prompts import Pool
 from tasks.rounds import check_parts, resolve
 
 
@@ -56,11 +57,46 @@ def _print_plan(console: Console, config: Config, store: Store) -> None:
     sizes = Sizes(
         prompts=min(config.prompts.per_round, pool.counts["train"]),
         evaluation_prompts=min(config.prompts.held_out, pool.counts["held_out"]),
+        prompt_bytes=_bytes(pool, "train", config.prompts.per_round),
+        evaluation_bytes=_bytes(pool, "held_out", config.prompts.held_out),
         weight_bytes=sum(file.stat().st_size for file in folder.glob("*.safetensors")),
     )
     lines = plan_round(config, sizes)
+    _print_lines(console, lines)
+    _print_cost(console, lines)
+    needed = disk_bytes(config, sizes, lines)
+    free = shutil.disk_usage(work_root().parent if not work_root().exists() else work_root()).free
+    console.print(f"disk: about {needed / 1e6:,.1f} MB a round; {free / 1e9:,.1f} GB free here")
+    if needed > free:
+        raise StorageError(
+            f"one round needs about {needed:,} bytes under {work_root()}, {free:,} are free; "
+            "free some, or set TSO_WORK to a larger disk"
+        )
+
+
+def _bytes(pool: Pool, split: str, count: int) -> int:
+    """Bytes of the `count` longest prompts of `split`: those that are drawn have no more."""
+    lengths = (
+        sum(len(turn["content"].encode()) for turn in prompt.messages)
+        for prompt in pool.prompts
+        if prompt.split == split
+    )
+    return sum(sorted(lengths, reverse=True)[:count])
+
+
+def _print_cost(console: Console, lines: Sequence[Line]) -> None:
+    """The sum of what has a price, and what is paid without one."""
+    costs = [line.cost_usd for line in lines if line.cost_usd is not None]
+    if costs:
+        console.print(f"cost: {sum(costs):,.2f} USD a round, at most")
+    unknown = [line.what for line in lines if line.paid_calls and line.cost_usd is None]
+    if unknown:
+        console.print(f"cost of {', '.join(unknown)}: unknown, no `price` is given")
+
+
+def _print_lines(console: Console, lines: Sequence[Line]) -> None:
     table = Table(title="one round, at most", title_justify="left")
-    for heading in ("verb", "what", "amount", "unit", "paid calls", "tokens"):
+    for heading in ("verb", "what", "amount", "unit", "paid calls", "tokens", "USD"):
         table.add_column(
             heading, justify="left" if heading in ("verb", "what", "unit") else "right"
         )
@@ -72,13 +108,6 @@ def _print_plan(console: Console, config: Config, store: Store) -> None:
             line.unit,
             f"{line.paid_calls:,}" if line.paid_calls else "",
             f"{line.tokens:,}" if line.tokens else "",
+            "" if line.cost_usd is None else f"{line.cost_usd:,.2f}",
         )
     console.print(table)
-    needed = disk_bytes(config, sizes, lines)
-    free = shutil.disk_usage(work_root().parent if not work_root().exists() else work_root()).free
-    console.print(f"disk: about {needed / 1e6:,.1f} MB a round; {free / 1e9:,.1f} GB free here")
-    if needed > free:
-        raise StorageError(
-            f"one round needs about {needed:,} bytes under {work_root()}, {free:,} are free; "
-            "free some, or set TSO_WORK to a larger disk"
-        )

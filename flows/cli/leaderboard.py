@@ -87,8 +87,8 @@ def _print(standings: list[Standing], form: str) -> None:
         writer.writerows(rows)
     else:
         console = Console()
-        for annotator, rows in grouped(standings, "annotator").items():
-            console.print(_table(annotator, rows))
+        for annotator, own in grouped(standings, "annotator").items():
+            console.print(_table(annotator, own))
 
 
 def _table(annotator: str, standings: list[Standing]) -> Table:

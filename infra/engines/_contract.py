@@ -1,10 +1,12 @@
 """What every engine takes and gives: requests with ready-made token ids and seeds, and samples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from infra.openai_calls import CallJournal
+from infra.openai_client import unheard
 from tasks.records import Message
 
 
@@ -37,11 +39,14 @@ class Sample:
     sample_index: int
     """As in its request."""
     text: str | None
-    """The answer, from engines that give text."""
+    """The answer, from engines that give text; without ids either, there is no response."""
     token_ids: list[int] | None
     """The drawn ids, from engines that give them; a stop id at the end iff it ended by itself."""
     finish_reason: str
-    """stop (ended by itself), length (cut at max_tokens) or unknown."""
+    """stop (ended by itself), length (cut at max_tokens), unknown, or a server's own word.
+
+    Where there is no response, why: empty, refusal, content_filter, ...
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +83,10 @@ class Job:
     """Token ids that end a response."""
     item_log: Path | None
     """Where every request is logged before it is worked on; None logs nothing."""
+    journal: CallJournal | None = None
+    """Where an engine that asks others keeps every answer; it opens and closes it."""
+    watch: Callable[[Mapping[str, Any]], None] = field(default=unheard, compare=False)
+    """Told of every entry of the journal, old and new (`tasks.usage`)."""
     on_progress: Callable[[int], None] = field(default=ignore, compare=False)
     """Called with the number of responses drawn since the last call."""
 

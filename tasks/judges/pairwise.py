@@ -12,6 +12,8 @@ from tasks.opinions import Opinion
 from tasks.records import Message, Prompt
 from tasks.variants import NotInKey
 
+Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
 _VERDICT_LINE = re.compile(r"[\s*#>]*verdict\s*:", re.IGNORECASE)
 _VERDICT = re.compile(r"(?i:\**verdict:\**)\s*\**(A|B|(?i:tie))\**\.?\**")
 _OUTCOMES: dict[str, Literal["first", "second", "tie"]] = {"A": "first", "B": "second"}
@@ -33,7 +35,7 @@ class Pairwise:
 
     model: str
     """Name of the model, as the server knows it."""
-    base_url: Annotated[str, NotInKey]
+    base_url: Annotated[str, NotInKey, Field(pattern=r"^https?://[^/\s]+")]
     """Address of the server, up to and including /v1."""
     revision: str = ""
     """What you know of the model's version; change it when the provider changes the model."""
@@ -45,6 +47,8 @@ class Pairwise:
     """Longest reply (tokens)."""
     concurrency: Annotated[int, NotInKey, Field(gt=0)] = 8
     """Questions that are under way at a time."""
+    price: Annotated[tuple[Usd, Usd] | None, NotInKey] = None
+    """USD for a million prompt tokens and for a million completion tokens, e.g. [0.15, 0.60]."""
     template: str = "pairwise"
     """A template of this package, or the path of a .j2 file."""
     both_orders: bool = True

@@ -6,14 +6,25 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from inspect import signature
 from typing import Any
 
 
+class Listening(ThreadingHTTPServer):
+    """Lets many callers connect at the same moment."""
+
+    request_queue_size = 128
+
+
 class Server:
-    """A chat server whose `play(handler, n-th request for this text, text)` each test sets."""
+    """A chat server whose `play(handler, n-th request for this text, text)` each test sets.
+
+    A `play` that takes a fourth argument is given the whole request.
+    """
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
+        self.bodies: list[dict[str, Any]] = []
         self.keys: set[str] = set()
         self.now = self.most = 0
         self.play: Callable[..., None] = lambda handler, number, text: answer(handler, text)
@@ -27,21 +38,23 @@ class Server:
             def log_message(self, *args: Any) -> None:
                 pass
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http = Listening(("127.0.0.1", 0), Handler)
         self.http.handle_error = lambda *_: None  # type: ignore[method-assign]
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
 
     def handle(self, handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers["Content-Length"]))
-        text = json.loads(body)["messages"][-1]["content"]
+        body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        text = body["messages"][-1]["content"]
         with self._lock:
+            self.bodies.append(body)
             self.asked[text] += 1
             self.keys.add(handler.headers["Authorization"])
             number = self.asked[text]
             self.now += 1
             self.most = max(self.most, self.now)
         try:
-            self.play(handler, number, text)
+            whole = len(signature(self.play).parameters) > 3
+            self.play(handler, number, text, *([body] if whole else []))
         finally:
             with self._lock:
                 self.now -= 1
@@ -63,6 +76,17 @@ def answer(handler: Any, text: str) -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     head = {"id": "x", "object": "chat.completion", "created": 0, "model": "m"}
     send(handler, 200, json.dumps({**head, "choices": [choice], "usage": usage}))
+
+
+def cut_in_the_body(handler: Any) -> None:
+    """Promise more than is sent, and close the connection."""
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b'{"choices": [')
+    handler.wfile.flush()
+    handler.connection.close()
 
 
 def first_time(trouble: Callable[[Any], None]) -> Callable[..., None]:

@@ -1,18 +1,23 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.journal import Journal
-from infra.openai_client import Call, Client, Reply, api_key
+from infra.openai_client import Call, Client, api_key
 from tasks.errors import ConfigError, StorageError
-from tests.infra.chat_server import Server, answer, first_time, running_server, send
-
-SECRET = "sk-very-secret-0123456789"
+from tests.infra.chat_server import (
+    Server,
+    answer,
+    first_time,
+    running_server,
+    send,
+)
+from tests.infra.client_calls import SECRET, calls, replies
 
 
 @pytest.fixture
@@ -26,65 +31,12 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_KEY", SECRET)
 
 
-def calls(*texts: str) -> list[Call]:
-    return [Call(id=text, messages=[{"role": "user", "content": text}]) for text in texts]
-
-
-def replies(server: Server, *texts: str, **settings: Any) -> dict[str, Reply]:
-    options = {"api_key_env": "TEST_KEY", "timeout_seconds": 5.0} | settings
-    with Client(base_url=server.url, model="m", **options) as client:
-        return {call.id: reply for call, reply in client.complete(calls(*texts))}
-
-
 def test_every_call_gets_its_own_reply_with_its_cost(server: Server) -> None:
     got = replies(server, "a", "b", "c")
     assert {name: reply.text for name, reply in got.items()} == {n: f"re: {n}" for n in "abc"}
     assert (got["a"].prompt_tokens, got["a"].completion_tokens) == (3, 2)
     assert (got["a"].finish_reason, got["a"].error) == ("stop", None)
     assert server.keys == {f"Bearer {SECRET}"}
-
-
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        lambda handler: send(handler, 429, "{}", Retry_After="0.1"),
-        lambda handler: send(handler, 500, "{}"),
-        lambda handler: time.sleep(0.6),
-        lambda handler: handler.connection.close(),
-        lambda handler: cut_in_the_body(handler),
-    ],
-    ids=["429", "500", "timeout", "no answer", "cut body"],
-)
-def test_passing_trouble_is_tried_again(server: Server, trouble: Callable[[Any], None]) -> None:
-    server.play = first_time(trouble)
-    got = replies(server, "a", timeout_seconds=0.4)
-    assert got["a"].text == "re: a"
-    assert server.asked["a"] == 2
-
-
-def cut_in_the_body(handler: Any) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Type", "application/json")
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b'{"choices": [')
-    handler.wfile.flush()
-    handler.connection.close()
-
-
-def test_retry_after_is_waited_for(server: Server) -> None:
-    server.play = first_time(lambda handler: send(handler, 429, "{}", Retry_After="1"))
-    started = time.monotonic()
-    assert replies(server, "a")["a"].error is None
-    assert time.monotonic() - started >= 1
-
-
-def test_retries_have_one_layer_and_an_end(server: Server) -> None:
-    server.play = lambda handler, number, text: send(handler, 503, "{}", Retry_After_Ms="1")
-    got = replies(server, "a", max_retries=3)
-    assert server.asked["a"] == 4
-    assert "InternalServerError" in (got["a"].error or "")
-    assert not got["a"].hopeless
 
 
 @pytest.mark.parametrize("body", ['{"choices": [', "{}", '{"choices": []}', "[1]", '"text"'])

@@ -24,6 +24,21 @@ def terminal() -> tuple[Progress, io.StringIO]:
     return Progress(Console(file=out, force_terminal=True, width=120, color_system=None)), out
 
 
+def test_a_note_stands_beside_the_count_in_lines_and_bars() -> None:
+    progress, clock, out = plain()
+    shown, drawn = terminal()
+    for one in (progress, shown):
+        with one.verb("sample", total=20) as bar:
+            bar.note = "12 calls, 0.5 USD"
+            clock.now += 10
+            bar.advance(10)
+    assert out.getvalue().splitlines()[1:] == [
+        "sample: 10/20, 1/s, 10 s left (12 calls, 0.5 USD)",
+        "sample: 10/20 in 10 s (12 calls, 0.5 USD)",
+    ]
+    assert "sample · 12 calls, 0.5 USD" in drawn.getvalue()
+
+
 def test_without_a_terminal_a_line_at_start_every_ten_seconds_and_at_the_end() -> None:
     progress, clock, out = plain()
     with progress.verb("sample · policy · round 0", total=1200) as bar:

@@ -1,0 +1,123 @@
+"""What went wrong with a call, whether another try may help, and how long to wait before it.
+
+The one retry layer of calls: the `openai` package's own is switched off, because it does not say
+how often it tried, gives up at a Retry-After above two minutes, and takes an answer that was cut
+without a Content-Length for an error of its own.
+"""
+
+import json
+import random
+import re
+import time
+from collections.abc import Iterable
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+LONGEST_BACKOFF = 30.0
+"""Waits double up to this where the server does not say how long to wait (s)."""
+RETRIED_STATUS = (408, 409, 429)
+"""HTTP statuses that pass, beside 5xx."""
+USELESS_STATUS = {
+    401: "the key is refused",
+    402: "the account has no credit",
+    403: "access is denied",
+    404: "model or path unknown",
+}
+"""HTTP statuses after which no other call of the batch would fare better."""
+NO_CREDIT = "insufficient_quota"
+"""The code of a 429 that waiting does not mend."""
+FILTERED = "content_filter"
+"""The code of a 400 that is the server's answer to one prompt."""
+SWITCHES = {
+    "n": "set per_request: 1 if it gives one choice per call",
+    "seed": "set send_seed: false if it takes no seed",
+    "max_tokens": "set token_limit: max_completion_tokens if it wants that name",
+    "max_completion_tokens": "set token_limit: max_tokens if it wants that name",
+}
+"""What to do about fields of a request that some servers refuse."""
+
+
+def kind_of(error: Exception) -> str:
+    """Under what name a failed attempt is counted: an HTTP status, timeout, connection, cut, ..."""
+    import openai
+
+    if isinstance(error, (TimeoutError, openai.APITimeoutError)):
+        return "timeout"
+    if isinstance(error, openai.APIStatusError):
+        return str(error.status_code)
+    if isinstance(error, openai.APIConnectionError):
+        return "connection"
+    return "cut" if isinstance(error, json.JSONDecodeError) else type(error).__name__
+
+
+def why_useless(error: Exception, sent: Iterable[str]) -> str:
+    """Why no other call would fare better; empty if one may. `sent` are the request's fields."""
+    status = getattr(error, "status_code", None)
+    if getattr(error, "code", None) == NO_CREDIT:
+        return USELESS_STATUS[402]
+    if status in USELESS_STATUS:
+        return USELESS_STATUS[status]
+    fields = refused_fields(error, sent)
+    return f"it refuses {' and '.join(fields)}" if fields else ""
+
+
+def refused_fields(error: Exception, sent: Iterable[str]) -> list[str]:
+    """Which of the fields in `sent` a 400 or 422 names, in quotes or as its parameter."""
+    if getattr(error, "status_code", None) not in (400, 422):
+        return []
+    named = getattr(error, "param", None)
+    said = str(error)
+    return [one for one in sent if one == named or re.search(rf"[\"'`]{one}[\"'`]", said)]
+
+
+def what_to_do(error: Exception, sent: Iterable[str]) -> str:
+    """A hint where the server refuses a request with fields that not every server takes."""
+    if getattr(error, "status_code", None) not in (400, 422):
+        return ""
+    optional = [one for one in sent if one in SWITCHES]
+    hints = [SWITCHES[one] for one in refused_fields(error, optional) or optional]
+    return f"; {', or '.join(hints)}" if hints else ""
+
+
+def is_filtered(error: Exception) -> bool:
+    """Whether the server's filter refuses this one prompt."""
+    return getattr(error, "status_code", None) == 400 and getattr(error, "code", None) == FILTERED
+
+
+def wait_before_retry(error: Exception, failed: int, first: float, longest: float) -> float | None:
+    """Seconds to wait after `failed` failed attempts; None if another one is of no use.
+
+    The server's Retry-After is never undercut; None where it is above `longest`. Otherwise waits
+    double from `first`. Chance spreads callers that failed at the same time.
+    """
+    if not _may_pass(error):
+        return None
+    asked = retry_after(error)
+    if asked is not None:
+        return None if asked > longest else asked * random.uniform(1, 1.1)
+    return min(first * 2.0 ** (failed - 1), LONGEST_BACKOFF) * random.uniform(0.75, 1)
+
+
+def _may_pass(error: Exception) -> bool:
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
+        passes = error.status_code in RETRIED_STATUS or error.status_code >= 500
+        told = error.response.headers.get("x-should-retry")
+        return passes and told != "false" and error.code != NO_CREDIT
+    # The last one is an answer that ended early though its connection was closed in good order.
+    return isinstance(error, (TimeoutError, openai.APIConnectionError, json.JSONDecodeError))
+
+
+def retry_after(error: Exception) -> float | None:
+    """How long the server asks to wait (s), from its headers; None if it does not say."""
+    headers: Any = getattr(getattr(error, "response", None), "headers", {})
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers.get(name, "")) * unit)
+        except ValueError:
+            continue
+    try:
+        return max(0.0, parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
+    except (KeyError, ValueError):
+        return None
