@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tasks.consistency import check_consistent
 from tasks.correction import CorrectionSettings
 from tasks.errors import ConfigError
+from tasks.quotas import QuotaSettings
 from tasks.variants import NotInKey, built, chosen_from, first_problem, plain
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -76,6 +77,8 @@ class CellSection(DecodingSection):
     """Declared revision of a model behind an API."""
     samples: Annotated[int, Field(ge=1), NotInKey] = 1
     """Responses per prompt."""
+    share: Annotated[Share, NotInKey] = 1.0
+    """Share of the round's prompts that it answers; raising it keeps the prompts it had."""
     strength: Annotated[float, NotInKey] = 1.0
     """Presumed strength in round 0; stronger cells' responses are presumed better."""
     origin: Annotated[Literal["policy", "model", "human", "recorded"], NotInKey] = "model"
@@ -205,6 +208,8 @@ class Config(Section):
     prompts: PromptsSection
     matrix: dict[str, CellSection] = Field(min_length=1)
     """The model matrix, cells by name; one cell is the current policy."""
+    quotas: QuotaSettings = QuotaSettings()
+    """Whether a cell's share follows how useful its responses were."""
     judges: dict[str, Annotated[Any, *chosen_from("tasks.judges")]] = Field(default_factory=dict)
     """The AI judges, by name."""
     comparisons: Annotated[Any, *chosen_from("tasks.comparison_rules")]

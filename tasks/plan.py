@@ -1,11 +1,12 @@
 """What the next round will cost at most: responses, questions, calls, tokens, disk; pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import comb
 from typing import Any
 
 from tasks.config import Config
+from tasks.quotas import num_answered
 
 FLOAT_BYTES = 4
 ROW_BYTES = 600
@@ -40,15 +41,19 @@ class Sizes:
     """Evaluation prompts of the round."""
     weight_bytes: int
     """Of the base model."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Share of the prompts that each cell answers; the cell's own where it is not named."""
 
 
 def plan_round(config: Config, sizes: Sizes) -> list[Line]:
     """The verbs of one round with the most that each can need."""
     per_prompt = sum(cell.samples for cell in config.matrix.values())
     comparisons = _comparisons(config, per_prompt)
+    sampling = _sampling(config, sizes)
+    responses = sum(line.amount for line in sampling)
     return [
         Line(verb="collect", what="prompts", amount=sizes.prompts, unit="prompts"),
-        *_sampling(config, sizes),
+        *sampling,
         *_judging(config.judges, sizes.prompts * comparisons, ""),
         Line(
             verb="annotate",
@@ -57,7 +62,7 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
             amount=round(sizes.prompts * comparisons * config.annotate.budget),
         ),
         Line(verb="pair", what="comparisons", amount=sizes.prompts * comparisons, unit="pairs"),
-        Line(verb="score", what="responses", amount=sizes.prompts * per_prompt, unit="responses"),
+        Line(verb="score", what="responses", amount=responses, unit="responses"),
         Line(verb="train", what="steps", unit="steps", amount=_steps(config, sizes.prompts)),
         Line(
             verb="evaluate",
@@ -80,7 +85,8 @@ def _comparisons(config: Config, per_prompt: int) -> int:
 def _sampling(config: Config, sizes: Sizes) -> list[Line]:
     lines = []
     for name, cell in config.matrix.items():
-        amount = sizes.prompts * cell.samples
+        prompts = num_answered(sizes.prompts, sizes.shares.get(name, cell.share))
+        amount = prompts * cell.samples
         own = cell.engine.NEEDS_WEIGHTS or cell.engine.TAKES_TOKENS
         generated = own or hasattr(cell.engine, "base_url")
         lines.append(

@@ -12,6 +12,7 @@ from tasks.canonical import digest
 from tasks.config import Config, plain_config
 from tasks.gate import GateOutcome
 from tasks.measuring import Measured, guarded_slices
+from tasks.quotas import usefulness
 from tasks.records import (
     Artifact,
     Checkpoint,
@@ -56,6 +57,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
         "reference_out": asdict(reference),
         "gate": asdict(outcome),
         "strengths": _strengths(work.feedback, place),
+        "usefulness": _usefulness(work, place),
         "figures": _figures(work, place),
         "counts": {role: counts_of(place, one) for role, one in artifacts.items()},
         "report": store_of(place).uri(report_path),
@@ -95,6 +97,13 @@ def _strengths(feedback: Feedback, place: Place) -> dict[str, float]:
     return place.strengths | {cell: round(one.value, 6) for cell, one in fitted.items()}
 
 
+def _usefulness(work: RoundWork, place: Place) -> dict[str, float]:
+    """What the next round's quotas may follow: pairs that are not trained on count as well."""
+    tables = ("rows", "held_out")
+    pairs = [row for name in tables for row in records_of(place, PreferencePair, work.pairs, name)]
+    return usefulness(records_of(place, Response, work.feedback.responses), pairs)
+
+
 def _figures(work: RoundWork, place: Place) -> dict[str, float]:
     """The policy's main figures: each metric over all prompts."""
     sha256 = work.trained.policy.sha256
@@ -131,7 +140,7 @@ def _round_data(
             work.trained.policy.sha256,
         ),
         gate=manifest["gate"],
-        cells=cell_facts(config, place.strengths),
+        cells=cell_facts(config, place.strengths, place.shares),
         lineage={
             "artifacts": manifest["artifacts"],
             "reference_in": place.reference.sha256,
