@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from tasks.consistency import check_consistent
 from tasks.correction import CorrectionSettings
 from tasks.errors import ConfigError
 from tasks.quotas import QuotaSettings
-from tasks.variants import NotInKey, built, chosen_from, first_problem, plain
+from tasks.variants import NotInKey, built, chosen_from, plain, problem_text
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -240,12 +241,26 @@ def build_config(data: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(f"configuration: {first_problem(error)}{_allowed(error)}") from error
+        raise ConfigError(f"configuration: {_said(error)[0]}") from error
 
 
-def _allowed(error: ValidationError) -> str:
+def config_problems(data: Mapping[str, Any]) -> list[str]:
+    """Everything that is wrong with `data`, where `build_config` names the first."""
+    try:
+        Config.model_validate(data)
+    except ValidationError as error:
+        return _said(error)
+    return []
+
+
+def _said(error: ValidationError) -> list[str]:
+    """Each problem in words, with what is allowed."""
+    problems = error.errors(include_url=False)
+    return [f"{problem_text(one)}{_allowed(one)}" for one in problems]
+
+
+def _allowed(problem: ErrorDetails) -> str:
     """For a key that is not known: the keys that its section has."""
-    problem = error.errors(include_url=False)[0]
     if problem["type"] != "extra_forbidden":
         return ""
     section: Any = Config

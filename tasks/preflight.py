@@ -25,8 +25,8 @@ class Check:
     """What is looked at, e.g. matrix.large."""
     look: Callable[[], str]
     """Says what was found; raises ConfigError, DataError or StorageError if it is wrong."""
-    needs: str = ""
-    """Name of the check without which this one cannot look."""
+    needs: tuple[str, ...] = ()
+    """Names of the checks without which this one cannot look."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +67,9 @@ def _facts(model: Checkpoint) -> str:
 def _model_checks(config: Config, outside: Outside) -> Iterator[Check]:
     for name, cell in config.matrix.items():
         look = partial(_look_at_cell, f"matrix.{name}", cell, config, outside)
-        yield Check(name=f"matrix.{name}", look=look, needs=BASE_MODEL)
+        yield Check(name=f"matrix.{name}", look=look, needs=(BASE_MODEL,))
     look = partial(_look_at_training, config, outside)
-    yield Check(name="training.max_tokens", look=look, needs=BASE_MODEL)
+    yield Check(name="training.max_tokens", look=look, needs=(BASE_MODEL,))
 
 
 def _look_at_cell(where: str, cell: CellSection, config: Config, outside: Outside) -> str:

@@ -116,9 +116,13 @@ def resolve(preset: str, overrides: Mapping[str, Any]) -> tuple[Config, tuple[st
     unknown = [verb for verb in redo if verb not in VERBS]
     if unknown:
         raise ConfigError(f"redo names {unknown}; verbs are: {', '.join(VERBS)}")
-    if root := os.environ.get("TSO_STORE"):
-        own = {"storage.root": root, **own}
-    return build_config(with_overrides(read_preset(preset), own)), tuple(redo)
+    return build_config(settled(read_preset(preset), own)), tuple(redo)
+
+
+def settled(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's `data` with what replaces it: TSO_STORE, then `overrides`."""
+    root = os.environ.get("TSO_STORE")
+    return with_overrides(data, {**({"storage.root": root} if root else {}), **overrides})
 
 
 def checks_of(config: Config) -> list[Check]:
@@ -211,6 +215,42 @@ def outside_rounds(run: str, preset: str, overrides: Mapping[str, Any]) -> tuple
     rounds = Rounds(config=config, claim=claim, run=run, redo=(), sft=check_parts(config))
     place = place_of(rounds, len(committed_rounds(open_store(config.storage.root), run)), {})
     return config, replace(place, run=f"{run}{BESIDE}", round_index=0, shares={})
+
+
+def first_place(config: Config) -> Place:
+    """The place of the first round of a run that has none yet."""
+    claim = Claim(flow_run_id="", first_index=0, last_index=0)
+    sft = _described(config.run.base_model)
+    rounds = Rounds(config=config, claim=claim, run="check", redo=(), sft=sft)
+    return place_of(rounds, 0, {})
+
+
+def committed_round(store: Store, run: str, round_index: int) -> tuple[Config, Place]:
+    """Configuration and place of a committed round, as it recorded them; no model is looked at.
+
+    Raises ConfigError if the round is not committed.
+    """
+    tree = RunTree(store, run)
+    recorded, frozen = tree.read_round(round_index, "config.json"), tree.read("frozen.json")
+    committed = len(tree.manifests())
+    if recorded is None or frozen is None or round_index not in range(committed):
+        raise ConfigError(
+            f"round {round_index} of run {run!r} is not committed; {committed} rounds are, in "
+            f"{store.root}"
+        )
+    own = {"storage.root": store.root}
+    config = build_config(with_overrides(recorded["config"], own))
+    sft = Checkpoint(
+        sha256=frozen["base model"],
+        uri=config.run.base_model,
+        base="",
+        step=0,
+        tokenizer=frozen["tokenizer"],
+        template=frozen["chat template"],
+    )
+    claim = Claim(flow_run_id="", first_index=round_index, last_index=round_index)
+    rounds = Rounds(config=config, claim=claim, run=run, redo=(), sft=sft)
+    return config, place_of(rounds, round_index, recorded["redo"])
 
 
 def committed_rounds(store: Store, run: str) -> list[dict[str, Any]]:
