@@ -120,7 +120,8 @@ def _opened(store: Store, stages: Mapping[str, Artifact]) -> list[Finished]:
 def _show_rounds(tree: RunTree, rounds: Sequence[int]) -> None:
     table = Table(title=f"run {tree.folder.rpartition('/')[2]}", title_justify="left")
     for heading in ("round", "role", "rows", "tables", "counts"):
-        table.add_column(heading, justify="right" if heading in ("round", "rows") else "left")
+        right = heading in ("round", "rows")
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
     for index in rounds:
         for role, artifact in stages_of(tree, index).items():
             stage = open_artifact(tree.store, artifact)
