@@ -18,5 +18,5 @@ def fork_run(source: str, new: str, preset: str, overrides: Mapping[str, Any]) -
     config, _ = resolve(preset, overrides)
     fork(open_store(config.storage.root), run, int(number), new)
     out = console()
-    out.print(f"{new}: has rounds 0 to {number} of {run}; nothing was computed or copied but names")
+    out.print(f"{new}: has rounds 0 to {number} of {run} and shares their stages")
     out.print(f"go on with: tso run {new} --preset {preset}", soft_wrap=True)
