@@ -78,4 +78,5 @@ class RunTree:
 
 
 def _bytes(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    """As JSON, in the order of `value`: cells and judges keep the order they were written in."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

@@ -32,17 +32,22 @@ def read_pool(settings: PromptsSection) -> Pool:
 def collect(settings: PromptsSection, place: Place) -> Collected | None:
     """Draw the round's prompts; None if all are used up, DataError if a measured split changed."""
     pool = read_pool(settings)
-    _check_frozen(pool, place)
-    used = used_prompts(place)
-    batch = fresh_batch(pool.prompts, used, settings.per_round, place.seed)
+    RunTree(store_of(place), place.run).create("splits.json", split_digests(pool.prompts))
+    check_splits(pool, place)
+    batch, evaluation = draw(pool, settings, place)
     if not batch:
         return None
-    names = (place.seed, place.round_index, "held_out")
-    evaluation = drawn(pool.prompts, "held_out", settings.held_out, *names)
     return Collected(
         train=_commit(batch, "train", pool.counts, place),
         evaluation=_commit(evaluation, "evaluation", pool.counts, place),
     )
+
+
+def draw(pool: Pool, settings: PromptsSection, place: Place) -> tuple[list[Prompt], list[Prompt]]:
+    """The round's train prompts, none of them used before, and its evaluation prompts."""
+    batch = fresh_batch(pool.prompts, used_prompts(place), settings.per_round, place.seed)
+    names = (place.seed, place.round_index, "held_out")
+    return batch, drawn(pool.prompts, "held_out", settings.held_out, *names)
 
 
 @door("collect")
@@ -65,13 +70,11 @@ def used_prompts(place: Place) -> set[str]:
     return used
 
 
-def _check_frozen(pool: Pool, place: Place) -> None:
-    """The first round freezes the members of each measured split."""
-    tree = RunTree(store_of(place), place.run)
-    now = split_digests(pool.prompts)
-    frozen = tree.create("splits.json", now)
-    for split, members in now.items():
-        if frozen[split] != members:
+def check_splits(pool: Pool, place: Place) -> None:
+    """Raise DataError if the members of a measured split are not those of the first round."""
+    frozen = RunTree(store_of(place), place.run).read("splits.json")
+    for split, members in split_digests(pool.prompts).items():
+        if frozen is not None and frozen[split] != members:
             raise DataError(
                 f"the members of split {split!r} changed since the first round of {place.run!r} "
                 f"({frozen[split][:12]} → {members[:12]}); figures of rounds would not compare. "

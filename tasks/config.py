@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from tasks.consistency import check_consistent
 from tasks.correction import CorrectionSettings
 from tasks.errors import ConfigError
+from tasks.quotas import QuotaSettings
 from tasks.sources import SourceIn
-from tasks.variants import NotInKey, built, chosen_from, first_problem, plain
+from tasks.variants import NotInKey, built, chosen_from, plain, problem_text
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -57,39 +59,6 @@ class PromptsSection(Section):
     """Held-out prompts that the gate draws each round."""
 
 
-class RecordedData(Section):
-    """The part of a preset that is about data which exists: recorded cells and judges."""
-
-    storage: StorageSection
-    prompts: PromptsSection
-    matrix: dict[str, "CellSection"] = Field(min_length=1)
-    """Cells with engine recorded, by name."""
-    judges: dict[str, Annotated[Any, *chosen_from("tasks.judges")]] = Field(min_length=1)
-    """Judges of kind recorded, by name."""
-
-
-def build_recorded(data: Mapping[str, Any]) -> RecordedData:
-    """The recorded cells and judges of a preset, whatever else it holds; ConfigError if none."""
-    parts = {
-        "storage": data.get("storage"),
-        "prompts": data.get("prompts"),
-        "matrix": _only(data.get("matrix"), "engine"),
-        "judges": _only(data.get("judges"), "kind"),
-    }
-    try:
-        return RecordedData.model_validate(parts)
-    except ValidationError as error:
-        raise ConfigError(
-            f"recorded data: {first_problem(error)}; needed are storage, prompts, cells with "
-            "`engine: recorded` and judges with `kind: recorded`"
-        ) from error
-
-
-def _only(section: Any, key: str) -> dict[str, Any]:
-    entries = section.items() if isinstance(section, Mapping) else ()
-    return {n: one for n, one in entries if isinstance(one, Mapping) and one.get(key) == "recorded"}
-
-
 class DecodingSection(Section):
     """How text is drawn from a model."""
 
@@ -112,6 +81,8 @@ class CellSection(DecodingSection):
     """Declared revision of a model behind an API."""
     samples: Annotated[int, Field(ge=1), NotInKey] = 1
     """Responses per prompt."""
+    share: Annotated[Share, NotInKey] = 1.0
+    """Share of the round's prompts that it answers; raising it keeps the prompts it had."""
     strength: Annotated[float, NotInKey] = 1.0
     """Presumed strength in round 0; stronger cells' responses are presumed better."""
     origin: Annotated[Literal["policy", "model", "human", "recorded"], NotInKey] = "model"
@@ -241,6 +212,8 @@ class Config(Section):
     prompts: PromptsSection
     matrix: dict[str, CellSection] = Field(min_length=1)
     """The model matrix, cells by name; one cell is the current policy."""
+    quotas: QuotaSettings = QuotaSettings()
+    """Whether a cell's share follows how useful its responses were."""
     judges: dict[str, Annotated[Any, *chosen_from("tasks.judges")]] = Field(default_factory=dict)
     """The AI judges, by name."""
     comparisons: Annotated[Any, *chosen_from("tasks.comparison_rules")]
@@ -271,12 +244,26 @@ def build_config(data: Mapping[str, Any]) -> Config:
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(f"configuration: {first_problem(error)}{_allowed(error)}") from error
+        raise ConfigError(f"configuration: {_said(error)[0]}") from error
 
 
-def _allowed(error: ValidationError) -> str:
+def config_problems(data: Mapping[str, Any]) -> list[str]:
+    """Everything that is wrong with `data`, where `build_config` names the first."""
+    try:
+        Config.model_validate(data)
+    except ValidationError as error:
+        return _said(error)
+    return []
+
+
+def _said(error: ValidationError) -> list[str]:
+    """Each problem in words, with what is allowed."""
+    problems = error.errors(include_url=False)
+    return [f"{problem_text(one)}{_allowed(one)}" for one in problems]
+
+
+def _allowed(problem: ErrorDetails) -> str:
     """For a key that is not known: the keys that its section has."""
-    problem = error.errors(include_url=False)[0]
     if problem["type"] != "extra_forbidden":
         return ""
     section: Any = Config

@@ -6,7 +6,6 @@ TSOError
 ├── StorageError (OSError)        the store refused, is full, or changed under us
 ├── ConflictError                 two different results claim one place
 ├── HeldError                     another live flow run holds this run
-├── BudgetError                   the configured budget does not allow the call
 └── ChildError                    a child process failed; `exit_code` says how
 
 Each message names the thing, the value, what is allowed, and the next step.
@@ -35,10 +34,6 @@ class ConflictError(TSOError):
 
 class HeldError(TSOError):
     """Another live flow run holds this run."""
-
-
-class BudgetError(TSOError):
-    """The configured budget does not allow the next paid call."""
 
 
 class ChildError(TSOError):

@@ -28,6 +28,8 @@ class Cell:
     """What is sampled: digest of weights or of recorded rows, or the name of an API model."""
     origin: str
     """policy, model, human or recorded."""
+    share: float = 1.0
+    """Share of the round's prompts that it answers."""
 
     @property
     def digest(self) -> str:
@@ -55,6 +57,7 @@ def matrix_cells(
             checkpoint=checkpoint,
             fingerprint=checkpoint.sha256 if checkpoint else fingerprint(settings),
             origin="policy" if settings.model == "policy" else settings.origin,
+            share=place.shares.get(name, 1.0),
         )
     return cells
 

@@ -1,10 +1,12 @@
 """What the next round will cost at most: responses, questions, calls, tokens, disk; pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import comb
 from typing import Any
 
 from tasks.config import CellSection, Config
+from tasks.quotas import num_answered
 from tasks.usage import cost_usd, is_paid
 
 FLOAT_BYTES = 4
@@ -50,15 +52,19 @@ class Sizes:
     """As much for the evaluation prompts."""
     weight_bytes: int
     """Of the base model."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Share of the prompts that each cell answers; the cell's own where it is not named."""
 
 
 def plan_round(config: Config, sizes: Sizes) -> list[Line]:
     """The verbs of one round with the most that each can need."""
     per_prompt = sum(cell.samples for cell in config.matrix.values())
     comparisons = _comparisons(config, per_prompt)
+    sampling = [_sampling(name, cell, sizes) for name, cell in config.matrix.items()]
+    responses = sum(line.amount for line in sampling)
     return [
         Line(verb="collect", what="prompts", amount=sizes.prompts, unit="prompts"),
-        *(_sampling(name, cell, sizes) for name, cell in config.matrix.items()),
+        *sampling,
         *_judging(config, sizes, comparisons),
         Line(
             verb="annotate",
@@ -67,7 +73,7 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
             amount=round(sizes.prompts * comparisons * config.annotate.budget),
         ),
         Line(verb="pair", what="comparisons", amount=sizes.prompts * comparisons, unit="pairs"),
-        Line(verb="score", what="responses", amount=sizes.prompts * per_prompt, unit="responses"),
+        Line(verb="score", what="responses", amount=responses, unit="responses"),
         Line(verb="train", what="steps", unit="steps", amount=_steps(config, sizes.prompts)),
         Line(
             verb="evaluate",
@@ -89,19 +95,21 @@ def _comparisons(config: Config, per_prompt: int) -> int:
 
 def _sampling(name: str, cell: CellSection, sizes: Sizes) -> Line:
     """One cell; paid calls draw up to `per_request` samples each."""
-    amount = sizes.prompts * cell.samples
+    share = sizes.shares.get(name, cell.share)
+    prompts = num_answered(sizes.prompts, share)
+    amount = prompts * cell.samples
     paid = is_paid(cell.engine)
     generates = paid or cell.engine.NEEDS_WEIGHTS or cell.engine.TAKES_TOKENS
     tokens = amount * cell.max_tokens if generates else 0
     calls_each = -(-cell.samples // cell.engine.per_request) if paid else 0
     turn = len(cell.system.encode()) + TURN_TOKENS
-    read = calls_each * (sizes.prompt_bytes + sizes.prompts * turn)
+    read = calls_each * (sizes.prompt_bytes + prompts * turn)
     return Line(
         verb="sample",
         what=name,
         amount=amount,
         unit="responses",
-        paid_calls=sizes.prompts * calls_each,
+        paid_calls=prompts * calls_each,
         tokens=tokens,
         cost_usd=cost_usd(cell.engine.price, read, tokens) if paid else None,
     )

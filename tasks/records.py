@@ -284,6 +284,8 @@ class Place:
     """The policy that came out of each earlier round."""
     strengths: dict[str, float]
     """Strength of each cell: declared, or fitted on the last round's verdicts."""
+    shares: dict[str, float]
+    """Share of the round's prompts that each cell answers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

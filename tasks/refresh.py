@@ -10,8 +10,10 @@ from infra.run_tree import RunTree
 from tasks.bradley_terry import fit_strengths
 from tasks.canonical import digest
 from tasks.config import Config, plain_config
+from tasks.errors import ConfigError
 from tasks.gate import GateOutcome
 from tasks.measuring import Measured, guarded_slices
+from tasks.quotas import usefulness
 from tasks.records import (
     Artifact,
     Checkpoint,
@@ -56,15 +58,28 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
         "reference_out": asdict(reference),
         "gate": asdict(outcome),
         "strengths": _strengths(work.feedback, place),
+        "usefulness": _usefulness(work, place),
         "figures": _figures(work, place),
         "counts": {role: counts_of(place, one) for role, one in artifacts.items()},
         "report": store_of(place).uri(report_path),
     }
-    data = _round_data(tree, manifest, work, config, place)
+    data = round_data(tree, manifest, config, place)
     store_of(place).write(report_path, html(data).encode())
     publish_report(place.run, place.round_index, markdown(data))
     tree.write_round(place.round_index, "manifest.json", manifest)
     return reference
+
+
+def report_page(config: Config, place: Place) -> str:
+    """The report of a committed round as it was written, made again from the round's stages.
+
+    `config` and `place` are the round's (`tasks.rounds.committed_round`).
+    """
+    tree = RunTree(store_of(place), place.run)
+    manifest = tree.read_round(place.round_index, "manifest.json")
+    if manifest is None:
+        raise ConfigError(f"round {place.round_index} of run {place.run!r} is not committed")
+    return html(round_data(tree, manifest, config, place))
 
 
 def _decide(work: RoundWork, config: Config, place: Place) -> GateOutcome:
@@ -95,6 +110,13 @@ def _strengths(feedback: Feedback, place: Place) -> dict[str, float]:
     return place.strengths | {cell: round(one.value, 6) for cell, one in fitted.items()}
 
 
+def _usefulness(work: RoundWork, place: Place) -> dict[str, float]:
+    """What the next round's quotas may follow: pairs that are not trained on count as well."""
+    tables = ("rows", "held_out")
+    pairs = [row for name in tables for row in records_of(place, PreferencePair, work.pairs, name)]
+    return usefulness(records_of(place, Response, work.feedback.responses), pairs)
+
+
 def _figures(work: RoundWork, place: Place) -> dict[str, float]:
     """The policy's main figures: each metric over all prompts."""
     sha256 = work.trained.policy.sha256
@@ -105,61 +127,72 @@ def _figures(work: RoundWork, place: Place) -> dict[str, float]:
     }
 
 
-def _round_data(
-    tree: RunTree, manifest: dict[str, Any], work: RoundWork, config: Config, place: Place
-) -> RoundData:
-    """All that the report shows."""
+def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: Place) -> RoundData:
+    """All that a round's report shows, from what its manifest names."""
+    stages = {role: Artifact(**one) for role, one in manifest["artifacts"].items()}
+    people, pairs = stages["annotate"], stages["pair"]
+    cells = [stages[f"sample-train-{name}"] for name in config.matrix]
+    judges = [stages[f"judge-{name}-train"] for name in config.judges]
+    answers = [one for role, one in stages.items() if role.startswith("sample-evaluation-")]
     earlier = tree.manifests()[: place.round_index]
-    prior = records_of(place, Verdict, work.pairs, "prior")
-    asked = records_of(place, Prompt, work.prompts.evaluation)
     return RoundData(
         run=place.run,
         round_index=place.round_index,
-        prompts=records_of(place, Prompt, work.prompts.train),
-        responses=records_of(place, Response, work.feedback.responses),
-        verdicts=[*prior, *records_of(place, Verdict, work.feedback.verdicts)],
-        preferences=records_of(place, Preference, work.pairs, "preferences"),
-        pairs=records_of(place, PreferencePair, work.pairs),
+        prompts=records_of(place, Prompt, stages["collect-train"]),
+        responses=[
+            *records_of(place, Response, cells),
+            *records_of(place, Response, people, "responses"),
+        ],
+        verdicts=[
+            *records_of(place, Verdict, pairs, "prior"),
+            *records_of(place, Verdict, [*judges, people]),
+        ],
+        preferences=records_of(place, Preference, pairs, "preferences"),
+        pairs=records_of(place, PreferencePair, pairs),
         counts=_report_counts(manifest["counts"]),
-        steps=_steps(work, place),
-        evaluation=records_of(place, EvalReport, work.report.artifact),
-        names=_names(work, place),
+        steps=_steps(stages["train"], place),
+        evaluation=records_of(place, EvalReport, stages["evaluate"]),
+        names=_names(manifest, place),
         samples=answers_side_by_side(
-            asked,
-            records_of(place, Response, work.report.answers),
-            place.reference.sha256,
-            work.trained.policy.sha256,
+            records_of(place, Prompt, stages["collect-evaluation"]),
+            records_of(place, Response, answers),
+            manifest["reference_in"]["sha256"],
+            manifest["policy"]["sha256"],
         ),
         gate=manifest["gate"],
-        cells=cell_facts(config, place.strengths),
-        lineage={
-            "artifacts": manifest["artifacts"],
-            "reference_in": place.reference.sha256,
-            "reference_out": manifest["reference_out"]["sha256"],
-            "config": manifest["config"],
-            "seeds": {"seed": place.seed},
-        },
+        cells=cell_facts(config, place.strengths, place.shares),
+        lineage=_lineage(manifest),
         history=[
             {"round_index": one["round_index"], **one["figures"]} for one in [*earlier, manifest]
         ],
     )
 
 
-def _steps(work: RoundWork, place: Place) -> list[dict[str, float]]:
+def _steps(trained: Artifact, place: Place) -> list[dict[str, float]]:
     """The metrics of each optimizer step; speeds are there if the attempt could note them."""
-    rows = table_of(place, work.trained.artifact).to_pylist()
-    speeds = side_of(place, work.trained.artifact).get("tokens_per_second", [])
+    rows = table_of(place, trained).to_pylist()
+    speeds = side_of(place, trained).get("tokens_per_second", [])
     for row, speed in zip(rows, speeds, strict=False):
         row["tokens_per_second"] = speed
     return [{key: value for key, value in row.items() if value is not None} for row in rows]
 
 
-def _names(work: RoundWork, place: Place) -> dict[str, str]:
+def _names(manifest: dict[str, Any], place: Place) -> dict[str, str]:
     """What the report calls each checkpoint; the SFT model's name is the strongest."""
     return {
-        work.trained.policy.sha256: "policy",
-        place.reference.sha256: "reference",
+        manifest["policy"]["sha256"]: "policy",
+        manifest["reference_in"]["sha256"]: "reference",
         place.sft.sha256: "sft",
+    }
+
+
+def _lineage(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "artifacts": manifest["artifacts"],
+        "reference_in": manifest["reference_in"]["sha256"],
+        "reference_out": manifest["reference_out"]["sha256"],
+        "config": manifest["config"],
+        "seeds": {"seed": manifest["seed"]},
     }
 
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 from prefect.runtime import flow_run
 
+from infra.forks import check_forked
 from infra.lease import Holder, Lease
 from infra.models import local_folder, positions_of
 from infra.openai_client import api_key
@@ -17,20 +18,13 @@ from infra.presets import read_preset
 from infra.rows import check_rows
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
-from tasks.annotation import check_written
+from tasks import preflight
 from tasks.claims import Claim, frozen_facts_changed, new_claim, round_config
-from tasks.config import (
-    CellSection,
-    Config,
-    RecordedData,
-    build_config,
-    build_recorded,
-    plain_config,
-    with_overrides,
-)
+from tasks.config import Config, build_config, plain_config, with_overrides
 from tasks.errors import ConfigError
-from tasks.model_matrix import EARLIER
-from tasks.recorded_verdicts import check_text_row, check_verdict
+from tasks.preflight import Check
+from tasks.quotas import next_shares
+from tasks.recorded_config import RecordedData, build_recorded
 from tasks.records import Checkpoint, Place
 
 VERBS = ("collect", "sample", "judge", "annotate", "pair", "score", "train", "evaluate", "refresh")
@@ -68,14 +62,22 @@ class Rounds:
 
     def _begin(self, round_index: int) -> Place:
         """Write the round's configuration and gather what earlier rounds left."""
+        existing, recorded = self.recorded(round_index)
+        if recorded != existing:
+            self._tree().write_round(round_index, "config.json", recorded)
+        return place_of(self, round_index, recorded["redo"])
+
+    def recorded(self, round_index: int) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """What the round's config.json holds if it is begun, and what it shall hold.
+
+        Raises ConfigError if the round was begun with other settings.
+        """
         tree = self._tree()
         redo = self.redo if round_index == self.claim.first_index else ()
         begun = tree.store.list(f"{tree.round_folder(round_index)}/stages")
         existing = tree.read_round(round_index, "config.json") if begun else None
-        recorded = round_config(existing, plain_config(self.config), redo, self.claim, round_index)
-        if recorded != existing:
-            tree.write_round(round_index, "config.json", recorded)
-        return place_of(self, round_index, recorded["redo"])
+        shall = round_config(existing, plain_config(self.config), redo, self.claim, round_index)
+        return existing, shall
 
 
 def place_of(rounds: Rounds, round_index: int, redo: Mapping[str, int]) -> Place:
@@ -96,7 +98,15 @@ def place_of(rounds: Rounds, round_index: int, redo: Mapping[str, int]) -> Place
         reference=reference,
         policies={index: Checkpoint(**one["policy"]) for index, one in enumerate(manifests)},
         strengths={name: fitted.get(name, value) for name, value in declared.items()},
+        shares=shares_of(config, manifests),
     )
+
+
+def shares_of(config: Config, manifests: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The share of the prompts that each cell answers in the round after `manifests`."""
+    declared = {name: cell.share for name, cell in config.matrix.items()}
+    useful = manifests[-1].get("usefulness", {}) if manifests else {}
+    return next_shares(declared, useful, config.policy_cell, config.quotas)
 
 
 def resolve(preset: str, overrides: Mapping[str, Any]) -> tuple[Config, tuple[str, ...]]:
@@ -108,13 +118,18 @@ def resolve(preset: str, overrides: Mapping[str, Any]) -> tuple[Config, tuple[st
     unknown = [verb for verb in redo if verb not in VERBS]
     if unknown:
         raise ConfigError(f"redo names {unknown}; verbs are: {', '.join(VERBS)}")
-    return build_config(with_overrides(read_preset(preset), _with_store(own))), tuple(redo)
+    return build_config(settled(read_preset(preset), own)), tuple(redo)
+
+
+def settled(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's `data` with what replaces it: TSO_STORE, then `overrides`."""
+    root = os.environ.get("TSO_STORE")
+    return with_overrides(data, {**({"storage.root": root} if root else {}), **overrides})
 
 
 def recorded_data(preset: str, overrides: Mapping[str, Any]) -> tuple[RecordedData, Place]:
     """The recorded part of a preset, and a place to bring it in: no run, no models."""
-    own = _with_store(overrides)
-    data = build_recorded(with_overrides(read_preset(preset), own))
+    data = build_recorded(settled(read_preset(preset), overrides))
     open_store(data.storage.root).probe()
     nothing = Checkpoint(sha256="", uri="", base="", step=0, tokenizer="", template="")
     name = re.sub(r"[^a-z0-9._-]", "-", Path(preset).stem.lower())
@@ -129,69 +144,42 @@ def recorded_data(preset: str, overrides: Mapping[str, Any]) -> tuple[RecordedDa
         reference=nothing,
         policies={},
         strengths={cell: settings.strength for cell, settings in data.matrix.items()},
+        shares={cell: settings.share for cell, settings in data.matrix.items()},
     )
     return data, place
 
 
-def _with_store(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    root = os.environ.get("TSO_STORE")
-    return {"storage.root": root, **overrides} if root else dict(overrides)
+def checks_of(config: Config) -> list[Check]:
+    """What is looked at before a round, on this machine."""
+    return preflight.checks_of(
+        config,
+        preflight.Outside(
+            store=lambda: _probed(config.storage.root),
+            describe=_described,
+            positions=lambda folder: positions_of(Path(folder)),
+            key=api_key,
+            rows=check_rows,
+        ),
+    )
+
+
+def _probed(root: str) -> str:
+    store = open_store(root)
+    store.probe()
+    return store.root
+
+
+def _described(model: str) -> Checkpoint:
+    from tasks.describe import describe
+
+    return describe(local_folder(model))
 
 
 def check_parts(config: Config) -> Checkpoint:
-    """Check models, files and keys that the configuration names; the SFT model is returned.
-
-    Raises ConfigError or DataError that names the first part that is missing or unusable.
-    """
-    from tasks.describe import describe
-
-    sft = describe(local_folder(config.run.base_model))
-    for name, cell in config.matrix.items():
-        _check_cell(f"matrix.{name}", cell, sft)
-    _check_length("training.max_tokens", config.training.max_tokens, sft)
-    for judge in [*config.judges.values(), *config.evaluation.judges.values()]:
-        judge.version()
-        if judge.SHAPE == "asks":
-            api_key(judge.api_key_env)
-        if judge.SHAPE == "recorded":
-            check_rows(judge.files, check_verdict)
-            check_rows(judge.texts, check_text_row)
-    check_rows(config.annotate.verdict_files, check_verdict)
-    check_rows(config.annotate.response_files, check_written)
-    return sft
-
-
-def _check_cell(where: str, cell: CellSection, sft: Checkpoint) -> None:
-    """Refuse a cell whose model or file is not there, or which claims to be the policy in vain."""
-    from tasks.describe import describe
-
-    policy = cell.model == "policy" or cell.origin == "policy"
-    if not cell.engine.NEEDS_WEIGHTS:
-        if policy:
-            raise ConfigError(
-                f"{where} samples the policy with an engine that holds no weights; use "
-                "transformers, or another origin for responses that exist already"
-            )
-        cell.engine.fingerprint(cell.model)
-        api_key(getattr(cell.engine, "api_key_env", ""))
-        return
-    own = cell.model == "policy" or cell.model.startswith(EARLIER)
-    model = sft if own else describe(local_folder(cell.model))
-    if policy and (model.tokenizer, model.template) != (sft.tokenizer, sft.template):
-        raise ConfigError(
-            f"{where} has origin: policy, but tokenizer or chat template of {cell.model!r} are not "
-            f"those of run.base_model ({sft.uri}); write origin: model"
-        )
-    _check_length(f"{where}.max_tokens", cell.max_tokens, model)
-
-
-def _check_length(key: str, max_tokens: int, model: Checkpoint) -> None:
-    positions = positions_of(Path(model.uri))
-    if positions is not None and max_tokens > positions:
-        raise ConfigError(
-            f"{key} is {max_tokens}, but the model in {model.uri} has {positions} positions for "
-            f"prompt and response together; set it to {positions} or less"
-        )
+    """Do all checks; the SFT model is returned, what is wrong first is raised."""
+    for check in checks_of(config):
+        check.look()
+    return _described(config.run.base_model)
 
 
 @contextmanager
@@ -203,20 +191,36 @@ def claimed(
     Raises ConfigError, StorageError or HeldError before anything expensive.
     """
     config, redo = resolve(preset, overrides)
-    store = open_store(config.storage.root)
-    store.probe()
-    tree = RunTree(store, run)
+    tree = RunTree(open_store(config.storage.root), run)
     sft = check_parts(config)
-    _freeze(tree, run, sft)
+    check_forked(tree)
+    now = _frozen_facts(sft)
+    frozen_facts_changed(tree.create("frozen.json", now), now, run)
     flow_run_id = str(flow_run.get_id())
-    with Lease(store, f"{tree.folder}/lease.json", Holder.here(flow_run_id)):
+    with Lease(tree.store, f"{tree.folder}/lease.json", Holder.here(flow_run_id)):
         claim = _claim(tree, flow_run_id, rounds, until)
         yield Rounds(config=config, claim=claim, run=run, redo=redo, sft=sft)
 
 
-def _freeze(tree: RunTree, run: str, sft: Checkpoint) -> None:
-    now = {"base model": sft.sha256, "tokenizer": sft.tokenizer, "chat template": sft.template}
-    frozen_facts_changed(tree.create("frozen.json", now), now, run)
+def previewed(
+    run: str, preset: str, overrides: Mapping[str, Any], rounds: int, until: int | None
+) -> Rounds:
+    """The rounds a flow run would claim now; refuses what `claimed` refuses and writes nothing."""
+    config, redo = resolve(preset, overrides)
+    tree = RunTree(open_store(config.storage.root), run)
+    sft = check_parts(config)
+    check_forked(tree)
+    if frozen := tree.read("frozen.json"):
+        frozen_facts_changed(frozen, _frozen_facts(sft), run)
+    claim = new_claim("preview", len(tree.manifests()), rounds, until)
+    found = Rounds(config=config, claim=claim, run=run, redo=redo, sft=sft)
+    if claim.indices:
+        found.recorded(claim.first_index)
+    return found
+
+
+def _frozen_facts(sft: Checkpoint) -> dict[str, str]:
+    return {"base model": sft.sha256, "tokenizer": sft.tokenizer, "chat template": sft.template}
 
 
 def _claim(tree: RunTree, flow_run_id: str, rounds: int, until: int | None) -> Claim:
@@ -231,11 +235,46 @@ def outside_rounds(run: str, preset: str, overrides: Mapping[str, Any]) -> tuple
     What is done there is noted in a tree beside the run's own.
     """
     config, _ = resolve(preset, overrides)
-    open_store(config.storage.root).probe()
     claim = Claim(flow_run_id="", first_index=0, last_index=-1)
     rounds = Rounds(config=config, claim=claim, run=run, redo=(), sft=check_parts(config))
     place = place_of(rounds, len(committed_rounds(open_store(config.storage.root), run)), {})
-    return config, replace(place, run=f"{run}{BESIDE}", round_index=0)
+    return config, replace(place, run=f"{run}{BESIDE}", round_index=0, shares={})
+
+
+def first_place(config: Config) -> Place:
+    """The place of the first round of a run that has none yet."""
+    claim = Claim(flow_run_id="", first_index=0, last_index=0)
+    sft = _described(config.run.base_model)
+    rounds = Rounds(config=config, claim=claim, run="check", redo=(), sft=sft)
+    return place_of(rounds, 0, {})
+
+
+def committed_round(store: Store, run: str, round_index: int) -> tuple[Config, Place]:
+    """Configuration and place of a committed round, as it recorded them; no model is looked at.
+
+    Raises ConfigError if the round is not committed.
+    """
+    tree = RunTree(store, run)
+    recorded, frozen = tree.read_round(round_index, "config.json"), tree.read("frozen.json")
+    committed = len(tree.manifests())
+    if recorded is None or frozen is None or round_index not in range(committed):
+        raise ConfigError(
+            f"round {round_index} of run {run!r} is not committed; {committed} rounds are, in "
+            f"{store.root}"
+        )
+    own = {"storage.root": store.root}
+    config = build_config(with_overrides(recorded["config"], own))
+    sft = Checkpoint(
+        sha256=frozen["base model"],
+        uri=config.run.base_model,
+        base="",
+        step=0,
+        tokenizer=frozen["tokenizer"],
+        template=frozen["chat template"],
+    )
+    claim = Claim(flow_run_id="", first_index=round_index, last_index=round_index)
+    rounds = Rounds(config=config, claim=claim, run=run, redo=(), sft=sft)
+    return config, place_of(rounds, round_index, recorded["redo"])
 
 
 def committed_rounds(store: Store, run: str) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks.config import CellSection
 from tasks.model_matrix import Cell, matrix_cells
+from tasks.quotas import quota
 from tasks.records import Artifact, Collected, Place, Prompt, Response
 from tasks.responses import (
     Tokens,
@@ -26,7 +27,7 @@ from tasks.responses import (
     shards_of,
     tokens_of,
 )
-from tasks.tables import concat, to_table
+from tasks.tables import concat, content, to_table
 from tasks.tokens import load_tokenizer, render, stop_ids
 from tasks.usage import Usage, is_paid
 
@@ -43,19 +44,31 @@ def resolve_matrix(
     Raises ConfigError if one is missing, DataError if a prompt leaves a cell no room to answer:
     evaluation prompts are answered late, so they are looked at now.
     """
+    cells = cells_of(matrix, place)
+    train = records_of(place, Prompt, prompts.train)
+    check_rooms(cells, train, records_of(place, Prompt, prompts.evaluation), place)
+    return cells
+
+
+def cells_of(matrix: Mapping[str, CellSection], place: Place) -> dict[str, Cell]:
+    """The cells of this round; ConfigError if the model or file of one is missing."""
     from tasks.describe import describe
 
-    cells = matrix_cells(
+    return matrix_cells(
         matrix,
         place,
         describe=lambda model: describe(local_folder(model)),
         fingerprint=lambda cell: cell.engine.fingerprint(cell.model),
     )
-    train = records_of(place, Prompt, prompts.train)
-    evaluation = records_of(place, Prompt, prompts.evaluation)
+
+
+def check_rooms(
+    cells: Mapping[str, Cell], train: list[Prompt], evaluation: list[Prompt], place: Place
+) -> None:
+    """Raise DataError if one of the prompts that a cell answers leaves it no room to answer."""
     for cell in cells.values():
-        _check_room(cell, train + evaluation if cell.origin == "policy" else train, place)
-    return cells
+        asked = quota(train, cell.name, cell.share, place.seed)
+        _check_room(cell, asked + evaluation if cell.origin == "policy" else asked, place)
 
 
 def _check_room(cell: Cell, prompts: list[Prompt], place: Place) -> None:
@@ -82,23 +95,35 @@ def sample(prompts: Artifact, cells: Mapping[str, Cell], role: str, place: Place
 
 @door("sample", retries=3)
 def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Place) -> Artifact:
-    """Let one cell answer every prompt, shard by shard; what is committed is not drawn again."""
+    """Let one cell answer its share of the prompts; what is committed is not drawn again."""
     seed_round = place.round_index if role == "train" else EVALUATION_ROUND
     stage = open_stage(
         place,
         "sample",
         settings={"cell": cell.digest, "name": cell.name, "samples": cell.settings.samples},
-        inputs={"prompts": prompts.content},
+        inputs={"prompts": _content(prompts, cell, place)},
         seeds={"seed": place.seed, "round": seed_round},
         semantics=SEMANTICS,
     )
     if done := stage.finished():
         return note(place, f"sample-{role}-{cell.name}", done.artifact)
     with slots(place.side_by_side):
-        shards = shards_of(records_of(place, Prompt, prompts))
+        shards = shards_of(_asked(prompts, cell, place))
         _draw(stage, shards, cell, (place.seed, seed_round, place.root), f"sample · {name}")
     artifact = _commit(stage, len(shards), cell)
     return note(place, f"sample-{role}-{cell.name}", artifact)
+
+
+def _asked(prompts: Artifact, cell: Cell, place: Place) -> list[Prompt]:
+    """The prompts that `cell` answers."""
+    return quota(records_of(place, Prompt, prompts), cell.name, cell.share, place.seed)
+
+
+def _content(prompts: Artifact, cell: Cell, place: Place) -> str:
+    """Digest of the prompts that `cell` answers; all of them need not be read for that."""
+    if cell.share >= 1:
+        return prompts.content
+    return content(Prompt, to_table(Prompt, _asked(prompts, cell, place)))
 
 
 def _draw(

@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
+from pydantic_core import ErrorDetails
 
 from tasks.errors import ConfigError
 
@@ -77,11 +78,15 @@ def _adapter(variant: type) -> TypeAdapter[Any]:
 
 
 def first_problem(error: ValidationError) -> str:
-    """The first thing pydantic found wrong, as `path: message (got value)`.
+    """The first thing pydantic found wrong, in words."""
+    return problem_text(error.errors(include_url=False)[0])
+
+
+def problem_text(problem: ErrorDetails) -> str:
+    """One thing that pydantic found wrong, as `path: message (got value)`.
 
     Our own messages name the value themselves.
     """
-    problem = error.errors(include_url=False)[0]
     path = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "value_error":
         message = problem["msg"].removeprefix("Value error, ")

@@ -3,8 +3,12 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.whole_runs import Story
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -31,3 +35,11 @@ def prefect_server() -> Iterator[None]:
         temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):
         yield
+
+
+@pytest.fixture(scope="session")
+def story(prefect_server: None, tmp_path_factory: pytest.TempPathFactory) -> "Story":
+    """A finished run of two rounds, made once; tests look at what it left or add runs beside it."""
+    from tests.whole_runs import told_story
+
+    return told_story(tmp_path_factory.mktemp("small"))

@@ -53,5 +53,6 @@ def small_place(**changes: Any) -> Place:
         "reference": checkpoint("one"),
         "policies": {0: checkpoint("zero"), 1: checkpoint("one")},
         "strengths": {"policy": 1.0, "large": 2.0},
+        "shares": {"policy": 1.0, "large": 1.0},
     }
     return Place(**facts | changes)

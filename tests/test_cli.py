@@ -10,7 +10,6 @@ from flows.cli.app import app, overrides_of, run_app
 from infra.run_tree import RunTree
 from infra.storage import open_store
 from tasks.errors import (
-    BudgetError,
     ChildError,
     ConfigError,
     ConflictError,
@@ -46,7 +45,6 @@ def refused(monkeypatch, capsys, *arguments):
         (ConfigError("x"), 2),
         (DataError("x"), 2),
         (ConflictError("x"), 2),
-        (BudgetError("x"), 2),
         (HeldError("x"), 3),
         (StorageError("x"), 4),
         (ChildError("x", 4), 5),

@@ -2,7 +2,6 @@
 
 import math
 import re
-from typing import Any, NamedTuple
 
 import pytest
 from markupsafe import escape
@@ -20,41 +19,13 @@ from tests.small_run import prompt_rows, write_rows
 from tests.tiny_models import tiny_model
 from tests.whole_runs import (
     MARKUP,
-    World,
     children,
     error_of,
-    items,
     nothing_was_done,
     retried,
-    small_world,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
-
-
-class Story(NamedTuple):
-    """Two flow runs that added one round each; most tests only look at what they left."""
-
-    world: World
-    states: list[Any]
-    children: list[list[str]]
-    items: list[tuple[str, str]]
-    manifests: list[dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def story(prefect_server, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("small")
-    world = small_world(folder)
-    states, started = [], []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("TSO_STORE", raising=False)
-        for work in (folder / "first", folder / "second"):
-            patch.setenv("TSO_WORK", str(work))
-            states.append(world.rounds())
-            started.append(children())
-    logged = [one for work in ("first", "second") for one in items(folder / work)]
-    return Story(world, states, started, logged, world.tree().manifests())
 
 
 def test_each_flow_run_adds_a_round(story):

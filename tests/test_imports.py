@@ -43,7 +43,7 @@ INFRA_MAY = tuple(
 LIBRARIES = {
     *("pydantic", "numpy", "pandas", "pyarrow", "scipy", "jinja2", "rapidfuzz", "matplotlib"),
     *("torch", "transformers", "peft", "safetensors", "tokenizers"),
-    *("markupsafe", "PIL"),  # parts of jinja2 and matplotlib
+    *("markupsafe", "PIL", "pydantic_core"),  # parts of jinja2, matplotlib and pydantic
 }
 """Third-party packages of domain code."""
 

@@ -3,8 +3,9 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import pytest
 import yaml
 
 from infra.run_tree import RunTree
@@ -82,6 +83,30 @@ def children(work: Path | None = None) -> list[str]:
     """Verbs for which a child process was started, one entry per stage."""
     stages = (work or work_root()) / "stages"
     return sorted(path.relative_to(stages).parts[0] for path in stages.rglob("child.pid"))
+
+
+class Story(NamedTuple):
+    """Two flow runs that added one round each; most tests only look at what they left."""
+
+    world: World
+    states: list[Any]
+    children: list[list[str]]
+    items: list[tuple[str, str]]
+    manifests: list[dict[str, Any]]
+
+
+def told_story(folder: Path) -> Story:
+    """Two flow runs of one round each in a new world below `folder`, which takes a minute."""
+    world = small_world(folder)
+    states, started = [], []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("TSO_STORE", raising=False)
+        for work in (folder / "first", folder / "second"):
+            patch.setenv("TSO_WORK", str(work))
+            states.append(world.rounds())
+            started.append(children())
+    logged = [one for work in ("first", "second") for one in items(folder / work)]
+    return Story(world, states, started, logged, world.tree().manifests())
 
 
 def nothing_was_done() -> bool:

@@ -2,32 +2,36 @@
 
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from flows.cli.completion import presets, runs
 from flows.cli.exit_codes import BUG, exit_code_of
 from tasks.errors import ConfigError
 
 app = typer.Typer(
     name="tso",
     help="Self-training with scaled preference optimization: rounds that resume by themselves.",
+    epilog="Examples: docs/commands.md. Exit codes: docs/exit-codes.md.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-Name = Annotated[str, typer.Argument(help="Name of the run; it grows with every call.")]
-Preset = Annotated[str, typer.Option(help="A preset's name, or a path to a .yaml file.")]
+Name = Annotated[
+    str, typer.Argument(help="Name of the run; it grows with every call.", autocompletion=runs)
+]
+Preset = Annotated[
+    str,
+    typer.Option(help="A preset's name, or a path to a .yaml file.", autocompletion=presets),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="key=value replaces one setting, e.g. training.epochs=2."),
 ]
-
-
-@app.callback()
-def _all_commands() -> None:
-    """Keep `tso COMMAND` even while there are few commands."""
+Out = Annotated[Path | None, typer.Option(help="The file to write.")]
 
 
 @app.command()
@@ -41,7 +45,7 @@ def run(
         bool, typer.Option("--dry-run", help="Check everything, print the plan, do nothing.")
     ] = False,
 ) -> None:
-    """Do rounds of TSO, or finish the one that was interrupted."""
+    """Do rounds of TSO, or finish the interrupted one."""
     overrides = overrides_of(settings or [])
     if dry_run:
         from flows.cli.dry_run import show_plan
@@ -51,6 +55,20 @@ def run(
     from flows.cli.run import run_rounds
 
     run_rounds(name, preset, overrides, rounds, until)
+
+
+@app.command()
+def check(
+    preset: Annotated[
+        str,
+        typer.Argument(help="A preset's name, or a path to a .yaml file.", autocompletion=presets),
+    ],
+    settings: Settings = None,
+) -> None:
+    """Check all that a run needs; show every problem."""
+    from flows.cli.check import show_checks
+
+    show_checks(preset, overrides_of(settings or []))
 
 
 @app.command()
@@ -74,6 +92,83 @@ def leaderboard(
     from flows.cli.leaderboard import show_leaderboard
 
     show_leaderboard(preset, overrides_of(settings or []), run, split, against, form)
+
+
+@app.command()
+def show(
+    run: Annotated[
+        str, typer.Argument(help="Name of a run, or the URI of a stage.", autocompletion=runs)
+    ],
+    round_index: Annotated[int | None, typer.Argument(metavar="[ROUND]", help="A round.")] = None,
+    role: Annotated[
+        str | None, typer.Argument(metavar="[ROLE]", help="A stage, e.g. pair.")
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="The run's preset; a URI needs none.", autocompletion=presets)
+    ] = "",
+    table: Annotated[str, typer.Option(help="A table of the stage.")] = "rows",
+    rows: Annotated[
+        int | None, typer.Option(help="At most so many rows; 20 for people, all for programs.")
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="column=value: only rows where it holds.")
+    ] = None,
+    columns: Annotated[str, typer.Option(help="Only these columns: a,b,c.")] = "",
+    form: Annotated[str, typer.Option("--as", help="table, text, json or csv.")] = "table",
+    settings: Settings = None,
+) -> None:
+    """Show stages of a run, or the rows of one."""
+    from flows.cli.show import Asked, show_run, show_uri
+
+    named = tuple(name.strip() for name in columns.split(",") if name.strip())
+    asked = Asked(table=table, rows=rows, where=tuple(where or ()), columns=named, form=form)
+    if "/stages/" in run:
+        show_uri(run, asked)
+        return
+    if not preset:
+        raise ConfigError(f"run {run!r}: say --preset NAME, so that its store is known")
+    show_run(run, preset, overrides_of(settings or []), round_index, role, asked)
+
+
+@app.command()
+def report(
+    name: Name,
+    preset: Preset,
+    round_index: Annotated[
+        int | None, typer.Argument(metavar="[ROUND]", help="A round; the newest if not given.")
+    ] = None,
+    opened: Annotated[
+        bool | None,
+        typer.Option("--open/--no-open", help="Show it in a browser; by default at a terminal."),
+    ] = None,
+    out: Out = None,
+    settings: Settings = None,
+) -> None:
+    """Make the report of a round again, and open it."""
+    from flows.cli.report import write_report
+
+    write_report(name, round_index, preset, overrides_of(settings or []), opened=opened, out=out)
+
+
+@app.command()
+def fork(
+    source: Annotated[str, typer.Argument(metavar="RUN@ROUND", help="Where to branch off.")],
+    new: Annotated[str, typer.Argument(help="Name of the new run.")],
+    preset: Preset,
+    settings: Settings = None,
+) -> None:
+    """Branch a run off: go on with other settings."""
+    from flows.cli.fork import fork_run
+
+    fork_run(source, new, preset, overrides_of(settings or []))
+
+
+@app.command()
+def schema(out: Out = None) -> None:
+    """Write the JSON schema of presets, for editors."""
+    from flows.cli.schema import write_schema
+
+    write_schema(out)
 
 
 def overrides_of(settings: list[str]) -> dict[str, object]:

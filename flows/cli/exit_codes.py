@@ -2,7 +2,6 @@
 
 from tasks.child import BAD_INPUT as CHILD_BAD_INPUT
 from tasks.errors import (
-    BudgetError,
     ChildError,
     ConfigError,
     ConflictError,
@@ -33,7 +32,6 @@ _CODES = (
     (ConfigError, BAD_INPUT),
     (DataError, BAD_INPUT),
     (ConflictError, BAD_INPUT),
-    (BudgetError, BAD_INPUT),
     (KeyboardInterrupt, INTERRUPTED),
 )
 

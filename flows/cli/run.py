@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
-
 from flows.cli.status import print_rounds
+from flows.cli.terminal import console
 from infra.prefect.server import local_api
 from infra.storage import open_store
 from tasks.rounds import committed_rounds, resolve
@@ -15,12 +14,12 @@ def run_rounds(
     name: str, preset: str, overrides: Mapping[str, Any], rounds: int, until: int | None
 ) -> None:
     """Run the flow to its end; what went wrong in it is raised here."""
-    console = Console()
+    out = console()
     config, _ = resolve(preset, overrides)
     store = open_store(config.storage.root)
     before = len(committed_rounds(store, name))
     if until is not None and before >= until:
-        console.print(f"{name}: all {before} rounds are done already; nothing to do")
+        out.print(f"{name}: all {before} rounds are done already; nothing to do")
     else:
         # Imported first: Prefect sets its log up on import, which local_api then quietens.
         from flows.tso import tso
@@ -36,5 +35,5 @@ def run_rounds(
             )
             state.result(raise_on_failure=True)
         if state.message:
-            console.print(state.message)
-    print_rounds(console, store, name)
+            out.print(state.message)
+    print_rounds(out, store, name)

@@ -7,10 +7,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from flows.cli.terminal import console
+from infra.forks import check_forked, origin_of
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
+from tasks.config import Config
 from tasks.errors import ConfigError
-from tasks.rounds import resolve
+from tasks.rounds import resolve, shares_of
 
 SHOWN_ROUNDS = 8
 """Rounds that fit beside each other on a terminal."""
@@ -26,16 +29,18 @@ def show_status(name: str, preset: str, overrides: Mapping[str, Any]) -> None:
             f"no run {name!r} in {config.storage.root}; "
             f"`tso run {name} --preset {preset}` begins it"
         )
-    console = Console()
-    print_rounds(console, store, name)
-    _print_unfinished(console, tree)
+    out = console()
+    _print_origin(out, tree)
+    print_rounds(out, store, name)
+    _print_shares(out, config, tree)
+    _print_unfinished(out, tree)
 
 
-def print_rounds(console: Console, store: Store, name: str) -> None:
+def print_rounds(out: Console, store: Store, name: str) -> None:
     """A column for each of the last committed rounds, and where the newest report is."""
     manifests = RunTree(store, name).manifests()
     if not manifests:
-        console.print(f"{name}: no round is finished yet")
+        out.print(f"{name}: no round is finished yet")
         return
     shown = manifests[-SHOWN_ROUNDS:]
     table = Table(title=f"run {name}", title_justify="left")
@@ -44,8 +49,8 @@ def print_rounds(console: Console, store: Store, name: str) -> None:
         table.add_column(str(one["round_index"]), justify="right")
     for label, values in _rows(shown):
         table.add_row(label, *values)
-    console.print(table)
-    console.print(f"newest report: {manifests[-1]['report']}", soft_wrap=True)
+    out.print(table)
+    out.print(f"newest report: {manifests[-1]['report']}", soft_wrap=True)
 
 
 def _rows(manifests: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
@@ -60,22 +65,40 @@ def _rows(manifests: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
     ]
 
 
+def _print_origin(out: Console, tree: RunTree) -> None:
+    """Where a fork comes from."""
+    if origin := origin_of(tree):
+        out.print(
+            f"forked from {origin['run']}@{origin['round_index']} "
+            f"(manifest {origin['manifest'][:12]})"
+        )
+        check_forked(tree)
+
+
+def _print_shares(out: Console, config: Config, tree: RunTree) -> None:
+    """Cells that will not answer every prompt of the next round."""
+    shares = shares_of(config, tree.manifests())
+    parts = [f"{cell} {share:.0%}" for cell, share in shares.items() if share < 1]
+    if parts:
+        out.print(f"share of the next round's prompts: {', '.join(parts)}")
+
+
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def _print_unfinished(console: Console, tree: RunTree) -> None:
+def _print_unfinished(out: Console, tree: RunTree) -> None:
     """What the round after the last committed one has done so far, and who holds the run."""
     index = len(tree.manifests())
     config = tree.read_round(index, "config.json")
     if config is not None:
         done = tree.roles_done(index)
-        console.print(f"round {index} is unfinished; done so far: {', '.join(done) or 'nothing'}")
+        out.print(f"round {index} is unfinished; done so far: {', '.join(done) or 'nothing'}")
     lease = tree.read("lease.json")
     if lease is not None:
         holder = lease["holder"]
         since = datetime.fromtimestamp(lease["since"], UTC).isoformat(timespec="seconds")
-        console.print(
+        out.print(
             f"held by flow run {holder['flow_run_id']} (process {holder['pid']} on "
             f"{holder['host']}) since {since}"
         )

@@ -13,7 +13,7 @@ class CellRow(NamedTuple):
 
     name: str
     settings: dict[str, Any]
-    """engine, model, strength, samples, temperature as configured."""
+    """engine, model, samples, temperature as configured, and the round's strength and share."""
     responses: int
     mean_words: float | None
     truncated: float | None
@@ -31,12 +31,18 @@ class CellRow(NamedTuple):
         return self.won / self.decided if self.decided else None
 
     @property
+    def share(self) -> float:
+        """Share of the round's prompts that it answered."""
+        return float(self.settings.get("share", 1.0))
+
+    @property
     def described(self) -> str:
         """Engine and decoding settings in one line."""
         samples, temperature = (self.settings.get(key) for key in ("samples", "temperature"))
         parts = [
             self.settings.get("engine"),
             None if samples is None else f"{samples} a prompt",
+            None if self.share >= 1 else f"{self.share:.0%} of the prompts",
             None if temperature is None else f"temperature {temperature}",
         ]
         return ", ".join(str(part) for part in parts if part)

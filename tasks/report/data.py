@@ -41,7 +41,7 @@ class RoundData:
     gate: dict[str, Any]
     """outcome (promoted, inconclusive, refused), reasons (sentences), n_needed (by slice)."""
     cells: list[dict[str, Any]]
-    """The model matrix: name, engine, model, strength, samples, temperature."""
+    """The model matrix: name, engine, model, strength, samples, share, temperature."""
     lineage: dict[str, Any]
     """artifacts (verb -> uri, content, rows), reference_in and reference_out (sha256), config
     (digest), seeds (name -> number)."""

@@ -31,7 +31,9 @@ def answers_side_by_side(
     return found[:SHOWN_PAIRS]
 
 
-def cell_facts(config: Config, strengths: Mapping[str, float]) -> list[dict[str, Any]]:
+def cell_facts(
+    config: Config, strengths: Mapping[str, float], shares: Mapping[str, float]
+) -> list[dict[str, Any]]:
     """What the report says of each cell of the matrix."""
     return [
         {
@@ -40,6 +42,7 @@ def cell_facts(config: Config, strengths: Mapping[str, float]) -> list[dict[str,
             "model": cell.model,
             "strength": strengths.get(name, cell.strength),
             "samples": cell.samples,
+            "share": shares.get(name, cell.share),
             "temperature": cell.temperature,
         }
         for name, cell in config.matrix.items()

@@ -1,0 +1,148 @@
+"""What has to be right before a round begins, as a list of named checks; the outside is handed in.
+
+`tso check` does all of them and goes on after a problem; a run stops at the first.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from tasks.annotation import check_written
+from tasks.config import CellSection, Config
+from tasks.errors import ConfigError
+from tasks.model_matrix import EARLIER
+from tasks.recorded_verdicts import check_text_row, check_verdict
+from tasks.records import Checkpoint
+from tasks.sources import Row, Source
+from tasks.variants import kind_of
+
+BASE_MODEL = "run.base_model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that has to be right before a round begins."""
+
+    name: str
+    """What is looked at, e.g. matrix.large."""
+    look: Callable[[], str]
+    """Says what was found; raises ConfigError, DataError or StorageError if it is wrong."""
+    needs: tuple[str, ...] = ()
+    """Names of the checks without which this one cannot look."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """How checks look at what lies outside the configuration; each raises if something is wrong."""
+
+    store: Callable[[], str]
+    """Tries the store; its root."""
+    describe: Callable[[str], Checkpoint]
+    """The checkpoint behind a model's name."""
+    positions: Callable[[str], int | None]
+    """The longest text (tokens) that the model in a folder reads, where its config says."""
+    key: Callable[[str], object]
+    """Reads the key in an environment variable."""
+    rows: Callable[[Iterable[Source], Callable[[Row], None]], None]
+    """Reads tables and lets a function look at every row."""
+
+
+def checks_of(config: Config, outside: Outside) -> list[Check]:
+    """Store, models, files, keys and templates that `config` names."""
+    return [
+        Check(name="store", look=lambda: f"{outside.store()} can be read and written"),
+        Check(name=BASE_MODEL, look=lambda: _facts(_sft(config, outside))),
+        *_model_checks(config, outside),
+        *_judge_checks(config, outside),
+        *_file_checks(config, outside),
+    ]
+
+
+def _sft(config: Config, outside: Outside) -> Checkpoint:
+    return outside.describe(config.run.base_model)
+
+
+def _facts(model: Checkpoint) -> str:
+    return f"{model.uri}, weights {model.sha256[:12]}"
+
+
+def _model_checks(config: Config, outside: Outside) -> Iterator[Check]:
+    for name, cell in config.matrix.items():
+        look = partial(_look_at_cell, f"matrix.{name}", cell, config, outside)
+        yield Check(name=f"matrix.{name}", look=look, needs=(BASE_MODEL,))
+    look = partial(_look_at_training, config, outside)
+    yield Check(name="training.max_tokens", look=look, needs=(BASE_MODEL,))
+
+
+def _look_at_cell(where: str, cell: CellSection, config: Config, outside: Outside) -> str:
+    """Refuse a cell whose model or file is not there, or which claims to be the policy in vain."""
+    policy = cell.model == "policy" or cell.origin == "policy"
+    if not cell.engine.NEEDS_WEIGHTS:
+        if policy:
+            raise ConfigError(
+                f"{where} samples the policy with an engine that holds no weights; use "
+                "transformers, or another origin for responses that exist already"
+            )
+        answers = cell.engine.fingerprint(cell.model)
+        outside.key(getattr(cell.engine, "api_key_env", ""))
+        return f"{kind_of(cell.engine)}, {cell.model or answers[:12]}"
+    sft = _sft(config, outside)
+    own = cell.model == "policy" or cell.model.startswith(EARLIER)
+    model = sft if own else outside.describe(cell.model)
+    if policy and (model.tokenizer, model.template) != (sft.tokenizer, sft.template):
+        raise ConfigError(
+            f"{where} has origin: policy, but tokenizer or chat template of {cell.model!r} are not "
+            f"those of run.base_model ({sft.uri}); write origin: model"
+        )
+    _check_length(f"{where}.max_tokens", cell.max_tokens, model, outside)
+    return f"{kind_of(cell.engine)}, {cell.model if own else _facts(model)}"
+
+
+def _look_at_training(config: Config, outside: Outside) -> str:
+    longest = config.training.max_tokens
+    _check_length("training.max_tokens", longest, _sft(config, outside), outside)
+    return f"{longest} tokens fit the model"
+
+
+def _check_length(key: str, max_tokens: int, model: Checkpoint, outside: Outside) -> None:
+    positions = outside.positions(model.uri)
+    if positions is not None and max_tokens > positions:
+        raise ConfigError(
+            f"{key} is {max_tokens}, but the model in {model.uri} has {positions} positions for "
+            f"prompt and response together; set it to {positions} or less"
+        )
+
+
+def _judge_checks(config: Config, outside: Outside) -> Iterator[Check]:
+    sections = {"judges": config.judges, "evaluation.judges": config.evaluation.judges}
+    for section, judges in sections.items():
+        for name, judge in judges.items():
+            yield Check(name=f"{section}.{name}", look=partial(_look_at_judge, judge, outside))
+
+
+def _look_at_judge(judge: Any, outside: Outside) -> str:
+    """Reading the version reads the template, too."""
+    known = f"{kind_of(judge)}, version {judge.version()[:12]}"
+    if judge.SHAPE == "recorded":
+        outside.rows(judge.files, check_verdict)
+        outside.rows(judge.texts, check_text_row)
+        return f"{known}, {', '.join(source.file for source in judge.files)}"
+    if judge.SHAPE != "asks":
+        return known
+    outside.key(judge.api_key_env)
+    key = f"the key in {judge.api_key_env}" if judge.api_key_env else "no key"
+    return f"{known}, {judge.model} with {key}"
+
+
+def _file_checks(config: Config, outside: Outside) -> Iterator[Check]:
+    readers = {"verdict_files": check_verdict, "response_files": check_written}
+    for section, check in readers.items():
+        for source in getattr(config.annotate, section):
+            look = partial(_look_at_file, source, check, outside)
+            yield Check(name=f"annotate.{section}", look=look)
+
+
+def _look_at_file(source: Source, check: Callable[[Row], None], outside: Outside) -> str:
+    outside.rows([source], check)
+    return source.file

@@ -1,0 +1,72 @@
+"""How many of a round's prompts each cell answers: a share of its own, and what use made of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.records import PreferencePair, Prompt, Response
+from tasks.seeds import uniform_of
+
+ROUNDING = 1e-9
+"""Keeps 0.55 x 100 from becoming 56 prompts."""
+
+
+class QuotaSettings(BaseModel):
+    """Whether cells whose responses end in no pair answer fewer prompts in the next round."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    adapt: bool = False
+    """Scale the `share` of each cell but the policy's by its usefulness in the round before."""
+    floor: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """No cell's share falls below this by being of little use."""
+
+
+def num_answered(prompts: int, share: float) -> int:
+    """How many of `prompts` a cell with `share` answers, rounded up."""
+    return ceil(prompts * share - ROUNDING)
+
+
+def quota(prompts: Sequence[Prompt], cell: str, share: float, seed: int) -> list[Prompt]:
+    """The prompts that the cell of this name answers, in their order.
+
+    Each cell has an order of its own over all prompts, so a higher share keeps what a lower had.
+    """
+    if share >= 1:
+        return list(prompts)
+    order = sorted(prompts, key=lambda one: uniform_of(seed, "quota", cell, one.prompt_id))
+    kept = {one.prompt_id for one in order[: num_answered(len(prompts), share)]}
+    return [one for one in prompts if one.prompt_id in kept]
+
+
+def usefulness(responses: Iterable[Response], pairs: Iterable[PreferencePair]) -> dict[str, float]:
+    """How usefully each cell answered, 0 to 1, the best cell being 1.
+
+    Usefulness is the share of a cell's responses that are chosen or rejected in some pair.
+    """
+    in_pairs = {side for pair in pairs for side in (pair.chosen_id, pair.rejected_id)}
+    used: dict[str, list[bool]] = {}
+    for row in responses:
+        used.setdefault(row.cell, []).append(row.response_id in in_pairs)
+    shares = {cell: sum(rows) / len(rows) for cell, rows in used.items()}
+    best = max(shares.values(), default=0.0)
+    return {cell: round(share / best, 6) if best else 1.0 for cell, share in sorted(shares.items())}
+
+
+def next_shares(
+    declared: Mapping[str, float],
+    useful: Mapping[str, float],
+    policy: str,
+    settings: QuotaSettings,
+) -> dict[str, float]:
+    """The share of each cell in the next round; a cell nothing is known of keeps its own."""
+    if not settings.adapt:
+        return dict(declared)
+    return {
+        cell: share
+        if cell == policy
+        else max(share * useful.get(cell, 1.0), min(share, settings.floor))
+        for cell, share in declared.items()
+    }

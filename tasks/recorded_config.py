@@ -1,0 +1,43 @@
+"""The part of a preset that is about data which exists: recorded cells and judges, no models."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from tasks.config import CellSection, PromptsSection, Section, StorageSection
+from tasks.errors import ConfigError
+from tasks.variants import chosen_from, first_problem
+
+
+class RecordedData(Section):
+    """The part of a preset that is about data which exists: recorded cells and judges."""
+
+    storage: StorageSection
+    prompts: PromptsSection
+    matrix: dict[str, CellSection] = Field(min_length=1)
+    """Cells with engine recorded, by name."""
+    judges: dict[str, Annotated[Any, *chosen_from("tasks.judges")]] = Field(min_length=1)
+    """Judges of kind recorded, by name."""
+
+
+def build_recorded(data: Mapping[str, Any]) -> RecordedData:
+    """The recorded cells and judges of a preset, whatever else it holds; ConfigError if none."""
+    parts = {
+        "storage": data.get("storage"),
+        "prompts": data.get("prompts"),
+        "matrix": _only(data.get("matrix"), "engine"),
+        "judges": _only(data.get("judges"), "kind"),
+    }
+    try:
+        return RecordedData.model_validate(parts)
+    except ValidationError as error:
+        raise ConfigError(
+            f"recorded data: {first_problem(error)}; needed are storage, prompts, cells with "
+            "`engine: recorded` and judges with `kind: recorded`"
+        ) from error
+
+
+def _only(section: Any, key: str) -> dict[str, Any]:
+    entries = section.items() if isinstance(section, Mapping) else ()
+    return {n: one for n, one in entries if isinstance(one, Mapping) and one.get(key) == "recorded"}
