@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
 from tasks.canonical import canonical_json
 from tasks.errors import DataError
@@ -60,7 +60,8 @@ def _named(value: Any) -> Any:
     return {"file": value} if isinstance(value, str) else value
 
 
-SourceIn = Annotated[Source, BeforeValidator(_named)]
+_SCHEMA = {"anyOf": [{"type": "string"}, TypeAdapter(Source).json_schema()]}
+SourceIn = Annotated[Source, BeforeValidator(_named), WithJsonSchema(_SCHEMA)]
 """A source in a configuration: a path alone, or a mapping with its settings."""
 
 

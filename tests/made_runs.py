@@ -10,12 +10,15 @@ from infra.run_tree import RunTree
 from infra.storage import open_store
 from tasks.prompts import prompt_of
 from tasks.records import Artifact, Place, PreferencePair, Prompt, Response
+from tasks.sources import Row
 from tasks.tables import to_table
 from tests.small_config import small_place
 
 ESCAPE = "\x1b[31mred\x9b2J\u202e"
 """Colours, clears the screen and turns the direction of writing, if a terminal is sent it."""
-PROMPTS = [prompt_of({"prompt": f"Name {fruit} [bold].", "tags": [fruit]}, "x") for fruit in "ab"]
+PROMPTS = [
+    prompt_of(Row("x", {"prompt": f"Name {fruit} [bold].", "tags": [fruit]})) for fruit in "ab"
+]
 
 
 def response(number: int, prompt: Prompt, text: str) -> Response:

@@ -72,4 +72,4 @@ def test_a_cell_takes_its_own_settings_and_those_of_its_engine():
     assert engines.keys() == set(kinds("infra.engines"))
     assert {"samples", "share", "threads"} <= engines["transformers"]["properties"].keys()
     assert "threads" not in engines["scripted"]["properties"]
-    assert engines["recorded"]["required"] == ["engine", "file"]
+    assert engines["recorded"]["required"] == ["engine", "files"]

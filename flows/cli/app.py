@@ -88,7 +88,7 @@ def leaderboard(
     form: Annotated[str, typer.Option("--as", help="table, csv or json.")] = "table",
     settings: Settings = None,
 ) -> None:
-    """Rank the cells by verdicts: of a run, or of the preset's recorded data (no model needed)."""
+    """Rank cells by the verdicts of a run, or of recorded data."""
     from flows.cli.leaderboard import show_leaderboard
 
     show_leaderboard(preset, overrides_of(settings or []), run, split, against, form)
