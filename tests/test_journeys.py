@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.chat_server import Server, answer, serving
+from tests.infra.chat_server import answer, running_server
 from tests.sources import ROOT
 from tests.tiny_models import tiny_model
 
@@ -35,16 +35,19 @@ def write_files(page: str, folder: Path, endpoint: str) -> str:
 
 
 def say(handler, number, text):
-    """The judges prefer the longer text; the model says a word or two."""
-    verdict = "Verdict: A" if text.count("a") % 2 else "Verdict: B"
-    answer(handler, verdict if "Verdict" in text else f"{text[7:-1]} {len(text)}")
+    """Judges prefer the longer response; the model says a word and a number."""
+    if "Response B:" not in text:
+        answer(handler, f"{text[7:-1]} {len(text)}")
+        return
+    first, second = text.split("Response A:")[1].split("Which response")[0].split("Response B:")
+    answer(handler, f"It says more.\nVerdict: {'A' if len(first) > len(second) else 'B'}")
 
 
 @pytest.mark.parametrize("page", ["own-data.md", "own-models.md"])
 def test_every_command_of_the_page_works(page, tmp_path):
     (tmp_path / "models").mkdir()
     (tmp_path / "models/sft").symlink_to(tiny_model())
-    with serving(Server()) as server:
+    with running_server() as server:
         server.play = say
         commands = write_files(page, tmp_path, server.url)
         environment = {

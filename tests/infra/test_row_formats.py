@@ -234,7 +234,7 @@ def test_a_malformed_table_of_verdicts_is_named(case, tmp_path):
 
 def test_a_folder_with_several_splits_or_without_a_table_is_refused(tmp_path):
     as_split_of_saved_datasets(tmp_path)
-    with pytest.raises(DataError, match="holds several splits; name one of them: .*several/train"):
+    with pytest.raises(DataError, match=r"holds several splits; name one of them: .*several/train"):
         list(read_rows(Source(file=str(tmp_path / "several"))))
     empty = tmp_path / "empty"
     empty.mkdir()
