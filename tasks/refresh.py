@@ -27,7 +27,8 @@ from tasks.records import (
 )
 from tasks.report.data import RoundData
 from tasks.report.render import html, markdown
-from tasks.report.sides import answers_side_by_side, cell_facts
+from tasks.report.sides import answers_side_by_side, cell_facts, part_facts
+from tasks.step_metrics import reported
 
 REPORT = "report.html"
 MAIN_SLICE = "all"
@@ -132,6 +133,7 @@ def _round_data(
         ),
         gate=manifest["gate"],
         cells=cell_facts(config, place.strengths),
+        parts=part_facts(config),
         lineage={
             "artifacts": manifest["artifacts"],
             "reference_in": place.reference.sha256,
@@ -146,12 +148,12 @@ def _round_data(
 
 
 def _steps(work: RoundWork, place: Place) -> list[dict[str, float]]:
-    """The metrics of each optimizer step; speeds are there if the attempt could note them."""
+    """All metrics of each optimizer step; speeds are there if the attempt could note them."""
     rows = table_of(place, work.trained.artifact).to_pylist()
     speeds = side_of(place, work.trained.artifact).get("tokens_per_second", [])
     for row, speed in zip(rows, speeds, strict=False):
         row["tokens_per_second"] = speed
-    return [{key: value for key, value in row.items() if value is not None} for row in rows]
+    return [reported(row) for row in rows]
 
 
 def _names(work: RoundWork, place: Place) -> dict[str, str]:
