@@ -17,6 +17,22 @@ NOT_FROZEN = (
 )
 """Sections and settings that may change in the middle of a round: they change no result."""
 
+CONCERNS = {
+    "run": "collect",
+    "prompts": "collect",
+    "matrix": "sample",
+    "quotas": "sample",
+    "judges": "judge",
+    "comparisons": "judge",
+    "annotate": "annotate",
+    "correction": "pair",
+    "pairs": "pair",
+    "training": "train",
+    "evaluation": "evaluate",
+    "refresh": "refresh",
+}
+"""The verb that each section is about, in the order of the verbs."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
@@ -61,6 +77,12 @@ def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any], path: str 
     return found
 
 
+def first_concerned(keys: Sequence[str]) -> str:
+    """The first verb of a round that settings with these dotted keys are about."""
+    sections = {key.partition(".")[0] for key in keys}
+    return next(verb for section, verb in CONCERNS.items() if section in sections)
+
+
 def round_config(
     existing: Mapping[str, Any] | None,
     config: Mapping[str, Any],
@@ -82,9 +104,11 @@ def round_config(
         if not any(key == free or key.startswith(f"{free}.") for free in NOT_FROZEN)
     ]
     if changed and not redo:
+        verb = first_concerned(changed)
         raise ConfigError(
             f"round {round_index} was begun with other values of {', '.join(changed)}. Finish it "
-            "with those, or name the verbs to do again: --set redo=[train] (what is kept is kept)"
+            f"with those. To go on with the new ones, add --set 'redo=[{verb}]': {verb} is done "
+            "again as a whole; other finished work is kept where they do not concern it"
         )
     counts, before = dict(existing["redo"]), list(existing["redo_by"])
     if claim.flow_run_id not in before:

@@ -1,16 +1,20 @@
 """What no single section of a configuration can see: names and sections that must fit together."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.canonical import digest
 from tasks.errors import ConfigError
-from tasks.variants import settings_of
+from tasks.variants import kind_of, settings_of
 
 if TYPE_CHECKING:
     from tasks.config import Config
 
 SPLITS = ("dev", "held_out", "sealed")
 """Splits that rows without one may be drawn into."""
+
+
+PAIR_COLUMNS = ("p_chosen", "margin")
+"""Columns of a TrainingExample with one number for each pair, which a loss may require."""
 
 
 def check_consistent(config: "Config") -> None:
@@ -20,6 +24,7 @@ def check_consistent(config: "Config") -> None:
     _opinions(config)
     _evaluation(config)
     _splits(config)
+    check_columns(config.training.loss)
 
 
 def _splits(config: "Config") -> None:
@@ -32,6 +37,16 @@ def _splits(config: "Config") -> None:
         raise ConfigError(
             f"prompts.split_shares sum to {sum(shares.values()):g}; below 1, so that train keeps "
             "some prompts"
+        )
+
+
+def check_columns(loss: Any) -> None:
+    """Raise ConfigError if `loss` requires a column that its training examples do not have."""
+    there = PAIR_COLUMNS if loss.EXAMPLES_KIND == "pair" else ()
+    if unknown := [name for name in loss.REQUIRES if name not in there]:
+        raise ConfigError(
+            f"the loss {kind_of(loss)!r} has REQUIRES {unknown[0]!r}; columns of "
+            f"{loss.EXAMPLES_KIND} examples with one number each: {', '.join(there) or 'none'}"
         )
 
 

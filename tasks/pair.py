@@ -6,6 +6,7 @@ from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
 from tasks.errors import DataError
 from tasks.judging import candidates_of
+from tasks.pair_losses import why_none
 from tasks.pairing import Paired, pairs_of, split_pairs
 from tasks.records import (
     Artifact,
@@ -85,5 +86,7 @@ def _made(
         place.seed,
     )
     if not made.pairs:
-        raise DataError(f"no preference pair is left of round {place.round_index}: {made.counts}")
+        raise DataError(
+            f"no preference pair is left of round {place.round_index}: {why_none(made.counts)}"
+        )
     return made

@@ -29,7 +29,8 @@ from tasks.records import (
 )
 from tasks.report.data import RoundData
 from tasks.report.render import html, markdown
-from tasks.report.sides import answers_side_by_side, cell_facts
+from tasks.report.sides import answers_side_by_side, cell_facts, part_facts
+from tasks.step_metrics import reported
 
 REPORT = "report.html"
 MAIN_SLICE = "all"
@@ -161,6 +162,7 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
         ),
         gate=manifest["gate"],
         cells=cell_facts(config, place.strengths, place.shares),
+        parts=part_facts(config),
         lineage=_lineage(manifest),
         history=[
             {"round_index": one["round_index"], **one["figures"]} for one in [*earlier, manifest]
@@ -169,12 +171,12 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
 
 
 def _steps(trained: Artifact, place: Place) -> list[dict[str, float]]:
-    """The metrics of each optimizer step; speeds are there if the attempt could note them."""
+    """All metrics of each optimizer step; speeds are there if the attempt could note them."""
     rows = table_of(place, trained).to_pylist()
     speeds = side_of(place, trained).get("tokens_per_second", [])
     for row, speed in zip(rows, speeds, strict=False):
         row["tokens_per_second"] = speed
-    return [{key: value for key, value in row.items() if value is not None} for row in rows]
+    return [reported(row) for row in rows]
 
 
 def _names(manifest: dict[str, Any], place: Place) -> dict[str, str]:

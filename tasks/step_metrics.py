@@ -1,10 +1,22 @@
 """What the trainer measured at each optimizer step."""
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any, TypedDict
 
 from tasks.tables import KEYS
+
+NO_METRICS = ("steps", "tokens_per_second")
+"""What else stands in a line of metrics.jsonl: the job's length, and its speed (`speeds`)."""
+
+
+class OwnMetric(TypedDict):
+    """A number that one loss reports and others do not know."""
+
+    name: str
+    value: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,12 +49,27 @@ class StepMetrics:
     """Norm of the gradient before it was scaled down."""
     learning_rate: float
     """Learning rate of the step."""
+    other: list[OwnMetric]
+    """What the loss reports besides, in its order; left out where it is not finite."""
 
     @classmethod
     def of(cls, line: str) -> "StepMetrics":
         """The metrics in one line of metrics.jsonl; its speed is kept apart (`speeds`)."""
         values = json.loads(line)
-        return cls(**{field.name: values.get(field.name) for field in fields(cls)})
+        known = [field.name for field in fields(cls) if field.name != "other"]
+        other = [
+            OwnMetric(name=name, value=value)
+            for name, value in values.items()
+            if name not in (*known, *NO_METRICS) and math.isfinite(value)
+        ]
+        return cls(**{name: values.get(name) for name in known}, other=other)
+
+
+def reported(row: Mapping[str, Any]) -> dict[str, float]:
+    """What one row of the table says, the loss's own metrics beside the others."""
+    own = {one["name"]: one["value"] for one in row["other"]}
+    known = {name: value for name, value in row.items() if name != "other" and value is not None}
+    return known | own
 
 
 def speeds(lines: Sequence[str]) -> list[float]:

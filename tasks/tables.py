@@ -4,7 +4,7 @@ import dataclasses
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +13,6 @@ from tasks.canonical import canonical_json, digest_of_lines
 from tasks.errors import DataError
 from tasks.records import (
     EvalReport,
-    Message,
     Preference,
     PreferencePair,
     Prompt,
@@ -43,7 +42,6 @@ _ARROW: dict[Any, pa.DataType] = {
     int: pa.int64(),
     float: pa.float64(),
     bool: pa.bool_(),
-    Message: pa.struct([("role", pa.string()), ("content", pa.string())]),
 }
 
 
@@ -68,6 +66,9 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
 def _arrow_type(hint: Any) -> pa.DataType:
     if get_origin(hint) is list:
         return pa.list_(_arrow_type(get_args(hint)[0]))
+    if is_typeddict(hint):
+        parts = get_type_hints(hint).items()
+        return pa.struct([(name, _arrow_type(part)) for name, part in parts])
     return _ARROW[hint]
 
 

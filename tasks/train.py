@@ -17,6 +17,7 @@ from tasks import child
 from tasks.canonical import digest
 from tasks.config import TrainingSection
 from tasks.errors import ConfigError, DataError
+from tasks.pair_losses import all_dropped
 from tasks.pairing import filtered
 from tasks.records import (
     Artifact,
@@ -41,9 +42,9 @@ from tasks.training_data import (
     tokenised,
     used_responses,
 )
-from tasks.variants import plain, settings_of
+from tasks.variants import kind_of, plain, settings_of
 
-SEMANTICS = 1
+SEMANTICS = 2
 JOB_SETTINGS = (
     "learning_rate",
     "warmup_share",
@@ -88,7 +89,9 @@ def train(
         return _trained(done.artifact, place)
     made = _examples(prompts, responses, pairs, scores, training, filters, place)
     if not made.examples:
-        raise DataError(f"round {place.round_index} has nothing to train on: {made.counts}")
+        raise DataError(
+            f"round {place.round_index} has nothing to train on: {all_dropped(made.counts)}"
+        )
     workdir = stage_dir("train", stage.digest)
     result = _run(stage, workdir, made, training, place)
     return _trained(_commit(stage, workdir, result, made, training, place), place)
@@ -181,7 +184,7 @@ def _commit(
             "steps": result["steps"],
             "ended": result["ended"],
             "examples_digest": digest([one.example_id for one in made.examples]),
-            "loss": training.loss.__class__.__name__,
+            "loss": kind_of(training.loss),
         },
         counts={"examples": len(made.examples), **made.counts},
         volatile={"seconds": result["seconds"], "tokens_per_second": speeds(lines)},

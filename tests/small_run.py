@@ -1,6 +1,11 @@
-"""A whole run that fits into seconds: tiny models, word-list prompts, a rule for a judge."""
+"""A whole run that fits into seconds: tiny models, word-list prompts, a rule for a judge.
+
+`python -m tests.small_run FOLDER` writes its prompts, models and preset.yaml to a folder.
+"""
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +103,16 @@ def small_preset(folder: Path, **changes: Any) -> Path:
     path = folder / "preset.yaml"
     path.write_text(yaml.safe_dump(preset | changes), encoding="utf-8")
     return path
+
+
+def write_small_run(folder: Path) -> Path:
+    """Everything that the small run needs, in `folder`; returns its preset."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["TSO_TEST_CACHE"] = str(folder / "models")
+    return small_preset(folder)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("write the folder: python -m tests.small_run work/small")
+    sys.stdout.write(f"{write_small_run(Path(sys.argv[1]).resolve())}\n")

@@ -1,7 +1,18 @@
 import pytest
 
-from tasks.claims import Claim, changed_keys, frozen_facts_changed, new_claim, round_config
+from tasks.claims import (
+    CONCERNS,
+    NOT_FROZEN,
+    Claim,
+    changed_keys,
+    first_concerned,
+    frozen_facts_changed,
+    new_claim,
+    round_config,
+)
+from tasks.config import Config
 from tasks.errors import ConfigError
+from tasks.rounds import VERBS
 
 CONFIG = {"training": {"epochs": 1, "loss": {"kind": "dpo"}}, "machine": {"side_by_side": 1}}
 
@@ -54,6 +65,33 @@ def test_an_unfinished_round_goes_on_with_the_same_settings_only():
         ConfigError, match=r"round 3 was begun with other values of training\.epochs"
     ):
         round_config(begun, changed(epochs=2), [], claim(), 3)
+
+
+@pytest.mark.parametrize(
+    ("keys", "verb"),
+    [
+        (["pairs.filters"], "pair"),
+        (["correction.tie", "training.epochs"], "pair"),
+        (["judges.main.noise"], "judge"),
+        (["comparisons.budget"], "judge"),
+        (["evaluation.temperature", "matrix.other"], "sample"),
+        (["prompts.per_round"], "collect"),
+        (["refresh.gate.kind"], "refresh"),
+    ],
+)
+def test_the_first_verb_that_changed_settings_concern_is_the_one_to_redo(keys, verb):
+    assert first_concerned(keys) == verb
+
+
+def test_a_refused_change_says_how_to_go_on_with_it():
+    begun = round_config(None, CONFIG, [], claim(), 3)
+    with pytest.raises(ConfigError, match=r"add --set 'redo=\[train\]': train is done again"):
+        round_config(begun, changed(epochs=2), [], claim(), 3)
+
+
+def test_every_section_that_may_be_refused_concerns_a_verb_in_the_order_of_the_verbs():
+    assert set(CONCERNS) == set(Config.model_fields) - set(NOT_FROZEN)
+    assert list(CONCERNS.values()) == sorted(CONCERNS.values(), key=VERBS.index)
 
 
 def test_what_changes_no_result_may_change_in_the_middle():

@@ -1,6 +1,7 @@
 import dataclasses
 import inspect
 import json
+from typing import get_type_hints
 
 import pytest
 from pydantic import BaseModel
@@ -15,7 +16,9 @@ from tasks.config import (
     plain_config,
     with_overrides,
 )
+from tasks.consistency import PAIR_COLUMNS
 from tasks.errors import ConfigError
+from tasks.records import TrainingExample
 from tasks.variants import kinds, settings_of, variant_class
 from tests.small_config import plain_small, small_config
 
@@ -198,3 +201,27 @@ def test_settings_of_a_section_name_the_kind_and_semantics_of_variants():
 def test_what_could_never_work_is_refused_at_once(changes, said):
     with pytest.raises(ConfigError, match=said):
         small_config(**changes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "examples", "said"),
+    [
+        ("dpo", "pair", "REQUIRES 'margn'; columns of pair examples .*: p_chosen, margin"),
+        ("sft", "response_only", "REQUIRES 'margn'; columns of response_only examples .*: none"),
+    ],
+)
+def test_a_column_that_no_example_has_is_refused_before_anything_is_sampled(
+    kind, examples, said, monkeypatch
+):
+    loss = variant_class("tasks.losses", kind)
+    assert examples == loss.EXAMPLES_KIND
+    monkeypatch.setattr(loss, "REQUIRES", ("margn",))
+    with pytest.raises(ConfigError, match=f"the loss '{kind}' has {said}"):
+        small_config(training__loss={"kind": kind})
+
+
+def test_a_loss_may_require_what_every_pair_has_a_number_for(monkeypatch):
+    hints = get_type_hints(TrainingExample)
+    assert [name for name, hint in hints.items() if hint == float | None] == [*PAIR_COLUMNS]
+    monkeypatch.setattr(variant_class("tasks.losses", "dpo"), "REQUIRES", PAIR_COLUMNS)
+    assert small_config(training__loss={"kind": "dpo"}).training.loss.REQUIRES == PAIR_COLUMNS

@@ -2,20 +2,21 @@
 
 import importlib.util
 import re
+import shlex
 import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
+from flows.cli.app import app
 from tasks.variants import kinds, variant_class
 from tests.sources import ROOT
 from tests.test_variants import entry
 
 BLOCK = re.compile(r"```python\n# (?P<path>\S+)\n(?P<code>.*?)```", re.DOTALL)
-BLOCKS = {
-    match["path"]: match["code"]
-    for match in BLOCK.finditer((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
-}
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+BLOCKS = {match["path"]: match["code"] for match in BLOCK.finditer(PAGE)}
 VARIANTS = [path for path in BLOCKS if path.startswith("tasks/")]
 
 
@@ -62,6 +63,17 @@ def test_an_example_passes_its_own_test(path, pasted, tmp_path, monkeypatch):
     assert entry(family, kind)["semantics"] == 1
     assert variant_class(family, kind).__doc__
     del sys.modules[f"{family}.{kind}"]
+
+
+def test_the_small_run_takes_the_example_of_a_loss(pasted, tmp_path, monkeypatch):
+    commands = re.search(r"## Try it.*?```sh\n(.*?)```", PAGE, re.DOTALL)[1].splitlines()
+    write, run = (shlex.split(one.replace("work/small", f"{tmp_path}/small")) for one in commands)
+    assert write[:3] == ["python", "-m", "tests.small_run"] and run[0] == "tso"
+    subprocess.run([sys.executable, *write[1:]], cwd=ROOT, check=True, capture_output=True)
+    pasted("tasks/losses/hinge.py")
+    shown = CliRunner().invoke(app, [*run[1:], "--dry-run"], catch_exceptions=False).output
+    assert "small: 0 rounds are done" in shown and "train" in shown
+    del sys.modules["tasks.losses.hinge"]
 
 
 def test_the_examples_are_in_house_style(tmp_path):

@@ -8,12 +8,14 @@ import ast
 import dataclasses
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from tasks.canonical import digest
+from tasks.consistency import check_columns
 from tasks.errors import ConfigError
 from tasks.variants import family_schema, kinds, load_variant, plain, settings_of, variant_class
 from tests.golden_outputs import OUTPUTS, recorded_file
@@ -104,6 +106,11 @@ def test_every_setting_is_described(family, kind):
     assert [name for name in fields if not properties[name].get("description")] == []
 
 
+@pytest.mark.parametrize("kind", kinds("tasks.losses"))
+def test_a_loss_requires_columns_that_its_examples_have(kind):
+    check_columns(example("tasks.losses", kind))
+
+
 @pytest.mark.parametrize("family", OUTPUTS)
 def test_an_unknown_kind_is_refused_and_the_known_ones_are_listed(family):
     with pytest.raises(ConfigError) as caught:
@@ -147,6 +154,25 @@ def test_golden_has_no_entry_without_a_variant():
     assert sorted(read_golden()) == sorted(f"{family}.{kind}" for family, kind in VARIANTS)
 
 
+def news(before, now):
+    """One line for each variant that is new, gone or of other SEMANTICS."""
+    changed = [
+        name
+        for name in before.keys() & now.keys()
+        if before[name]["semantics"] != now[name]["semantics"]
+    ]
+    groups = {"added": now.keys() - before, "changed": changed, "removed": before.keys() - now}
+    lines = [f"{what} {name}\n" for what, names in groups.items() for name in sorted(names)]
+    return "".join(lines) or "golden.json says all of this already\n"
+
+
+def test_what_is_written_to_golden_is_told():
+    one, two = {"semantics": 1, "output": 0.5}, {"semantics": 2, "output": 0.7}
+    told = news({"same": one, "other": one, "gone": one}, {"same": one, "other": two, "new": one})
+    assert told == "added new\nchanged other\nremoved gone\n"
+    assert news({"same": one}, {"same": one}) == "golden.json says all of this already\n"
+
+
 def write_golden():
     """Write what the variants return now; refused where only SEMANTICS would tell."""
     before = read_golden() if GOLDEN.exists() else {}
@@ -163,6 +189,7 @@ def write_golden():
     ]
     if silent:
         raise SystemExit(f"raise SEMANTICS first in: {', '.join(silent)}")
+    sys.stdout.write(news(before, now))
     lines = [f"  {json.dumps(name)}: {json.dumps(now[name])}" for name in sorted(now)]
     GOLDEN.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 

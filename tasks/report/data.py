@@ -31,7 +31,7 @@ class RoundData:
     steps: list[dict[str, float]]
     """One dict an optimizer step: step, loss, reward_chosen, reward_rejected, margin, accuracy,
     clipped_chosen, clipped_rejected, clipped_both, chosen_logp, rejected_logp, gradient_norm,
-    learning_rate, tokens_per_second. What a loss does not report may be missing."""
+    learning_rate, tokens_per_second, then the loss's own. What it does not report is missing."""
     evaluation: list[EvalReport]
     """This round's measurements of policy, reference and SFT anchor."""
     names: dict[str, str]
@@ -42,6 +42,8 @@ class RoundData:
     """outcome (promoted, inconclusive, refused), reasons (sentences), n_needed (by slice)."""
     cells: list[dict[str, Any]]
     """The model matrix: name, engine, model, strength, samples, share, temperature."""
+    parts: list[tuple[str, str]]
+    """What made the round, and its kind with its settings: loss, each judge, gate."""
     lineage: dict[str, Any]
     """artifacts (verb -> uri, content, rows), reference_in and reference_out (sha256), config
     (digest), seeds (name -> number)."""

@@ -91,17 +91,26 @@ PANELS = (
     ),
 )
 
+_DRAWN = {key for panel in PANELS for key, _ in panel.series}
+_NOT_DRAWN = {"step", "learning_rate", "gradient_norm", "tokens_per_second"}
+
 
 def training_drawings(steps: list[dict[str, float]]) -> list[Drawing]:
-    """One drawing for each panel of which the steps say anything."""
+    """One drawing for each panel of which the steps say anything, then the loss's own metrics."""
     drawings = []
-    for panel in PANELS:
+    for panel in (*PANELS, *_own_panels(steps)):
         curves = _curves(panel, steps)
         if curves:
             legend = [(curve.label, curve.last) for curve in curves]
             svg = _svg(curves, is_share=panel.is_share)
             drawings.append(Drawing(panel.title, panel.unit, legend, svg))
     return drawings
+
+
+def _own_panels(steps: list[dict[str, float]]) -> list[Panel]:
+    """A panel for each metric that only this loss has, in order of first appearance."""
+    names = dict.fromkeys(name for step in steps for name in step)
+    return [Panel(name, "", ((name, ""),)) for name in names if name not in _DRAWN | _NOT_DRAWN]
 
 
 def history_drawings(history: list[dict[str, float]], most: int = 6) -> list[Drawing]:

@@ -6,7 +6,7 @@ from typing import Any
 from tasks.config import Config
 from tasks.model_matrix import evaluated_name
 from tasks.records import Prompt, Response
-from tasks.variants import kind_of
+from tasks.variants import kind_of, plain
 
 SHOWN_PAIRS = 200
 """Evaluation prompts handed to the report, which picks among them."""
@@ -47,3 +47,19 @@ def cell_facts(
         }
         for name, cell in config.matrix.items()
     ]
+
+
+def part_facts(config: Config) -> list[tuple[str, str]]:
+    """What the report says of loss, judges and gate: the kind and its settings."""
+    judges = [(f"judge {name}", judge) for name, judge in config.judges.items()]
+    parts = [("loss", config.training.loss), *judges, ("gate", config.refresh.gate)]
+    return [(name, _described(part)) for name, part in parts]
+
+
+def _described(variant: Any) -> str:
+    """`hinge (beta 0.1)`: the kind, and the settings that say something."""
+    settings = plain(variant)
+    kind = settings.pop("kind")
+    empty: tuple[Any, ...] = (None, "", [], {})
+    given = ", ".join(f"{name} {value}" for name, value in settings.items() if value not in empty)
+    return f"{kind} ({given})" if given else str(kind)

@@ -67,6 +67,11 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
         samples=[_sample(random_, number) for number in range(40)],
         gate=_GATE,
         cells=CELLS,
+        parts=[
+            ("loss", "dual_clip_dpo (beta 0.1, chosen_ceiling 2.0, rejected_floor -2.0)"),
+            ("judge main", "pairwise (model org/judge, temperature 0.0)"),
+            ("gate", "not_worse (margin 0.03)"),
+        ],
         lineage=lineage(),
         history=history(reports),
     )

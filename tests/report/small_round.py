@@ -39,6 +39,7 @@ def small_round(**changes) -> RoundData:
         "samples": [],
         "gate": {},
         "cells": [{"name": "policy"}],
+        "parts": [],
         "lineage": {},
         "history": [],
     }

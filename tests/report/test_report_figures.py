@@ -22,6 +22,13 @@ def test_a_loss_that_reports_no_rewards_has_no_empty_panels():
     assert drawings[0].legend == [("loss", 0.5)]
 
 
+def test_the_own_metrics_of_a_loss_are_drawn_after_the_others():
+    steps = _steps(3, gap=0.25, loss=0.5, learning_rate=0.1, tokens_per_second=9.0)
+    drawings = training_drawings(steps)
+    assert [drawing.title for drawing in drawings] == ["Loss", "gap"]
+    assert drawings[1].legend == [("", 0.25)]
+
+
 def test_colours_come_from_the_page_and_nothing_is_left_of_the_file_around_the_svg():
     svg = training_drawings(_steps(60, loss=0.5))[0].svg
     assert svg.startswith('<svg aria-hidden="true"')

@@ -11,6 +11,8 @@ from tasks.report.formatting import DASH, clean, figure, share, shorten, signed
 from tasks.report.funnel import dropped, funnel
 from tasks.report.headline import headline
 from tasks.report.measurements import evaluation
+from tasks.report.sides import part_facts
+from tests.small_config import small_config
 
 
 def _measured(checkpoint: str, value: float, slice_: str = "all") -> EvalReport:
@@ -135,3 +137,12 @@ def test_numbers_have_about_three_digits_and_a_true_minus():
 def test_characters_that_disturb_a_page_stay_visible_as_names():
     assert clean("a\x00b\r\nc\u202ed\ud800e") == "a␀b\nc⟨U+202E⟩d\ufffde"
     assert shorten("abcdef", 4) == "abcd … [2 characters more]"
+
+
+def test_loss_judges_and_gate_are_told_by_kind_and_settings():
+    judges = {"main": {"kind": "rule", "margin": 0.1}}
+    config = small_config(judges=judges, training__loss={"kind": "sft"})
+    loss, judge, gate = part_facts(config)
+    assert loss == ("loss", "sft")
+    assert judge == ("judge main", "rule (margin 0.1)")
+    assert gate[0] == "gate" and gate[1].startswith("unless_worse (")

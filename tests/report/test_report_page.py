@@ -81,3 +81,16 @@ def test_long_texts_are_cut_and_the_rest_is_counted(data):
     page = html(poisoned(data, "x" * 20_000))
     assert "characters more]" in page
     assert len(page) < 1_000_000
+
+
+def test_loss_judges_and_gate_are_named_with_their_settings_and_escaped():
+    parts = [("loss", "hinge (beta 0.1)"), ("judge <b>", "rule (margin 0.0)")]
+    text = html(small_round(parts=parts))
+    words = " ".join("".join(Page(text).words).split())
+    assert "loss: hinge (beta 0.1); judge <b>: rule (margin 0.0)." in words
+    assert "<b>" not in text
+
+
+def test_a_metric_that_a_loss_names_becomes_a_caption_and_no_markup():
+    text = html(small_round(steps=[{"step": 1, "loss": 0.5, "<b>$\\frac$": 0.25}]))
+    assert "&lt;b&gt;$\\frac$" in text and "<b>" not in text
