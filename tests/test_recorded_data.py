@@ -151,7 +151,9 @@ def test_a_round_on_human_references_by_the_prior_alone(tmp_path):
         **{"per_round": 24, "held_out": 4},
     }
     sections = {"prompts": prompts, "matrix": matrix, "correction": {"uncompared": "prior"}}
-    world, manifest = one_round(tmp_path, {**round_sections(tmp_path), **sections})
+    # All of it in memory: what a store on disk does, this one does as well.
+    storage = {"storage": {"root": "memory://a-whole-round"}}
+    world, manifest = one_round(tmp_path, {**round_sections(tmp_path), **sections, **storage})
     pairs = world.table(manifest, "pair").to_pylist()
     human = {row["response_id"] for row in world.table(manifest, "sample-train-human").to_pylist()}
     assert len(human) == 24

@@ -25,7 +25,7 @@ class World:
 
     @property
     def store(self) -> Store:
-        return open_store(f"file://{self.folder}/store")
+        return open_store(yaml.safe_load(self.preset.read_text("utf-8"))["storage"]["root"])
 
     def tree(self, run: str = "small") -> RunTree:
         return RunTree(self.store, run)
