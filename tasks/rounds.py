@@ -12,6 +12,7 @@ from prefect.runtime import flow_run
 from infra.lease import Holder, Lease
 from infra.models import local_folder, positions_of
 from infra.openai_client import api_key
+from infra.prefect.reports import tag_flow_run
 from infra.presets import read_preset
 from infra.rows import check_rows
 from infra.run_tree import RunTree
@@ -169,6 +170,7 @@ def claimed(
     sft = check_parts(config)
     _freeze(tree, run, sft)
     flow_run_id = str(flow_run.get_id())
+    tag_flow_run(run)
     with Lease(store, f"{tree.folder}/lease.json", Holder.here(flow_run_id)):
         claim = _claim(tree, flow_run_id, rounds, until)
         yield Rounds(config=config, claim=claim, run=run, redo=redo, sft=sft)
@@ -192,6 +194,7 @@ def outside_rounds(run: str, preset: str, overrides: Mapping[str, Any]) -> tuple
     """
     config, _ = resolve(preset, overrides)
     open_store(config.storage.root).probe()
+    tag_flow_run(run)
     claim = Claim(flow_run_id="", first_index=0, last_index=-1)
     rounds = Rounds(config=config, claim=claim, run=run, redo=(), sft=check_parts(config))
     place = place_of(rounds, len(committed_rounds(open_store(config.storage.root), run)), {})
