@@ -57,7 +57,7 @@ def from_the_form(browser: Browser, lab: Deployed, images: Path) -> str:
     deployment = lab.deployment("tso/rounds")["id"]
     page = opened(browser, f"{lab.ui}/deployments/deployment/{deployment}/run", height=1130)
     page.get_by_text("Rounds to add").wait_for(timeout=LOAD_SECONDS * 1000)
-    page.get_by_role("textbox").nth(1).fill(RUN)
+    page.get_by_label("Run", exact=True).fill(RUN)
     page.get_by_text("Adding rounds is usual").hover()
     save(page, images / "form.png")
     with page.expect_response(lambda answer: "create_flow_run" in answer.url) as answer:

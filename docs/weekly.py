@@ -25,8 +25,9 @@ POLL_SECONDS = 0.25
 SOONER = {
     "PREFECT_WORKER_QUERY_SECONDS": "2",
     "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
 }
-"""Waits of worker and server, which are 10 and 30 seconds by default."""
+"""Waits of worker, queue and scheduler; by default they are 10, 30 and 60 seconds."""
 
 
 def commands() -> dict[str, str]:
@@ -76,14 +77,15 @@ class Deployed:
         command = ["sh", "-ec", f"cd {ROOT}\n{commands()[name]}"]
         return Supervised(command, self.folder / name, environment=self.environment)
 
-    def api(self, path: str, body: Any = None) -> Any:
-        """The answer of the server's API: POST with a body, GET without."""
-        request = urllib.request.Request(f"{self.ui}/api{path}")
+    def api(self, path: str, body: Any = None, method: str | None = None) -> Any:
+        """The answer of the server's API: POST with a body, GET without, None if it is empty."""
+        request = urllib.request.Request(f"{self.ui}/api{path}", method=method)
         request.add_header("content-type", "application/json")
         data = None if body is None else json.dumps(body).encode()
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, data, timeout=60) as answer:
-            return json.load(answer)
+            text = answer.read()
+        return json.loads(text) if text else None
 
     def deployment(self, name: str) -> dict[str, Any]:
         """The deployment `flow/name`."""

@@ -60,19 +60,24 @@ class Weekly:
         return self.lab.api(f"{self.path}/create_flow_run", body)["id"]
 
     def scheduled_twice(self):
-        """Two runs, a second apart, by a schedule of their own; their ids."""
+        """Two runs, a second apart, by a schedule of their own; their ids.
+
+        The weekly schedule is switched off: the test may run on a Monday at six.
+        """
+        [own] = self.deployment["schedules"]
+        self.lab.api(f"{self.path}/schedules/{own['id']}", {"active": False}, "PATCH")
         start = datetime.now(UTC) + timedelta(seconds=SCHEDULED_IN)
         rule = f"DTSTART:{start:%Y%m%dT%H%M%S}\nRRULE:FREQ=SECONDLY;COUNT=2"
         schedule = {"rrule": rule, "timezone": "UTC"}
-        own = {"active": True, "slug": "soon", "schedule": schedule, "parameters": ASKED}
-        self.lab.api(f"{self.path}/schedules", [own])
+        soon = {"active": True, "slug": "soon", "schedule": schedule, "parameters": ASKED}
+        self.lab.api(f"{self.path}/schedules", [soon])
         return wait_for("two scheduled flow runs", lambda: self._soon(start), SCHEDULED_IN)
 
     def _soon(self, start):
-        day = (start + timedelta(hours=1)).isoformat()
-        about = {"deployments": {"id": {"any_": [self.deployment["id"]]}}}
-        about["flow_runs"] = {"expected_start_time": {"before_": day}}
-        found = self.lab.api("/flow_runs/filter", about)
+        hour = (start + timedelta(hours=1)).isoformat()
+        found = self.lab.api(
+            "/flow_runs/filter", {"flow_runs": {"expected_start_time": {"before_": hour}}}
+        )
         ids = [one["id"] for one in found if one["auto_scheduled"]]
         return ids if len(ids) == 2 else None
 
@@ -233,3 +238,13 @@ def test_every_round_has_its_report_under_one_key(weekly, retried):
         page = manifest["report"].removeprefix("file://")
         [report] = [one for one in reports if page in one["data"]]
         assert page in report["description"] and len(report["data"].encode()) < 200_000
+
+
+def test_the_second_deployment_measures_the_policy_and_changes_nothing(weekly, retried):
+    path = f"/deployments/{weekly.lab.deployment('tso-evaluation/evaluation')['id']}"
+    asked = {"run": "weekly", "preset": "quickstart", "split": "held_out"}
+    claims = weekly.tree.claims()
+    made = weekly.lab.api(f"{path}/create_flow_run", {"parameters": asked})
+    ended = weekly.ended(made["id"], "COMPLETED", "FAILED", "CRASHED")
+    assert (ended["state_type"], ended["name"]) == ("COMPLETED", "weekly · held_out")
+    assert weekly.rounds() == list(range(ROUNDS)) and weekly.tree.claims() == claims
