@@ -55,16 +55,15 @@ def main(arguments: Sequence[str]) -> None:
 def from_the_form(browser: Browser, lab: Deployed, images: Path) -> str:
     """Fill in the form as a person does, picture it, submit it; the flow run's id."""
     deployment = lab.deployment("tso/rounds")["id"]
-    page = opened(browser, f"{lab.ui}/deployments/deployment/{deployment}/run", height=1130)
+    page = opened(browser, f"{lab.ui}/deployments/deployment/{deployment}/run", height=1210)
     page.get_by_text("Rounds to add").wait_for(timeout=LOAD_SECONDS * 1000)
-    page.get_by_label("Run", exact=True).fill(RUN)
+    page.locator("textarea").first.fill(RUN)
     page.get_by_text("Adding rounds is usual").hover()
     save(page, images / "form.png")
     with page.expect_response(lambda answer: "create_flow_run" in answer.url) as answer:
         page.get_by_role("button", name="Submit").click()
     if not answer.value.ok:
         raise RuntimeError(f"the form was refused: {answer.value.text()}")
-    page.close()
     return str(answer.value.json()["id"])
 
 

@@ -58,7 +58,7 @@ class Deployed:
         }
 
     def run(self, name: str, **more: str) -> str:
-        """What the page's block `name` prints; CalledProcessError if it fails."""
+        """What the page's block `name` prints; RuntimeError with all it said if it fails."""
         done = subprocess.run(
             ["sh", "-ec", commands()[name]],
             cwd=ROOT,
