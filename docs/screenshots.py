@@ -64,7 +64,9 @@ def from_the_form(browser: Browser, lab: Deployed, images: Path) -> str:
         page.get_by_role("button", name="Submit").click()
     if not answer.value.ok:
         raise RuntimeError(f"the form was refused: {answer.value.text()}")
-    return str(answer.value.json()["id"])
+    flow_run_id = str(answer.value.json()["id"])
+    page.close()
+    return flow_run_id
 
 
 def is_over(lab: Deployed, flow_run_id: str) -> bool:
