@@ -25,6 +25,8 @@ ROUND_SECONDS = 600.0
 """Longest wait for a round; some twenty on an idle machine."""
 SCHEDULED_IN = 45.0
 """Seconds from now to the first scheduled run: the scheduler looks every five."""
+QUIET_SECONDS = 5.0
+"""The worker has begun no process for so long: it is done with a flow run."""
 ASKED = {"run": "weekly", "preset": "quickstart", "rounds": 1}
 
 
@@ -49,6 +51,7 @@ class Weekly:
         self.tree = RunTree(open_store(f"file://{folder}/store"), "weekly")
         self.deployment = lab.deployment("tso/rounds")
         self.path = f"/deployments/{self.deployment['id']}"
+        self.idle_processes = self.processes_of_worker()
 
     def rounds(self):
         return [manifest["round_index"] for manifest in self.tree.manifests()]
@@ -91,20 +94,30 @@ class Weekly:
         return wait_for(f"flow run {flow_run_id}: {kinds}", is_over, ROUND_SECONDS)
 
     def retry(self, flow_run_id):
-        """What the Retry button sends; again if the worker reported the crash once more after it.
+        """What the Retry button sends, once the worker is done with the crash."""
+        self.wait_for_an_idle_worker()
+        body = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}
+        self.lab.api(f"/flow_runs/{flow_run_id}/set_state", body)
 
-        The flow run once it is running.
+    def wait_for_an_idle_worker(self):
+        """The worker reports a crash at once, runs hooks, and reports it again.
+
+        Its second report would undo a retry that came before. Nobody can ask for it; it comes
+        right after the last process of the worker has ended.
         """
-        state = {"type": "SCHEDULED", "name": "AwaitingRetry"}
+        busy_until = time.monotonic()
 
-        def runs():
-            one = self.lab.flow_run(flow_run_id)
-            if one["state_type"] == "CRASHED":
-                body = {"state": state, "force": True}
-                self.lab.api(f"/flow_runs/{flow_run_id}/set_state", body)
-            return one if one["state_type"] == "RUNNING" else None
+        def idle():
+            nonlocal busy_until
+            if self.processes_of_worker() > self.idle_processes:
+                busy_until = time.monotonic()
+            return time.monotonic() - busy_until > QUIET_SECONDS
 
-        return wait_for(f"the retry of flow run {flow_run_id}", runs, ROUND_SECONDS)
+        wait_for("an idle worker", idle, ROUND_SECONDS)
+
+    def processes_of_worker(self):
+        group = int((self.lab.folder / "worker" / "child.pid").read_text())
+        return len(psutil.Process(group).children(recursive=True))
 
 
 @pytest.fixture(scope="module")
