@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,13 +20,16 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "weekly.md"
 BLOCK = re.compile(r"```sh (\w+)\n(.*?)```", re.DOTALL)
 START_SECONDS = 180.0
-POLL_SECONDS = 0.25
+POLL_SECONDS = 1.0
 SOONER = {
-    "PREFECT_WORKER_QUERY_SECONDS": "2",
-    "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
+    "PREFECT_WORKER_QUERY_SECONDS": "3",
+    "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "10",
     "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5",
 }
-"""Waits of worker, queue and scheduler; by default they are 10, 30 and 60 seconds."""
+"""Waits of worker, queue and scheduler; by default they are 10, 30 and 60 seconds.
+
+Much shorter ones keep the server's SQLite so busy that its writers wait for each other.
+"""
 
 
 def commands() -> dict[str, str]:
@@ -99,10 +101,7 @@ class Deployed:
 
     def is_up(self) -> bool:
         """Whether the server answers."""
-        try:
-            return bool(self.api("/health"))
-        except (urllib.error.URLError, OSError):
-            return False
+        return bool(self.api("/health"))
 
     def has_worker(self) -> bool:
         """Whether a worker has reported to the work pool."""
@@ -111,13 +110,21 @@ class Deployed:
 
 
 def wait_for(what: str, met: Callable[[], Any], seconds: float) -> Any:
-    """What `met` returns once it is true; TimeoutError names `what` otherwise."""
+    """What `met` returns once it is true; TimeoutError names `what` otherwise.
+
+    A server that does not answer in time, as happens while its database is locked, is asked again.
+    """
     end = time.monotonic() + seconds
-    while not (found := met()):
+    while True:
+        failure = None
+        try:
+            if found := met():
+                return found
+        except OSError as error:
+            failure = error
         if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {seconds:.0f} s")
+            raise TimeoutError(f"{what}: not within {seconds:.0f} s") from failure
         time.sleep(POLL_SECONDS)
-    return found
 
 
 @contextmanager
