@@ -1,9 +1,8 @@
 """Measure models on their own: a run's policy, its SFT model and its cells, on any split."""
 
-from typing import Any
-
 from prefect import flow
 
+from infra.prefect.form import CellNames, Overrides, PresetName, RunName, Split, Temperatures
 from tasks.collect import collect_split
 from tasks.evaluate import measure_cells
 from tasks.model_matrix import measured_matrix
@@ -14,17 +13,24 @@ from tasks.sample import resolve_matrix, sample
 
 @flow(name="tso-evaluation", flow_run_name="{run} · {split}", persist_result=False)
 def evaluation(
-    run: str,
-    preset: str,
-    overrides: dict[str, Any] | None = None,
-    split: str = "dev",
-    temperatures: tuple[float, ...] = (0.0,),
-    cells: tuple[str, ...] = (),
+    run: RunName,
+    preset: PresetName,
+    overrides: Overrides = None,
+    split: Split = "dev",
+    temperatures: Temperatures = (0.0,),
+    cells: CellNames = (),
 ) -> Artifact:
-    """Let the newest policy, the SFT model and the matrix's cells answer every prompt of `split`.
+    """Let the newest policy, the SFT model and the matrix's cells answer every prompt of a split.
 
-    Each answers at each of `temperatures` and at its own; `cells` names some of them, none means
-    all. The artifact's rows are one value by metric, slice, cell and prompt.
+    The artifact's rows are one value by metric, slice, cell and prompt.
+
+    Args:
+        run: The run whose policy is measured.
+        preset: The file that describes the run.
+        overrides: Settings to replace, by dotted key, e.g. `{"evaluation.metrics.words": null}`
+        split: Which prompts. The gate decides on `held_out`; `sealed` is for the final report.
+        temperatures: Each model answers at each of these, and at its own.
+        cells: Some cells of the matrix; none means all.
     """
     config, place = outside_rounds(run, preset, overrides or {})
     prompts = collect_split(config.prompts, split, place)

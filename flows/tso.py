@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from infra.prefect.form import NumRounds, Overrides, PresetName, RunName, UntilRounds, run_name
 from tasks.annotate import annotate
 from tasks.collect import collect
 from tasks.config import Config
@@ -21,19 +22,22 @@ from tasks.score import score
 from tasks.train import train
 
 
-@flow(name="tso", flow_run_name="{run}", persist_result=False)
+@flow(name="tso", flow_run_name=run_name, persist_result=False)
 def tso(
-    run: str,
-    preset: str = "quickstart",
-    overrides: dict[str, Any] | None = None,
-    rounds: int = 1,
-    until: int | None = None,
+    run: RunName,
+    preset: PresetName = "quickstart",
+    rounds: NumRounds = 1,
+    until: UntilRounds = None,
+    overrides: Overrides = None,
 ) -> State[Any]:
-    """Add `rounds` rounds to `run`, or go on until it has `until` of them.
+    """Add rounds to a run, or go on until it has as many as asked for.
 
-    run: name of the run; it grows with every flow run that names it.
-    preset: the file in flows/presets (or TSO_PRESETS) that describes it.
-    overrides: settings to replace, by dotted keys.
+    Args:
+        run: A new name begins a run, a known one goes on with it.
+        preset: The file that describes the run: models, prompts, judges, training.
+        rounds: An unfinished round is finished first and counts as one.
+        until: Adding rounds is usual. With a total, the run goes on until it has that many.
+        overrides: Settings to replace, by dotted key, e.g. `{"training.epochs": 2}`
     """
     done = 0
     with claimed(run, preset, overrides or {}, rounds, until) as claim:

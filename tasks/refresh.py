@@ -47,6 +47,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
     reference = work.trained.policy if outcome.refreshes else place.reference
     artifacts = _artifacts(tree, place)
     report_path = f"{tree.round_folder(place.round_index)}/{REPORT}"
+    page = store_of(place).uri(report_path)
     manifest = {
         "run": place.run,
         "round_index": place.round_index,
@@ -62,11 +63,11 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
         "usefulness": _usefulness(work, place),
         "figures": _figures(work, place),
         "counts": {role: counts_of(place, one) for role, one in artifacts.items()},
-        "report": store_of(place).uri(report_path),
+        "report": page,
     }
     data = round_data(tree, manifest, config, place)
     store_of(place).write(report_path, html(data).encode())
-    publish_report(place.run, place.round_index, markdown(data))
+    publish_report(place.run, place.round_index, markdown(data), page)
     tree.write_round(place.round_index, "manifest.json", manifest)
     return reference
 

@@ -14,6 +14,7 @@ from infra.forks import check_forked
 from infra.lease import Holder, Lease
 from infra.models import local_folder, positions_of
 from infra.openai_client import api_key
+from infra.prefect.reports import tag_flow_run
 from infra.presets import read_preset
 from infra.rows import check_rows
 from infra.run_tree import RunTree
@@ -197,6 +198,7 @@ def claimed(
     now = _frozen_facts(sft)
     frozen_facts_changed(tree.create("frozen.json", now), now, run)
     flow_run_id = str(flow_run.get_id())
+    tag_flow_run(run)
     with Lease(tree.store, f"{tree.folder}/lease.json", Holder.here(flow_run_id)):
         claim = _claim(tree, flow_run_id, rounds, until)
         yield Rounds(config=config, claim=claim, run=run, redo=redo, sft=sft)
@@ -235,6 +237,7 @@ def outside_rounds(run: str, preset: str, overrides: Mapping[str, Any]) -> tuple
     What is done there is noted in a tree beside the run's own.
     """
     config, _ = resolve(preset, overrides)
+    tag_flow_run(run)
     claim = Claim(flow_run_id="", first_index=0, last_index=-1)
     rounds = Rounds(config=config, claim=claim, run=run, redo=(), sft=check_parts(config))
     place = place_of(rounds, len(committed_rounds(open_store(config.storage.root), run)), {})

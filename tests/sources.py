@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ("flows", "tasks", "infra")
-EVERYTHING = (*CODE, "tests", "examples", "benchmarks")
+EVERYTHING = (*CODE, "tests", "examples", "benchmarks", "docs")
 
 DOORS = (
     *("collect", "sample", "judge", "annotate", "pair"),

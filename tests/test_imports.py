@@ -32,8 +32,8 @@ FAMILIES = tuple(
 )
 
 STORY_MAY = ("prefect", "typing", *DOOR_MODULES, "tasks.config", "tasks.records")
-STORY_MAY_TOO = ("tasks.model_matrix",)
-"""The matrix is a word of the algorithm; the module is pure."""
+STORY_MAY_TOO = ("tasks.model_matrix", "infra.prefect.form")
+"""The matrix is a word of the algorithm; the form's types say how parameters look, no more."""
 
 INFRA_MAY = tuple(
     f"tasks.{name}"

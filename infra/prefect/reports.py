@@ -1,12 +1,39 @@
-"""What people find in Prefect's UI."""
+"""What people find in Prefect's UI: each round's report, and runs by their names."""
+
+from uuid import UUID
 
 from prefect.artifacts import create_markdown_artifact
+from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext, TaskRunContext
+from prefect.runtime import flow_run
 
 
-def publish_report(run: str, round_index: int, text: str) -> None:
-    """Show a round's report as an artifact of the flow run; nothing outside of one."""
+def publish_report(run: str, round_index: int, text: str, page: str) -> None:
+    """Show a round's report as an artifact of the flow run; nothing outside of one.
+
+    `page` is the URI of the whole report. No browser follows a link from a server's page to a
+    local file or to s3://, so it stands there to be copied.
+    """
     if FlowRunContext.get() is None and TaskRunContext.get() is None:
         return
+    path = page.removeprefix("file://")
     key = f"report-{run}".lower().replace("_", "-").replace(".", "-")
-    create_markdown_artifact(markdown=text, key=key, description=f"run {run}, round {round_index}")
+    create_markdown_artifact(
+        markdown=f"{text}\n\n## The whole report\n\nOpen it in a browser: `{path}`\n",
+        key=key,
+        description=f"Run {run}, round {round_index}. The whole report is {path}",
+    )
+
+
+def tag_flow_run(tag: str) -> None:
+    """Let people filter flow runs by `tag`; nothing outside of a flow run.
+
+    Only the flow run has it: a tag on a task costs seconds for each of its runs.
+    """
+    given = flow_run.get_id()
+    if given is None:
+        return
+    with get_client(sync_client=True) as client:
+        seen = client.read_flow_run(UUID(given))
+        if tag not in seen.tags:
+            client.update_flow_run(seen.id, tags=[*seen.tags, tag])

@@ -80,6 +80,12 @@ def test_an_empty_round_has_no_picture():
     assert text.startswith("# Round 0: Not decided")
 
 
+def test_of_a_model_folder_only_the_last_two_names_are_shown(data):
+    cells = [{"name": "big", "model": "/data/models/team/big"}, {"name": "hub", "model": "org/m"}]
+    text = markdown(dataclasses.replace(data, cells=cells))
+    assert "| `big` | `team/big` |" in text and "| `hub` | `org/m` |" in text
+
+
 def test_the_funnel_is_a_table():
     assert "| Responses | 3 | 3.0 a prompt |" in markdown(small_round())
 
