@@ -1,11 +1,15 @@
 import pytest
 
-from infra.openai_client import Reply
+from infra.openai_calls import Choice, Reply
 from tasks.errors import DataError
 from tasks.judge import opinion_of
 from tasks.variants import load_variant
 
 JUDGE = load_variant("tasks.judges", "pairwise", model="m", base_url="http://127.0.0.1:1/v1")
+
+
+def reply(text, finish_reason):
+    return Reply(choices=[Choice(text=text, finish_reason=finish_reason)])
 
 
 @pytest.mark.parametrize(
@@ -18,7 +22,7 @@ JUDGE = load_variant("tasks.judges", "pairwise", model="m", base_url="http://127
     ],
 )
 def test_a_reply_that_was_cut_is_unparsed_and_kept(text, finish_reason, outcome):
-    opinion = opinion_of(JUDGE, Reply(text=text, finish_reason=finish_reason))
+    opinion = opinion_of(JUDGE, reply(text, finish_reason))
     assert (opinion.outcome, opinion.reply) == (outcome, text)
 
 
@@ -28,4 +32,4 @@ def test_a_judge_that_returns_no_opinion_is_an_error():
             return "first"
 
     with pytest.raises(DataError, match="returned 'first', not an Opinion"):
-        opinion_of(Says(), Reply(text="x", finish_reason="stop"))
+        opinion_of(Says(), reply("x", "stop"))
