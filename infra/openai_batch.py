@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from infra.openai_calls import Call, Choice, Reply, Secret, reply_of
 from infra.openai_retries import (
-    FILTERED,
-    is_filtered,
     kind_of,
+    refused_prompt,
     wait_before_retry,
     what_to_do,
     why_useless,
@@ -124,8 +123,8 @@ class Batch:
                 completion = await self._attempt(create, call)
                 return _read(completion, call, time.monotonic() - started)
             except Exception as error:
-                if is_filtered(error):
-                    return _refused(call, FILTERED)
+                if reason := refused_prompt(error):
+                    return _refused(call, reason)
                 failed += 1
                 await self._keep(f"{key}!{uuid.uuid4().hex}", {"failed": kind_of(error)})
                 wait = wait_before_retry(

@@ -28,6 +28,8 @@ NO_CREDIT = "insufficient_quota"
 """The code of a 429 that waiting does not mend."""
 FILTERED = "content_filter"
 """The code of a 400 that is the server's answer to one prompt."""
+TOO_LONG = "too_long"
+"""Why a prompt that leaves the server's model no room is not answered."""
 SWITCHES = {
     "n": "set per_request: 1 if it gives one choice per call",
     "seed": "set send_seed: false if it takes no seed",
@@ -79,9 +81,15 @@ def what_to_do(error: Exception, sent: Iterable[str]) -> str:
     return f"; {', or '.join(hints)}" if hints else ""
 
 
-def is_filtered(error: Exception) -> bool:
-    """Whether the server's filter refuses this one prompt."""
-    return getattr(error, "status_code", None) == 400 and getattr(error, "code", None) == FILTERED
+def refused_prompt(error: Exception) -> str:
+    """Why the server will not answer this one prompt: content_filter or too_long; else empty."""
+    if getattr(error, "status_code", None) != 400:
+        return ""
+    code = getattr(error, "code", None)
+    if code == FILTERED:
+        return FILTERED
+    long = code == "context_length_exceeded" or "maximum context length" in str(error)
+    return TOO_LONG if long else ""
 
 
 def wait_before_retry(error: Exception, failed: int, first: float, longest: float) -> float | None:

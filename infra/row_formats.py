@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +20,10 @@ Wanted = Mapping[str, Sequence[Any]]
 """Values that are wanted, by column: a reader may leave other rows out, but need not."""
 
 BATCH_ROWS = 1024
+LONGEST_FIELD = 2**31 - 1
+"""Characters of a CSV value; the csv module refuses long texts unless told otherwise."""
+_PLAIN = re.compile(r"(?!(?i:true|false|null)$)[^\d.+-]")
+"""Texts that mean nothing but themselves: no number, boolean or null."""
 PLACE = "__row__"
 """Column that numbers the rows of a batch while others are left out."""
 
@@ -89,20 +94,23 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
 
 
 def _read_csv(file: Path, _wanted: Wanted) -> Iterator[Raw]:
+    csv.field_size_limit(LONGEST_FIELD)
     with _opened(file) as text:
         reader = csv.reader(text, delimiter="\t" if _format(file) == ".tsv" else ",", strict=True)
         header = next(reader, [])
         if twice := sorted({name for name in header if header.count(name) > 1}):
             raise DataError(f"{file}:1: column {twice[0]!r} occurs twice; name each column once")
         try:
-            for values in reader:
+            for values in filter(None, reader):
                 where = f"{file}:{reader.line_num}"
                 if len(values) != len(header):
                     raise DataError(
                         f"{where}: {len(values)} values for {len(header)} columns "
                         f"({', '.join(header)}); quote texts that hold commas or line breaks"
                     )
-                yield header, where, dict(zip(header, values, strict=True))
+                # CSV cannot tell an empty text from none.
+                cells = (value or None for value in values)
+                yield header, where, dict(zip(header, cells, strict=True))
         except csv.Error as error:
             raise DataError(f"{file}:{reader.line_num}: not CSV ({error})") from error
 
@@ -137,7 +145,7 @@ def _rows(file: Path, batches: Any, wanted: Wanted) -> Iterator[Raw]:
 def _filtered(batch: pa.RecordBatch, wanted: Wanted) -> pa.RecordBatch:
     for column, values in wanted.items():
         texts = column in batch.schema.names and pa.types.is_string(batch.schema.field(column).type)
-        if texts and all(isinstance(value, str) for value in values):
+        if texts and all(isinstance(value, str) and _PLAIN.match(value) for value in values):
             allowed = pa.array(values, pa.string())
             batch = batch.filter(pc.is_in(batch.column(column), allowed))
     return batch

@@ -109,5 +109,6 @@ def _written_artifact(artifact: Artifact, place: Place) -> list[Artifact]:
         semantics=SEMANTICS,
     )
     if done := stage.finished():
-        return [done.artifact]
-    return [stage.commit(tables={"rows": (Response, table)}, deterministic=True)]
+        return [note(place, "annotate-written", done.artifact)]
+    committed = stage.commit(tables={"rows": (Response, table)}, deterministic=True)
+    return [note(place, "annotate-written", committed)]

@@ -6,12 +6,13 @@ from itertools import cycle
 from typing import Any, NamedTuple
 
 from tasks.canonical import short_id
+from tasks.conversations import asked_key
 from tasks.errors import DataError
 from tasks.opinions import Annotator, Opinion, Question, questions, verdict_of
 from tasks.recorded_verdicts import Answered
 from tasks.records import Prompt, Response, Verdict
 from tasks.seeds import uniform_of
-from tasks.sources import Row, asked_key
+from tasks.sources import Row
 from tasks.tables import grouped
 
 WRITTEN_CELL = "people"

@@ -1,5 +1,6 @@
 """What no single section of a configuration can see: names and sections that must fit together."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tasks.canonical import digest
@@ -23,12 +24,17 @@ def check_consistent(config: "Config") -> None:
     _names(config)
     _opinions(config)
     _evaluation(config)
-    _splits(config)
+    check_recorded(config.prompts.split_shares, config.matrix)
     check_columns(config.training.loss)
 
 
-def _splits(config: "Config") -> None:
-    shares = config.prompts.split_shares
+def check_recorded(shares: Mapping[str, float], matrix: Mapping[str, Any]) -> None:
+    """Refuse shares that are none, and recorded cells with a system prompt: nobody is asked."""
+    for name, cell in matrix.items():
+        if cell.system and kind_of(cell.engine) == "recorded":
+            raise ConfigError(
+                f"matrix.{name} has a system prompt, but its responses are recorded; leave it out"
+            )
     if unknown := sorted(shares.keys() - set(SPLITS)):
         raise ConfigError(
             f"prompts.split_shares names {unknown[0]!r}; allowed: {', '.join(SPLITS)}"

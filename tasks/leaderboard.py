@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tasks.bradley_terry import Strength, fit_strengths
-from tasks.errors import ConfigError
+from tasks.errors import ConfigError, DataError
 from tasks.records import Response, Verdict
-from tasks.tables import grouped
+from tasks.tables import KEYS, grouped
 
 _P_B_WINS = {"a": 0.0, "tie": 0.5, "b": 1.0}
 
@@ -21,7 +21,9 @@ class Standing:
     """Judge or person."""
     cell: str
     """Cell of the model matrix."""
-    win_rate: float
+    criterion: str
+    """What was asked, e.g. overall."""
+    win_rate: float | None
     """Mean probability that the cell's response is better (%); ties count half."""
     standard_error: float | None
     """Of `win_rate` over prompts (percentage points); None for a single prompt."""
@@ -34,7 +36,7 @@ class Standing:
     losses: int
     """Verdicts for the other side."""
     unparsed: int
-    """Verdicts that say nothing; they are in no other figure."""
+    """Verdicts that prefer nothing (unparsed, skipped, both bad); in no other figure."""
     mean_length: float
     """Characters of the cell's judged responses, each counted once."""
     strength: float
@@ -47,6 +49,7 @@ class _Said(NamedTuple):
     """A verdict as seen from one of its two sides."""
 
     annotator: str
+    criterion: str
     cell: str
     other: str
     prompt_id: str
@@ -65,6 +68,7 @@ def leaderboard(
     counts from both sides. ConfigError if no verdict is about `against`.
     """
     opinions = [one for one in verdicts if one.annotator_kind != "prior" and one.b_id]
+    _refuse_twins(opinions)
     said = [view for one in opinions for view in _both_sides(one, responses)]
     if against:
         said = [view for view in said if view.other == against]
@@ -75,15 +79,34 @@ def leaderboard(
             )
     cell_of = {name: one.cell for name, one in responses.items()}
     strengths = {
-        annotator: fit_strengths(rows, _cells_in(rows, cell_of))
-        for annotator, rows in grouped(opinions, "annotator").items()
+        (annotator, criterion): fit_strengths(rows, _cells_in(rows, cell_of))
+        for annotator, by_annotator in grouped(opinions, "annotator").items()
+        for criterion, rows in grouped(by_annotator, "criterion").items()
     }
     standings = [
-        _standing(views, strengths[annotator], responses)
+        _standing(views, strengths[annotator, criterion], responses)
         for annotator, by_annotator in grouped(said, "annotator").items()
-        for views in grouped(by_annotator, "cell").values()
+        for criterion, by_criterion in grouped(by_annotator, "criterion").items()
+        for views in grouped(by_criterion, "cell").values()
     ]
-    return sorted(standings, key=lambda one: (one.annotator, -one.win_rate, one.cell))
+    return sorted(standings, key=_rank)
+
+
+def _rank(one: Standing) -> tuple[Any, ...]:
+    rate = -1.0 if one.win_rate is None else one.win_rate
+    return one.annotator, one.criterion, -rate, one.cell
+
+
+def _refuse_twins(verdicts: Sequence[Verdict]) -> None:
+    """One verdict read twice would count twice and look twice as sure."""
+    names = KEYS[Verdict]
+    keys = [tuple(getattr(one, name) for name in names) for one in verdicts]
+    if len(set(keys)) < len(keys):
+        twice = next(one for one, key in zip(verdicts, keys, strict=True) if keys.count(key) > 1)
+        raise DataError(
+            f"two judges bring a verdict of {twice.annotator!r} on {twice.a_id} and {twice.b_id}; "
+            "read a table in one judge only, or give the annotators different names"
+        )
 
 
 def _both_sides(verdict: Verdict, responses: Mapping[str, Response]) -> Iterable[_Said]:
@@ -96,6 +119,7 @@ def _both_sides(verdict: Verdict, responses: Mapping[str, Response]) -> Iterable
     for side in (0, 1):
         yield _Said(
             annotator=verdict.annotator,
+            criterion=verdict.criterion,
             cell=responses[ids[side]].cell,
             other=responses[ids[1 - side]].cell,
             prompt_id=verdict.prompt_id,
@@ -123,7 +147,8 @@ def _standing(
     return Standing(
         annotator=first.annotator,
         cell=first.cell,
-        win_rate=100 * rate,
+        criterion=first.criterion,
+        win_rate=None if rate is None else 100 * rate,
         standard_error=None if error is None else 100 * error,
         verdicts=len(heard),
         wins=outcomes.count("win"),
@@ -136,14 +161,14 @@ def _standing(
     )
 
 
-def _rate(views: Sequence[_Said]) -> tuple[float, float | None]:
+def _rate(views: Sequence[_Said]) -> tuple[float | None, float | None]:
     """Mean probability to win, and its standard error with prompts as clusters.
 
     Verdicts on one prompt are not independent. With one verdict a prompt this is the ordinary
     standard error of the mean (n - 1).
     """
     if not views:
-        return math.nan, None
+        return None, None
     rate = math.fsum(view.p_wins or 0.0 for view in views) / len(views)
     gaps = [
         math.fsum((view.p_wins or 0.0) - rate for view in rows) for rows in grouped(views).values()

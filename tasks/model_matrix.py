@@ -59,7 +59,20 @@ def matrix_cells(
             origin="policy" if settings.model == "policy" else settings.origin,
             share=place.shares.get(name, 1.0),
         )
+    _refuse_twins(cells)
     return cells
+
+
+def _refuse_twins(cells: Mapping[str, Cell]) -> None:
+    """Two cells that are the same file or API model would give one response two owners."""
+    owners: dict[str, str] = {}
+    for name, cell in cells.items():
+        other = owners.setdefault(cell.digest, name)
+        if other != name and cell.checkpoint is None:
+            raise ConfigError(
+                f"matrix.{name} and matrix.{other} bring the same responses (equal rows or model, "
+                "equal settings); keep one, with more samples, or choose rows by `where`"
+            )
 
 
 def _checkpoint(

@@ -125,7 +125,7 @@ def _look_at_judge(judge: Any, outside: Outside) -> str:
     """Reading the version reads the template, too."""
     known = f"{kind_of(judge)}, version {judge.version()[:12]}"
     if judge.SHAPE == "recorded":
-        outside.rows(judge.files, check_verdict)
+        outside.rows(judge.files, partial(check_verdict, keys=bool(judge.texts)))
         outside.rows(judge.texts, check_text_row)
         return f"{known}, {', '.join(source.file for source in judge.files)}"
     if judge.SHAPE != "asks":

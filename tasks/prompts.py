@@ -6,10 +6,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple, get_args
 
 from tasks.canonical import canonical_json, digest, short_id
+from tasks.conversations import messages_of
 from tasks.errors import DataError
 from tasks.records import Message, Prompt, Split
 from tasks.seeds import seed_of, uniform_of
-from tasks.sources import Row, check_text
+from tasks.sources import Row, check_text, text_of
 from tasks.variants import built
 
 SPLITS = get_args(Split)
@@ -24,7 +25,6 @@ FIELDS = {
     "source_id",
     "group_id",
 }
-ROLES = ("system", "user", "assistant")
 
 
 class Pool(NamedTuple):
@@ -63,8 +63,8 @@ def prompt_of(row: Row, shares: Mapping[str, float] | None = None) -> Prompt:
         source_id=_text(row.fields, "source_id", ""),
         split=row.one_of("split", SPLITS, _drawn_split(group_id, shares or {})),
         group_id=group_id,
-        tags=[str(tag) for tag in _listed(row, "tags")],
-        checks=[_check(check, row.at("checks")) for check in _listed(row, "checks")],
+        tags=[str(tag) for tag in row.listed("tags")],
+        checks=[_check(check, row.at("checks")) for check in row.listed("checks")],
     )
 
 
@@ -80,43 +80,7 @@ def _drawn_split(group_id: str, shares: Mapping[str, float]) -> str:
 
 def _text(fields: Mapping[str, Any], name: str, default: str) -> str:
     value = fields.get(name)
-    return default if value is None else str(value)
-
-
-def _listed(row: Row, name: str) -> list[Any]:
-    value = row.fields.get(name)
-    if value is not None and not isinstance(value, list):
-        raise DataError(f"{row.at(name)}: {name} is {value!r:.80}; it needs a list")
-    return value or []
-
-
-def messages_of(row: Row) -> list[Message]:
-    """The conversation in `messages`, or one user turn from `prompt`; DataError if neither."""
-    if "prompt" in row.fields and "messages" in row.fields:
-        raise DataError(f"{row.where}: has `prompt` and `messages`; keep one of them")
-    if "prompt" in row.fields:
-        name = "prompt"
-        turns: Any = [{"role": "user", "content": row.fields["prompt"]}]
-    else:
-        name, turns = "messages", row.fields.get("messages")
-    if not isinstance(turns, list) or not turns:
-        raise DataError(f"{row.where}: needs `messages` (a list of turns) or `prompt` (a text)")
-    where = row.at(name)
-    for turn in turns:
-        _check_turn(turn, where)
-    if turns[-1]["role"] != "user":
-        raise DataError(f"{where}: the last turn is {turns[-1]['role']!r}; a prompt ends with user")
-    return [Message(role=turn["role"], content=turn["content"]) for turn in turns]
-
-
-def _check_turn(turn: Any, where: str) -> None:
-    if not isinstance(turn, dict) or set(turn) != {"role", "content"}:
-        raise DataError(f"{where}: a turn needs exactly role and content, got {turn!r:.80}")
-    if turn["role"] not in ROLES:
-        raise DataError(f"{where}: role is {turn['role']!r}; allowed: {', '.join(ROLES)}")
-    if not isinstance(turn["content"], str) or not turn["content"].strip():
-        raise DataError(f"{where}: content of a {turn['role']} turn is {turn['content']!r:.80}")
-    check_text(turn["content"], where)
+    return default if value is None else text_of(value)
 
 
 def _check(settings: Any, where: str) -> str:
@@ -161,6 +125,7 @@ def pool_of(rows: Iterable[Row], shares: Mapping[str, float] | None = None) -> P
                 f"({prompt.split!r} and {first.split!r}); keep one of them"
             )
     _check_groups(prompts.values(), places)
+    _check_source_ids(prompts.values(), places)
     ordered = [prompts[name] for name in sorted(prompts)]
     return Pool(ordered, _counts(read, ordered))
 
@@ -174,6 +139,20 @@ def _check_groups(prompts: Iterable[Prompt], places: Mapping[str, str]) -> None:
                 f"group {prompt.group_id!r} lies in split {other.split!r} "
                 f"({places[other.prompt_id]}) and {prompt.split!r} ({places[prompt.prompt_id]}); "
                 "near-duplicates must share a split"
+            )
+
+
+def _check_source_ids(prompts: Iterable[Prompt], places: Mapping[str, str]) -> None:
+    """Tables may name a prompt by source and source_id, so these must name one prompt only."""
+    first: dict[tuple[str, str], Prompt] = {}
+    for prompt in prompts:
+        named = (prompt.source, prompt.source_id)
+        other = first.setdefault(named, prompt)
+        if prompt.source_id and other is not prompt:
+            raise DataError(
+                f"{places[other.prompt_id]} and {places[prompt.prompt_id]} hold two prompts with "
+                f"source_id {prompt.source_id!r} of source {prompt.source!r}; give them different "
+                "sources, or leave source_id out"
             )
 
 

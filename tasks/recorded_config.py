@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from tasks.config import CellSection, PromptsSection, Section, StorageSection
+from tasks.consistency import check_recorded
 from tasks.errors import ConfigError
 from tasks.variants import chosen_from, first_problem
 
@@ -30,12 +31,14 @@ def build_recorded(data: Mapping[str, Any]) -> RecordedData:
         "judges": _only(data.get("judges"), "kind"),
     }
     try:
-        return RecordedData.model_validate(parts)
+        made = RecordedData.model_validate(parts)
     except ValidationError as error:
         raise ConfigError(
             f"recorded data: {first_problem(error)}; needed are storage, prompts, cells with "
             "`engine: recorded` and judges with `kind: recorded`"
         ) from error
+    check_recorded(made.prompts.split_shares, made.matrix)
+    return made
 
 
 def _only(section: Any, key: str) -> dict[str, Any]:

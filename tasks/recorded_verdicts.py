@@ -5,14 +5,15 @@ never by the models that are said to have written them: what a file calls a mode
 always the answer that was judged. Names of cells only tell equal texts apart.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from tasks.conversations import asked_key, prompt_keys
 from tasks.errors import DataError
 from tasks.opinions import Annotator, Opinion, Question, verdict_of
 from tasks.records import Prompt, Response, Verdict
-from tasks.sources import Row, asked_key, prompt_keys
+from tasks.sources import Row, text_of
 
 OUTCOMES = ("a", "b", "tie", "both_bad", "skip", "unparsed")
 SHOWN = ("a", "b", "unknown")
@@ -20,6 +21,7 @@ MIRRORED = {"a": "b", "b": "a"}
 OTHER_PROMPTS = "of_other_prompts"
 UNKNOWN_RESPONSES = "of_unknown_responses"
 WITH_ITSELF = "of_a_response_with_itself"
+SHARED_TEXTS = "of_texts_of_several_cells"
 _SHOWN_AS = {"a": "first", "b": "second"}
 """A judge speaks of first and second: here the response a counts as the first."""
 FIELDS = {
@@ -41,11 +43,10 @@ class Answered:
 
     def __init__(self, prompts: Iterable[Prompt], responses: Mapping[str, Response]) -> None:
         self.responses = responses
-        self._prompts: dict[tuple[str, ...], set[str]] = {}
+        self._prompts: dict[tuple[str, ...], str] = {}
         for prompt in prompts:
             keys = prompt_keys(prompt.prompt_id, prompt.messages, prompt.source, prompt.source_id)
-            for key in keys:
-                self._prompts.setdefault(key, set()).add(prompt.prompt_id)
+            self._prompts |= dict.fromkeys(keys, prompt.prompt_id)
         self._by_text: dict[tuple[str, str], list[Response]] = {}
         for response in sorted(responses.values(), key=lambda one: one.response_id):
             key_of_text = (response.prompt_id, response.text)
@@ -54,21 +55,13 @@ class Answered:
     def prompt_of(self, row: Row) -> str | None:
         """Id of the prompt that `row` is about, None if it is not of this round.
 
-        Raises DataError if the row does not say, or if two prompts are called what it says.
+        Raises DataError if the row does not say.
         """
-        key = asked_key(row)
-        found = self._prompts.get(key, set())
-        if len(found) > 1:
-            raise DataError(
-                f"{row.where} is about {key[1]!r}, which {len(found)} prompts are called; add the "
-                "column `source`, or name the prompt by its text"
-            )
-        return next(iter(found), None)
+        return self._prompts.get(asked_key(row))
 
-    def of_text(self, prompt_id: str, text: str, cell: str | None) -> Response | None:
-        """The response with this text; of several the one of `cell`, else the smallest id."""
-        found = self._by_text.get((prompt_id, text), [])
-        return next((one for one in found if one.cell == cell), found[0] if found else None)
+    def of_text(self, prompt_id: str, text: str) -> list[Response]:
+        """The responses with this text, by id."""
+        return self._by_text.get((prompt_id, text), [])
 
 
 class Join(NamedTuple):
@@ -84,27 +77,39 @@ def texts_of(rows: Iterable[Row], answered: Answered) -> dict[tuple[str, str], s
     for row in rows:
         row.check_fields(TEXT_FIELDS)
         prompt = answered.prompt_of(row)
-        text, key = row.text("response"), row.text("key")
+        text, key = row.text("response"), text_of(row.fields.get("key"))
         if prompt is not None and texts.setdefault((prompt, key), text) != text:
             raise DataError(f"{row.at('key')}: {key!r} has two texts for prompt {prompt}; keep one")
     return texts
 
 
-def check_verdict(row: Row) -> None:
-    """Raise DataError that names column and value if `row` can be no verdict on any round."""
+def check_verdict(row: Row, keys: bool = False) -> None:
+    """Raise DataError that names column and value if `row` can be no verdict on any round.
+
+    `keys`: its a and b are keys of a table of texts.
+    """
     row.check_fields(FIELDS)
     if row.fields.get("a_id") is not None or row.fields.get("b_id") is not None:
         row.text("a_id"), row.text("b_id")
     else:
-        asked_key(row), row.text("a"), row.text("b")
+        asked_key(row)
+        for side in ("a", "b"):
+            _text_or_key(row, side, keys)
     _opinion(row)
     row.one_of("first_shown", SHOWN, "unknown")
+
+
+def _text_or_key(row: Row, side: str, keys: bool) -> str:
+    value = row.fields.get(side)
+    return text_of(value) if keys and value is not None else row.text(side)
 
 
 def check_text_row(row: Row) -> None:
     """Raise DataError that names column and value if `row` can be no judged text."""
     row.check_fields(TEXT_FIELDS)
-    asked_key(row), row.text("key"), row.text("response")
+    asked_key(row), row.text("response")
+    if row.fields.get("key") is None:
+        raise DataError(f"{row.at('key')}: key is missing; it is what verdicts call the text")
 
 
 def joined(
@@ -116,8 +121,9 @@ def joined(
     comparison in the same order gets replicates; a person may give one. Raises DataError that
     names the row, and if none of the rows about this round's prompts is about its responses.
     """
-    verdicts: dict[tuple[str, ...], Verdict] = {}
-    counts = dict.fromkeys((OTHER_PROMPTS, UNKNOWN_RESPONSES, WITH_ITSELF), 0)
+    verdicts: list[Verdict] = []
+    counts = dict.fromkeys((OTHER_PROMPTS, UNKNOWN_RESPONSES, WITH_ITSELF, SHARED_TEXTS), 0)
+    repeats: dict[tuple[str, ...], int] = {}
     for row in rows:
         row.check_fields(FIELDS)
         sides = _sides(row, answered, texts)
@@ -126,34 +132,35 @@ def joined(
             last = row
             continue
         counts[WITH_ITSELF] += sides[0].response_id == sides[1].response_id
+        counts[SHARED_TEXTS] += _is_shared(row, sides, answered)
         verdict = _verdict(row, sides, annotator)
-        while (key := _key(verdict)) in verdicts:
-            verdict = _repeated(row, verdict)
-        verdicts[key] = verdict
+        key = _key(verdict)
+        repeats[key] = repeats.get(key, -1) + 1
+        if repeats[key]:
+            verdict = _repeated(row, verdict, repeats[key])
+        verdicts.append(verdict)
     if counts[UNKNOWN_RESPONSES] and not verdicts:
         raise DataError(
             f"none of the {counts[UNKNOWN_RESPONSES]} verdicts on this round's prompts is about "
             f"one of its responses, the last in {last.where}; a and b need the texts that were "
             "judged (or keys of a table in `texts`), and a cell of the matrix has to bring them"
         )
-    return Join(list(verdicts.values()), counts)
+    return Join(verdicts, counts)
 
 
 def _key(verdict: Verdict) -> tuple[str, ...]:
-    """What two verdicts may not share; a person sees a comparison once, in whatever order."""
+    """What makes two verdicts repeats; a person sees a comparison once, in whatever order."""
     key = (verdict.a_id, verdict.b_id, verdict.annotator, verdict.criterion)
-    if verdict.annotator_kind == "human":
-        return key
-    return (*key, verdict.first_shown, str(verdict.replicate))
+    return key if verdict.annotator_kind == "human" else (*key, verdict.first_shown)
 
 
-def _repeated(row: Row, verdict: Verdict) -> Verdict:
+def _repeated(row: Row, verdict: Verdict, replicate: int) -> Verdict:
     if verdict.annotator_kind == "human":
         raise DataError(
             f"{row.where}: {verdict.annotator!r} judged {verdict.a_id} and {verdict.b_id} twice; "
-            "keep one row"
+            "keep one row, or map the column `annotator` if they are several people"
         )
-    return replace(verdict, replicate=verdict.replicate + 1)
+    return replace(verdict, replicate=replicate)
 
 
 def _sides(row: Row, answered: Answered, texts: Texts | None) -> tuple[Response, Response] | str:
@@ -163,17 +170,33 @@ def _sides(row: Row, answered: Answered, texts: Texts | None) -> tuple[Response,
     prompt = answered.prompt_of(row)
     if prompt is None:
         return OTHER_PROMPTS
-    sides = []
+    found = []
     for side in ("a", "b"):
-        text: str | None = row.text(side)
+        text: str | None = _text_or_key(row, side, texts is not None)
         if texts is not None:
             text = texts.get((prompt, str(text)))
-        cell = row.fields.get(f"{side}_cell")
-        response = text is not None and answered.of_text(prompt, text, cell)
-        if not response:
-            return UNKNOWN_RESPONSES
-        sides.append(response)
-    return sides[0], sides[1]
+        found.append([] if text is None else answered.of_text(prompt, text))
+    if not all(found):
+        return UNKNOWN_RESPONSES
+    first = _meant(row, "a", found[0], [])
+    return first, _meant(row, "b", found[1], [first])
+
+
+def _meant(row: Row, side: str, found: Sequence[Response], taken: Sequence[Response]) -> Response:
+    """Of responses with the judged text: the named cell's, else one that is not `taken`."""
+    cell = row.fields.get(f"{side}_cell")
+    free = [one for one in found if one not in taken]
+    return next((one for one in found if one.cell == cell), (free or found)[0])
+
+
+def _is_shared(row: Row, sides: tuple[Response, Response], answered: Answered) -> bool:
+    """Whether a side's text is also another cell's, and the row does not name the cell."""
+    return any(
+        row.fields.get(f"{name}_id") is None
+        and row.fields.get(f"{name}_cell") != side.cell
+        and len({one.cell for one in answered.of_text(side.prompt_id, side.text)}) > 1
+        for name, side in zip("ab", sides, strict=True)
+    )
 
 
 def _by_ids(row: Row, answered: Answered) -> tuple[Response, Response] | str:
@@ -223,9 +246,16 @@ def _opinion(row: Row) -> Opinion:
     p = row.number("p_b_wins", 0, 1)
     preference = row.number("preference", 1, 2)
     if preference is not None:
+        if p is not None:
+            raise DataError(f"{row.where}: has p_b_wins and preference; map one of them")
         p = preference - 1
-    if "outcome" in row.fields:
+    if row.fields.get("outcome") is not None:
         outcome = row.one_of("outcome", OUTCOMES)
+        if p is not None and {outcome, _more_likely(p)} == {"a", "b"}:
+            raise DataError(
+                f"{row.where}: outcome is {outcome!r}, but the probability that b wins is {p:g}; "
+                "one of the two columns means the other side"
+            )
     elif row.fields.keys() & {"p_b_wins", "preference"}:
         outcome = _more_likely(p)
     else:

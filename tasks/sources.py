@@ -1,5 +1,6 @@
 """Tables of the user's: which of their columns are which fields, and their rows in our words."""
 
+import json
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -8,22 +9,31 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
-from tasks.canonical import canonical_json
 from tasks.errors import DataError
 from tasks.variants import NotInKey
 
 SHOWN = 80
 """Characters of a refused value that an error repeats."""
-_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
+_WHOLE = re.compile(r"-?\d+\.0+")
 
 
 def text_of(value: Any) -> str:
-    """How `values` and `where` write a table's value: 1.0 is 1, True is true, nothing is null."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    """How `values` and `where` write a table's value: 1.0 is 1, True is true, nothing is null.
+
+    The texts of a CSV count as what they write.
+    """
+    if is_missing(value):
         return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    text = str(value)
+    if text.lower() in ("true", "false"):
+        return text.lower()
+    return text.partition(".")[0] if _WHOLE.fullmatch(text) else text
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a table has nothing there: pandas writes NaN where others write nothing."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _with_text_keys(value: Any) -> Any:
@@ -47,7 +57,7 @@ class Source:
     columns: dict[str, str] = field(default_factory=dict)
     """Column by field, e.g. {prompt: question}; if given, the other columns are not read."""
     fill: dict[str, Any] = field(default_factory=dict)
-    """Fields that are alike in all rows; {column} in a text stands for the row's value."""
+    """Fields that are alike in all rows; {column} stands for the row's value, {{ for a brace."""
     values: dict[str, Annotated[dict[str, Any], BeforeValidator(_with_text_keys)]] = field(
         default_factory=dict
     )
@@ -96,6 +106,18 @@ class Row(NamedTuple):
         check_text(value, self.at(name))
         return value
 
+    def listed(self, name: str) -> list[Any]:
+        """The list in field `name`, empty if there is none; a CSV's text may hold it as JSON."""
+        value = self.fields.get(name)
+        if isinstance(value, str) and value.lstrip().startswith("["):
+            try:
+                value = json.loads(value)
+            except json.JSONDecodeError as error:
+                raise DataError(f"{self.at(name)}: {name} is no JSON list: {error}") from error
+        if value is not None and not isinstance(value, list):
+            raise DataError(f"{self.at(name)}: {name} is {_shown(value)}; it needs a list")
+        return value or []
+
     def one_of(self, name: str, allowed: Collection[str], default: str | None = None) -> str:
         """The value of field `name`, which must be one of `allowed`."""
         value = self.fields.get(name)
@@ -109,10 +131,10 @@ class Row(NamedTuple):
     def number(self, name: str, low: float, high: float) -> float | None:
         """The number in field `name`, or None if there is none; a CSV's text may hold it."""
         value = self.fields.get(name)
-        if value is None or text_of(value) == "null" or value == "":
+        if is_missing(value):
             return None
         try:
-            number = math.nan if isinstance(value, bool) else float(value)
+            number = math.nan if isinstance(value, bool) else float(str(value))
         except (TypeError, ValueError):
             number = math.nan
         if not low <= number <= high:
@@ -142,7 +164,9 @@ def check_columns(source: Source, present: Iterable[str]) -> None:
     """Raise DataError unless the table's columns `present` hold all that `source` names."""
     there = set(present)
     wanted = {**source.columns, **{name: name for name in source.where}}
-    wanted |= {name: name for value in _texts(source.fill) for name in _PLACEHOLDER.findall(value)}
+    wanted |= {
+        name: name for value in _texts(source.fill) for name in _PLACEHOLDER.findall(value) if name
+    }
     for name, column in wanted.items():
         if column not in there:
             raise DataError(
@@ -173,7 +197,8 @@ def is_wanted(source: Source, raw: Mapping[str, Any]) -> bool:
 def row_of(source: Source, where: str, raw: Mapping[str, Any]) -> Row:
     """The row `raw` of the table in our words; DataError for a value that `values` lacks."""
     columns = source.columns or {name: name for name in raw}
-    fields = {name: raw.get(column) for name, column in columns.items()}
+    given = {name: raw.get(column) for name, column in columns.items()}
+    fields = {name: None if is_missing(value) else value for name, value in given.items()}
     fields |= {name: _filled(value, raw) for name, value in source.fill.items()}
     row = Row(where, fields, columns)
     meanings = {name: _meaning(row, name, known) for name, known in source.values.items()}
@@ -182,10 +207,14 @@ def row_of(source: Source, where: str, raw: Mapping[str, Any]) -> Row:
 
 def _filled(value: Any, raw: Mapping[str, Any]) -> Any:
     if isinstance(value, str):
-        return _PLACEHOLDER.sub(lambda match: text_of(raw.get(match[1])), value)
+        return _PLACEHOLDER.sub(lambda match: _written(match, raw), value)
     if isinstance(value, Mapping):
         return {key: _filled(one, raw) for key, one in value.items()}
     return [_filled(one, raw) for one in value] if _holds_parts(value) else value
+
+
+def _written(match: re.Match[str], raw: Mapping[str, Any]) -> str:
+    return match[0][0] if match[1] is None else text_of(raw.get(match[1]))
 
 
 def _meaning(row: Row, name: str, known: Mapping[str, Any]) -> Any:
@@ -196,31 +225,3 @@ def _meaning(row: Row, name: str, known: Mapping[str, Any]) -> Any:
             f"explain; it explains: {', '.join(known)}"
         )
     return known[written]
-
-
-def asked_key(row: Row) -> tuple[str, ...]:
-    """How `row` names the prompt it is about, as one of `prompt_keys`; DataError if it does not."""
-    if row.fields.get("prompt_id") is not None:
-        return "prompt_id", str(row.fields["prompt_id"])
-    if row.fields.get("source_id") is not None:
-        source = row.fields.get("source")
-        own = ("source_id", text_of(row.fields["source_id"]))
-        return own if source is None else (*own, str(source))
-    if row.fields.get("messages") is not None:
-        return "messages", canonical_json(row.fields["messages"])
-    if row.fields.get("prompt") is not None:
-        return "messages", canonical_json([{"role": "user", "content": row.fields["prompt"]}])
-    raise DataError(
-        f"{row.where}: needs prompt, messages, source_id or prompt_id to say what it is about"
-    )
-
-
-def prompt_keys(
-    prompt_id: str, messages: Iterable[Any], source: str, source_id: str
-) -> list[tuple[str, ...]]:
-    """All ways in which a row may name a prompt."""
-    conversation = canonical_json(list(messages))
-    keys: list[tuple[str, ...]] = [("prompt_id", prompt_id), ("messages", conversation)]
-    if source_id:
-        keys += [("source_id", source_id), ("source_id", source_id, source)]
-    return keys

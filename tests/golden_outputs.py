@@ -231,7 +231,7 @@ def of_engine(engine: Any) -> Any:
 
 def recorded_file(folder: Path) -> None:
     """The file that the recorded engine's EXAMPLE names, in the working folder."""
-    rows = [{"prompt": "Name a tree.", "response": text} for text in ("oak", "elm", "fir")]
+    rows = [{"prompt": "Name a tree.", "response": text} for text in ("oak", "elm")]
     rows.append({"prompt_id": "p0", "response": "pear", "finish_reason": "length"})
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "human.jsonl").write_text(text, encoding="utf-8")

@@ -17,7 +17,7 @@ def alpaca_preset(data: Path, root: str, wide: bool = False) -> dict[str, Any]:
     if wide:
         tables.append(data / "alpaca_eval_wide" / "alpaca_eval_wide_matrix.parquet")
         judged = data / "alpaca_eval_wide" / "alpaca_eval_wide_judgements.parquet"
-    columns = {"source_id": "prompt_id", "prompt": "prompt", "source": "dataset"}
+    columns = {**NAMES, "prompt": "prompt"}
     return {
         "storage": {"root": root},
         "prompts": {"files": [{"file": str(matrix), "columns": columns}]},

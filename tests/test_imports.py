@@ -37,7 +37,10 @@ STORY_MAY_TOO = ("tasks.model_matrix", "infra.prefect.form")
 
 INFRA_MAY = tuple(
     f"tasks.{name}"
-    for name in ("records", "errors", "canonical", "tables", "child", "variants", "sources")
+    for name in (
+        *("records", "errors", "canonical", "tables"),
+        *("child", "variants", "sources", "conversations"),
+    )
 )
 
 LIBRARIES = {

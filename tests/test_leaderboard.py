@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.errors import ConfigError
+from tasks.errors import ConfigError, DataError
 from tasks.leaderboard import leaderboard
 from tests.opinion_makers import response, verdict
 
@@ -96,3 +96,25 @@ def test_a_stronger_cell_has_the_greater_bradley_terry_strength():
     # 3 of 4 won: a gap of log 3, held back by the ridge
     assert 0.8 < big.strength - small.strength < math.log(3)
     assert big.strength + small.strength == pytest.approx(0, abs=1e-9)
+
+
+def test_a_cell_of_which_nothing_is_said_stands_last_without_a_rate():
+    third = response("third-1", "z", prompt_id="p1", cell="a-third")
+    rows = [said(1, "b"), replace(verdict("big-1", "third-1", "unparsed"), prompt_id="p1")]
+    found = leaderboard(rows, {**FOUR, "third-1": third})
+    assert [(one.cell, one.win_rate) for one in found] == [
+        ("small", 100.0),
+        ("big", 0.0),
+        ("a-third", None),
+    ]
+
+
+def test_criteria_have_tables_of_their_own():
+    rows = [replace(said(1, "a"), criterion="helpful"), replace(said(1, "b"), criterion="harmless")]
+    found = [(one.criterion, one.cell, one.win_rate) for one in leaderboard(rows, FOUR)]
+    assert found[0] == ("harmless", "small", 100.0) and found[2] == ("helpful", "big", 100.0)
+
+
+def test_a_verdict_that_two_judges_bring_is_refused():
+    with pytest.raises(DataError, match="two judges bring a verdict of 'judge' on big-1"):
+        leaderboard([said(1, "a"), said(1, "a")], FOUR)

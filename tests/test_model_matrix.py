@@ -63,8 +63,14 @@ def test_the_digest_of_a_cell_is_what_decides_its_responses(key, value, same):
 
 def test_the_digest_does_not_know_the_name_of_the_cell():
     twin = {"engine": "scripted", "default": "x", "temperature": 0.7}
-    both = cells(matrix__twin=twin)
-    assert both["twin"].digest == both["large"].digest
+    renamed = cells(matrix__large=None, matrix__twin=twin)
+    assert renamed["twin"].digest == cells()["large"].digest
+
+
+def test_two_cells_that_bring_the_same_responses_are_refused():
+    twin = {"engine": "scripted", "default": "x", "temperature": 0.7}
+    with pytest.raises(ConfigError, match=r"matrix.twin and matrix.large bring the same responses"):
+        cells(matrix__twin=twin)
 
 
 @pytest.mark.parametrize(

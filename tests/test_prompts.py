@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +38,7 @@ def test_a_prompt_is_one_user_turn_or_a_conversation():
         ({"messages": []}, "needs `messages`"),
         ({"prompt": "x", "messages": []}, "has `prompt` and `messages`"),
         ({"prompt": " "}, "content of a user turn is ' '"),
-        ({"prompt": None}, "content of a user turn is None"),
+        ({"prompt": None}, "needs `messages`"),
         ({"messages": [{"role": "user"}]}, "a turn needs exactly role and content"),
         ({"messages": [{"role": "bot", "content": "x"}]}, "role is 'bot'; allowed: system, user"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "a prompt ends with user"),
@@ -80,6 +82,24 @@ def test_equal_prompts_with_another_split_or_other_checks_are_refused(other):
 def test_checks_may_stand_in_another_order():
     checks = [{"kind": "length", "at_most": 3}, {"kind": "contains", "text": "x"}]
     assert pool(row(checks=checks), row(checks=checks[::-1])).counts["duplicates"] == 1
+
+
+def test_a_conversation_and_lists_may_be_json_in_a_csv():
+    turns = [{"role": "user", "content": "Name a fruit."}]
+    found = of({"messages": json.dumps(turns), "tags": '["t"]', "checks": '[{"kind": "length"}]'})
+    assert (found.messages, found.tags, len(found.checks)) == (turns, ["t"], 1)
+    with pytest.raises(DataError, match="tags is no JSON list"):
+        of(row(tags="[easy"))
+
+
+def test_an_id_that_pandas_made_a_float_is_the_id():
+    assert of(row(source_id=7.0)).source_id == "7"
+
+
+def test_one_source_id_names_one_prompt():
+    assert len(pool(row("a", source_id="1", source="x"), row("b", source_id="1")).prompts) == 2
+    with pytest.raises(DataError, match="f:1 and f:2 hold two prompts with source_id '1'"):
+        pool(row("a", source_id=1), row("b", source_id="1"))
 
 
 def test_a_group_lies_in_one_split():

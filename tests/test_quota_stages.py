@@ -9,6 +9,7 @@ from tasks.model_matrix import Cell
 from tasks.prompts import prompt_of
 from tasks.records import Artifact
 from tasks.sample import cells_of, sample_cell
+from tasks.sources import Row
 from tests.small_config import small_config, small_place
 
 
@@ -18,7 +19,7 @@ def place(tmp_path):
 
 
 def asked(place):
-    prompts = [prompt_of({"prompt": f"Name fruit {number}."}, "x") for number in range(10)]
+    prompts = [prompt_of(Row("x", {"prompt": f"Name fruit {number}."})) for number in range(10)]
     return _commit(prompts, "train", {}, place)
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from tasks.correction import CorrectionSettings, correct
@@ -114,6 +116,7 @@ def test_rows_about_other_prompts_and_unknown_texts_are_counted():
         "of_other_prompts": 2,
         "of_unknown_responses": 1,
         "of_a_response_with_itself": 0,
+        "of_texts_of_several_cells": 1,
     }
 
 
@@ -141,18 +144,25 @@ def test_a_judge_may_repeat_itself_and_a_person_may_not():
     assert len(people_say(row(), row(annotator="bea")).verdicts) == 2
 
 
-def test_an_id_that_two_prompts_have_is_refused():
-    twice = Answered(
-        [
-            *PROMPTS,
-            prompt(prompt_id="s1", text="One."),
-            prompt(prompt_id="s2", text="Two."),
-        ],
-        RESPONSES,
-    )
-    twice._prompts[("source_id", "7")] = {"s1", "s2"}
-    with pytest.raises(DataError, match="f:1 is about '7', which 2 prompts are called"):
-        joined([Row("f:1", {"source_id": 7, "a": "x", "b": "y", "outcome": "a"})], twice, JUDGE)
+def test_equal_texts_of_two_cells_are_two_responses():
+    """A tie between two cells that wrote the same is no comparison of one with itself."""
+    [said], counts = judge_says(by_text("fig", "fig", outcome="tie"))
+    assert (said.a_id, said.b_id) == ("r1", "r3")
+    assert (counts["of_a_response_with_itself"], counts["of_texts_of_several_cells"]) == (0, 1)
+    [itself], _ = judge_says(by_text("fig", "fig", outcome="tie", a_cell="other", b_cell="other"))
+    assert (itself.a_id, itself.b_id) == ("r3", "r3")
+
+
+def test_a_source_id_belongs_to_its_source():
+    asked = replace(prompt(prompt_id="s", text="One."), source="x", source_id="7")
+    answers = {one: response(one, one, prompt_id="s") for one in ("y1", "y2")}
+    fields = {"source_id": 7.0, "a": "y1", "b": "y2", "outcome": "a"}
+
+    def found(**more):
+        rows = [Row("f:1", {**fields, **more})]
+        return joined(rows, Answered([asked], answers), JUDGE).counts["of_other_prompts"]
+
+    assert [found(source="x"), found(), found(source="z")] == [0, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tasks.model_matrix import Cell
 from tasks.prompts import prompt_of
 from tasks.records import Artifact, Checkpoint, Place, Prompt
 from tasks.sample import sample_cell
+from tasks.sources import Row
 from tasks.tables import content, to_table
 
 
@@ -54,11 +55,14 @@ def place_in(folder: Path, seed: int) -> Place:
         reference=nothing,
         policies={},
         strengths={},
+        shares={},
     )
 
 
 def committed_prompts(place: Place, count: int) -> Artifact:
-    rows = [prompt_of({"prompt": f"Say {number}."}, f"row {number}") for number in range(count)]
+    rows = [
+        prompt_of(Row(f"row {number}", {"prompt": f"Say {number}."})) for number in range(count)
+    ]
     table = to_table(Prompt, rows)
     inputs = {"rows": content(Prompt, table)}
     stage = open_stage(place, "prompts", settings={}, inputs=inputs, semantics=1)

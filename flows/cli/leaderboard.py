@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flows.cli.terminal import clean
 from infra.artifacts import open_artifact
 from infra.prefect.server import local_api
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
-from tasks.errors import ConfigError
+from tasks.errors import ConfigError, DataError
 from tasks.leaderboard import Standing, leaderboard
 from tasks.records import Artifact, Feedback, Response, Verdict
 from tasks.responses import by_id
@@ -24,6 +25,13 @@ from tasks.rounds import recorded_data, resolve
 from tasks.tables import from_table, grouped
 
 FORMATS = ("table", "csv", "json")
+UNLIMITED = 200
+"""Characters of a line that is not for a terminal: nothing is cut for a program."""
+SHOWN_COUNTS = (
+    *("verdicts", "of_other_prompts", "of_unknown_responses"),
+    *("of_a_response_with_itself", "of_texts_of_several_cells"),
+)
+"""What is said of the verdicts that were brought in."""
 RESPONSES = ("sample-train-", "annotate-written")
 """Roles of a round's stages that hold responses to its train prompts."""
 
@@ -51,7 +59,20 @@ def _recorded(preset: str, overrides: Mapping[str, Any], split: str) -> tuple[St
 
     _, place = recorded_data(preset, overrides)
     with local_api():
-        return open_store(place.root), recorded(preset, dict(overrides), split)
+        feedback = recorded(preset, dict(overrides), split)
+    store = open_store(place.root)
+    counts = dict.fromkeys(SHOWN_COUNTS, 0)
+    for artifact in feedback.verdicts:
+        found = open_artifact(store, artifact).counts
+        counts = {name: number + found.get(name, 0) for name, number in counts.items()}
+    parts = (f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number)
+    sys.stderr.write(f"verdicts: {', '.join(parts) or 'none'}\n")
+    if not counts["verdicts"]:
+        raise DataError(
+            "no verdict is about a response of the matrix: name prompts alike in all tables "
+            "(equal texts, or source_id and source)"
+        )
+    return store, feedback
 
 
 def feedback_of_run(store: Store, run: str) -> Feedback:
@@ -86,20 +107,22 @@ def _print(standings: list[Standing], form: str) -> None:
         writer.writeheader()
         writer.writerows(rows)
     else:
-        console = Console()
+        out = Console() if sys.stdout.isatty() else Console(width=UNLIMITED)
         for annotator, own in grouped(standings, "annotator").items():
-            console.print(_table(annotator, own))
+            for criterion, rows_of_one in grouped(own, "criterion").items():
+                about = "" if criterion == "overall" else f" · {criterion}"
+                out.print(_table(f"by {annotator}{about}", rows_of_one))
 
 
-def _table(annotator: str, standings: list[Standing]) -> Table:
-    table = Table(title=f"by {annotator}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+def _table(title: str, standings: list[Standing]) -> Table:
+    table = Table(title=escape(clean(title)), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("cell", overflow="fold")
-    for heading in ("win %", "s.e.", "n", "won", "tied", "lost", "unparsed", "length", "B-T"):
+    for heading in ("win %", "s.e.", "n", "won", "tied", "lost", "no answer", "length", "B-T"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in standings:
         table.add_row(
-            escape(one.cell),
-            f"{one.win_rate:.2f}",
+            escape(clean(one.cell)),
+            "" if one.win_rate is None else f"{one.win_rate:.2f}",
             "" if one.standard_error is None else f"{one.standard_error:.2f}",
             *(f"{n:,}" for n in (one.verdicts, one.wins, one.ties, one.losses, one.unparsed)),
             f"{one.mean_length:,.0f}",

@@ -1,5 +1,6 @@
 """Answers that exist already: responses of people or of models that ran elsewhere."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -9,16 +10,15 @@ from pydantic import ConfigDict, Field
 from infra.engines._contract import Job, Request, Sample
 from infra.rows import read_rows
 from tasks.canonical import digest_of_lines, short_id
+from tasks.conversations import Key, asked_key, prompt_keys
 from tasks.errors import DataError
-from tasks.sources import Row, SourceIn, asked_key, prompt_keys
+from tasks.sources import Row, SourceIn
 from tasks.variants import NotInKey
 
 NAMES = {"prompt_id", "source_id", "source", "messages", "prompt"}
 """Fields by which a row says what it answers."""
 FIELDS = NAMES | {"response", "finish_reason", "model", "annotator"}
 FINISH_REASONS = ("stop", "length", "unknown")
-
-Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,17 +42,19 @@ class Recorded:
         return digest_of_lines([model, *lines])
 
     def sample(self, job: Job) -> Iterator[tuple[int, list[Sample]]]:
-        """The recorded responses of each shard's prompts, at most as many as are asked for.
+        """The recorded responses of each shard's prompts.
 
-        Raises DataError if rows name their prompt by a source_id that two prompts have.
+        Raises DataError if there are more of a prompt than are asked for: none is left out unsaid.
         """
         by_key: dict[Key, list[Row]] = {}
         for row in self._rows():
             by_key.setdefault(asked_key(row), []).append(row)
-        taken: dict[Key, str] = {}
         for index, requests in job.shards.items():
-            found = ((request, _rows_for(request, by_key, taken)) for request in requests)
-            samples = [sample for one in found for sample in _sample(*one)]
+            asked = Counter(request.prompt_id for request in requests)
+            samples: list[Sample] = []
+            for request in requests:
+                rows = _rows_for(request, by_key, asked[request.prompt_id])
+                samples += _sample(request, rows)
             job.on_progress(len(requests))
             yield index, samples
 
@@ -63,18 +65,15 @@ class Recorded:
                 yield row
 
 
-def _rows_for(request: Request, by_key: dict[Key, list[Row]], taken: dict[Key, str]) -> list[Row]:
-    """The rows about the prompt of `request`; `taken` says which prompt used a key before."""
-    found = []
-    for key in prompt_keys(request.prompt_id, request.messages, request.source, request.source_id):
-        rows = by_key.get(key, [])
-        if rows and taken.setdefault(key, request.prompt_id) != request.prompt_id:
-            raise DataError(
-                f"{rows[0].where} is about {key[1]!r}, which two prompts are called: "
-                f"{taken[key]} and {request.prompt_id}; add the column `source`, or name the "
-                "prompt by its text"
-            )
-        found += rows
+def _rows_for(request: Request, by_key: dict[Key, list[Row]], samples: int) -> list[Row]:
+    """The rows about the prompt of `request`, at most `samples`."""
+    keys = prompt_keys(request.prompt_id, request.messages, request.source, request.source_id)
+    found = [row for key in keys for row in by_key.get(key, [])]
+    if len(found) > samples:
+        raise DataError(
+            f"{found[samples].where} is response {samples + 1} of one cell to one prompt, and the "
+            f"cell has samples: {samples}; write samples: {len(found)}, or choose rows by `where`"
+        )
     return found
 
 

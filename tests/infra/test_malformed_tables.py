@@ -86,6 +86,19 @@ MALFORMED = {
         *(verdict(winner="0.5"), "t.jsonl", {"columns": {**COLUMNS, "preference": "winner"}}),
         "preference is '0.5'; allowed: a number from 1 to 2",
     ),
+    "an outcome against its probability": (
+        *(verdict(p=0.9), "t.jsonl", {"columns": {**COLUMNS, "p_b_wins": "p"}}),
+        "outcome is 'a', but the probability that b wins is 0.9",
+    ),
+    "two probabilities": (
+        *(verdict(p=0.1, q2=1.1), "t.jsonl"),
+        {"columns": {**COLUMNS, "p_b_wins": "p", "preference": "q2"}},
+        "has p_b_wins and preference; map one of them",
+    ),
+    "a conversation that is none": (
+        *(b'{"messages": [{"role": "user"}], "a": "x", "b": "y", "outcome": "a"}\n', "t.jsonl"),
+        *({}, "column 'messages': a turn needs exactly role and content"),
+    ),
     "an unknown order": (
         *(verdict(shown="left"), "t.jsonl", {"columns": {**COLUMNS, "first_shown": "shown"}}),
         r"column 'shown' \(first_shown\): first_shown is 'left'; allowed: a, b, unknown",
@@ -112,7 +125,7 @@ def test_a_malformed_table_of_verdicts_is_named(case, tmp_path):
 @pytest.mark.parametrize(
     ("check", "fields", "said"),
     [
-        (check_text_row, {"prompt": "p", "key": 3, "response": "x"}, "key is 3, needs a text"),
+        (check_text_row, {"prompt": "p", "response": "x"}, "key is missing; it is what verdicts"),
         (check_text_row, {"prompt": "p", "key": "k"}, "response is None, needs a text"),
         (check_written, {"prompt": "p", "response": "x"}, "annotator is None, needs a text"),
         (check_written, {"annotator": "ann", "response": "x"}, "needs prompt, messages"),

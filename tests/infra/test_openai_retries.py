@@ -16,6 +16,7 @@ from infra.openai_retries import retry_after, wait_before_retry
 from tasks.canonical import canonical_json
 from tests.infra.chat_server import (
     Server,
+    answer,
     cut_in_the_body,
     first_time,
     running_server,
@@ -115,3 +116,24 @@ def test_retries_have_one_layer_and_an_end(server: Server) -> None:
     assert server.asked["a"] == 4
     assert "InternalServerError" in (got["a"].error or "")
     assert not got["a"].hopeless
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "This model's maximum context length is 512 tokens.", "param": "max_tokens"},
+        {"message": "Too long.", "code": "context_length_exceeded"},
+    ],
+    ids=["by its words", "by its code"],
+)
+def test_a_prompt_that_is_too_long_concerns_no_other(server: Server, error: Any) -> None:
+    """Its 400 may name max_tokens, a field of every request: the rest is asked all the same."""
+    refused = json.dumps({"error": {"type": "invalid_request_error", **error}})
+
+    def play(handler: Any, number: int, text: str) -> None:
+        send(handler, 400, refused) if text == "long" else answer(handler, text)
+
+    server.play = play
+    got = replies(server, "long", "short")
+    assert (got["long"].text, got["long"].finish_reason) == ("", "too_long")
+    assert (got["short"].text, server.asked["long"]) == ("re: short", 1)

@@ -145,3 +145,29 @@ def test_a_folder_with_several_splits_or_without_a_table_is_refused(tmp_path):
     as_csv(empty), as_json_lines(empty)
     with pytest.raises(DataError, match="holds tables of several formats; name one file"):
         list(read_rows(Source(file=str(empty))))
+
+
+def rows_of(folder, text, **settings):
+    path = folder / "t.csv"
+    path.write_text(text, encoding="utf-8")
+    return [row.fields for row in read_rows(Source(file=str(path), **settings))]
+
+
+def test_a_blank_cell_of_a_csv_is_nothing_and_a_blank_line_no_row(tmp_path):
+    meaning = {"columns": {"outcome": "w"}, "values": {"outcome": {"null": "tie", "a": "a"}}}
+    assert rows_of(tmp_path, "w,x\na,1\n\n,2\n", **meaning) == [
+        {"outcome": "a"},
+        {"outcome": "tie"},
+    ]
+    assert rows_of(tmp_path, "prompt,split\nx,\n") == [{"prompt": "x", "split": None}]
+
+
+def test_a_csv_may_hold_long_texts_and_numbers_as_spreadsheets_write_them(tmp_path):
+    [row] = rows_of(tmp_path, f"t,n,b\n{'x' * 200_000},1.0,True\n", where={"n": [1], "b": [True]})
+    assert len(row["t"]) == 200_000
+
+
+def test_braces_in_fill_are_written_twice(tmp_path):
+    fill = {"checks": [{"kind": "regex", "pattern": "{a}{{3}}"}]}
+    [row] = rows_of(tmp_path, "a\nx\n", columns={"prompt": "a"}, fill=fill)
+    assert row["checks"][0]["pattern"] == "x{3}"

@@ -1,0 +1,63 @@
+"""How rows of tables write a conversation, and by what they name the prompt they are about."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tasks.canonical import canonical_json
+from tasks.errors import DataError
+from tasks.records import Message
+from tasks.sources import Row, check_text, text_of
+
+ROLES = ("system", "user", "assistant")
+Key = tuple[str, ...]
+"""One way to name a prompt."""
+
+
+def messages_of(row: Row) -> list[Message]:
+    """The conversation in `messages`, or one user turn from `prompt`; DataError if neither."""
+    prompt, messages = row.fields.get("prompt"), row.fields.get("messages")
+    if prompt is not None and messages is not None:
+        raise DataError(f"{row.where}: has `prompt` and `messages`; keep one of them")
+    name = "messages" if prompt is None else "prompt"
+    turns = row.listed("messages") if prompt is None else [{"role": "user", "content": prompt}]
+    if not turns:
+        raise DataError(f"{row.where}: needs `messages` (a list of turns) or `prompt` (a text)")
+    where = row.at(name)
+    for turn in turns:
+        _check_turn(turn, where)
+    if turns[-1]["role"] != "user":
+        raise DataError(f"{where}: the last turn is {turns[-1]['role']!r}; a prompt ends with user")
+    return [Message(role=turn["role"], content=turn["content"]) for turn in turns]
+
+
+def _check_turn(turn: Any, where: str) -> None:
+    if not isinstance(turn, dict) or set(turn) != {"role", "content"}:
+        raise DataError(f"{where}: a turn needs exactly role and content, got {turn!r:.80}")
+    if turn["role"] not in ROLES:
+        raise DataError(f"{where}: role is {turn['role']!r}; allowed: {', '.join(ROLES)}")
+    if not isinstance(turn["content"], str) or not turn["content"].strip():
+        raise DataError(f"{where}: content of a {turn['role']} turn is {turn['content']!r:.80}")
+    check_text(turn["content"], where)
+
+
+def asked_key(row: Row) -> Key:
+    """How `row` names the prompt it is about, as one of `prompt_keys`; DataError if it does not.
+
+    A source_id belongs to a source: a table without the column `source` means prompts without one.
+    """
+    if row.fields.get("prompt_id") is not None:
+        return "prompt_id", str(row.fields["prompt_id"])
+    if row.fields.get("source_id") is not None:
+        source = row.fields.get("source")
+        return "source_id", "" if source is None else str(source), text_of(row.fields["source_id"])
+    if row.fields.get("messages") is None and row.fields.get("prompt") is None:
+        raise DataError(
+            f"{row.where}: needs prompt, messages, source_id or prompt_id to say what it is about"
+        )
+    return "messages", canonical_json(list(messages_of(row)))
+
+
+def prompt_keys(prompt_id: str, messages: Iterable[Any], source: str, source_id: str) -> list[Key]:
+    """All ways in which a row may name a prompt."""
+    keys: list[Key] = [("prompt_id", prompt_id), ("messages", canonical_json(list(messages)))]
+    return [*keys, ("source_id", source, source_id)] if source_id else keys
