@@ -45,6 +45,11 @@ class LossBatch:
         rejected, mask = self._pair_side()
         return Sides(total(self.chosen_logps, self.chosen_mask), total(rejected, mask))
 
+    def means(self) -> Sides:
+        """The policy's log-probability per response token (nats)."""
+        rejected, mask = self._pair_side()
+        return Sides(average(self.chosen_logps, self.chosen_mask), average(rejected, mask))
+
     def log_ratios(self, *, mean: bool) -> Sides:
         """Policy minus first reference for each response (nats): sum or mean over tokens."""
         rejected, mask = self._pair_side()

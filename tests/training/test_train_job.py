@@ -1,4 +1,5 @@
 import filecmp
+from dataclasses import replace
 
 import pytest
 from safetensors.torch import load_file
@@ -14,7 +15,14 @@ from training_jobs import (
 
 from tasks.errors import ConfigError, DataError
 from tasks.training.policy import load_policy
+from tasks.variants import kinds, variant_class
 from tasks.weights import weights_digest
+
+PAIR_LOSSES = [
+    kind
+    for kind in kinds("tasks.losses")
+    if variant_class("tasks.losses", kind).EXAMPLES_KIND == "pair"
+]
 
 
 def trained(workdir, examples, model=None, **fields):
@@ -136,3 +144,25 @@ def test_rows_beyond_the_context_are_refused_with_numbers(tmp_path):
     short = tiny_model("gpt2", n_positions=10)
     with pytest.raises(DataError, match="12 tokens, the model's context is 10"):
         trained(tmp_path, response_examples(), short, loss={"kind": "sft"})
+
+
+@pytest.mark.parametrize("kind", PAIR_LOSSES)
+def test_every_loss_on_pairs_trains_and_falls(kind, tmp_path):
+    """On one pair a prompt; the reference is the start, for losses that use one."""
+    pairs = [
+        replace(one, p_chosen=0.9, margin=0.8, weight=1.0)
+        for one in pair_examples(tiny_model(), 4)
+        if one.example_id.endswith("-01")
+    ]
+    loss = variant_class("tasks.losses", kind)
+    settings = {"epochs": 10, "learning_rate": 3e-3, "prompts_per_batch": 4}
+    trained(
+        tmp_path,
+        pairs,
+        loss={"kind": kind, **loss.EXAMPLE},
+        settings=settings,
+        expect_reference=loss.USES_REFERENCE,
+    )
+    steps = lines(tmp_path / "metrics.jsonl")
+    assert steps[-1]["loss"] < steps[0]["loss"]
+    assert steps[-1]["margin"] > steps[0]["margin"]
