@@ -1,5 +1,6 @@
 """The command line: what it prints, what it refuses, and the code it exits with."""
 
+import subprocess
 import sys
 
 import pytest
@@ -17,6 +18,7 @@ from tasks.errors import (
     HeldError,
     StorageError,
 )
+from tests.sources import ROOT
 from tests.whole_runs import nothing_was_done, small_world
 
 
@@ -208,3 +210,18 @@ def test_a_run_that_is_complete_starts_no_server(world, tree, monkeypatch):
     monkeypatch.setattr("flows.cli.run.local_api", started)
     code, shown = tso("run", "seen", "--preset", world.preset, "--until", 1)
     assert code == 0 and "all 1 rounds are done already; nothing to do" in shown
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["run", "x", "--until"], 2)])
+def test_a_command_ends_its_process_with_its_code_after_what_was_to_be_done_at_exit(
+    arguments, code
+):
+    program = (
+        "import atexit, sys; atexit.register(print, 'done at exit');"
+        f"sys.argv = ['tso', *{arguments}]; from flows.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert done.stdout.endswith("done at exit\n")
