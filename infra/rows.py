@@ -31,11 +31,16 @@ def read_rows(source: Source) -> Iterator[Row]:
         raise DataError(f"{source.file} has no row{only}; check the table")
 
 
+def read_tables(sources: Iterable[Source]) -> Iterator[Row]:
+    """The rows of several tables, one after another; errors as `read_rows` has them."""
+    for source in sources:
+        yield from read_rows(source)
+
+
 def check_rows(sources: Iterable[Source], check: Callable[[Row], None]) -> None:
     """Raise DataError for the first row of `sources` that `check` or `read_rows` refuses."""
-    for source in sources:
-        for row in read_rows(source):
-            check(row)
+    for row in read_tables(sources):
+        check(row)
 
 
 def file_digests(sources: Sequence[Source]) -> dict[str, str]:

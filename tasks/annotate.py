@@ -1,11 +1,10 @@
 """Door: people confirm or correct a budgeted part of the comparisons, and write responses."""
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 from infra.place import note, open_stage, records_of, table_of
 from infra.prefect.door import door
-from infra.rows import file_digests, read_rows
+from infra.rows import file_digests, read_tables
 from tasks.annotation import budgeted, simulated_verdicts, written_responses
 from tasks.config import AnnotateSection
 from tasks.judging import candidates_of, comparisons_of
@@ -13,7 +12,6 @@ from tasks.opinions import Annotator
 from tasks.recorded_verdicts import Answered, joined
 from tasks.records import Artifact, Feedback, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
-from tasks.sources import Row, Source
 from tasks.tables import to_table
 from tasks.variants import settings_of
 
@@ -74,8 +72,8 @@ def _work(
     picked = budgeted(made, settings.budget, place.seed) if settings.people else []
     simulated = simulated_verdicts(picked, asked, answers, settings.people, place.seed)
     people = Annotator(name="", kind="human")
-    from_files = joined(_rows(settings.verdict_files), answered, people)
-    written = written_responses(_rows(settings.response_files), answered)
+    from_files = joined(read_tables(settings.verdict_files), answered, people)
+    written = written_responses(read_tables(settings.response_files), answered)
     rows = [*simulated, *from_files.verdicts, *written.verdicts]
     return {
         "tables": {
@@ -90,10 +88,6 @@ def _work(
             **written.skipped,
         },
     }
-
-
-def _rows(files: Sequence[Source]) -> Iterator[Row]:
-    return (row for source in files for row in read_rows(source))
 
 
 def _written_artifact(artifact: Artifact, place: Place) -> list[Artifact]:

@@ -2,7 +2,7 @@
 
 from infra.place import note, open_stage, store_of, table_of
 from infra.prefect.door import door
-from infra.rows import read_rows
+from infra.rows import read_tables
 from infra.run_tree import RunTree
 from tasks.canonical import digest
 from tasks.config import PromptsSection
@@ -16,8 +16,7 @@ SEMANTICS = 1
 
 def read_pool(settings: PromptsSection) -> Pool:
     """The pool of all files; DataError if it has no train or no held-out prompt."""
-    rows = (row for source in settings.files for row in read_rows(source))
-    pool = pool_of(rows, settings.split_shares)
+    pool = pool_of(read_tables(settings.files), settings.split_shares)
     for split in ("train", "held_out"):
         if not pool.counts[split]:
             raise DataError(
@@ -53,8 +52,7 @@ def draw(pool: Pool, settings: PromptsSection, place: Place) -> tuple[list[Promp
 @door("collect")
 def collect_split(settings: PromptsSection, split: str, place: Place) -> Artifact:
     """All prompts of `split`, or of all splits for `all`; DataError if there is none."""
-    rows = (row for source in settings.files for row in read_rows(source))
-    pool = pool_of(rows, settings.split_shares)
+    pool = pool_of(read_tables(settings.files), settings.split_shares)
     members = [prompt for prompt in pool.prompts if split in (prompt.split, "all")]
     if not members:
         raise DataError(f"the pool has no {split!r} prompt: {pool.counts}")

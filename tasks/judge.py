@@ -1,6 +1,6 @@
 """Door: responses in, verdicts of AI judges out; one stage per judge, paid calls never repeated."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from infra.openai_shards import completed_shards
 from infra.place import journal_of, note, open_stage, records_of
 from infra.prefect.door import door
 from infra.progress import Bar, progress
-from infra.rows import file_digests, read_rows
+from infra.rows import file_digests, read_tables
 from infra.stages import Stage
 from infra.work import work_root
 from tasks.canonical import digest
@@ -27,7 +27,6 @@ from tasks.opinions import Annotator, Opinion, verdict_of
 from tasks.recorded_verdicts import Answered, joined, texts_of
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
-from tasks.sources import Row, Source
 from tasks.tables import concat, counted, to_table
 from tasks.usage import Usage, cost_usd, is_paid
 from tasks.variants import settings_of
@@ -114,16 +113,12 @@ def _recorded(
     answered = Answered(
         records_of(place, Prompt, prompts), by_id(records_of(place, Response, responses))
     )
-    texts = texts_of(_rows(judge.texts), answered) if judge.texts else None
-    found = joined(_rows(judge.files), answered, annotator, texts)
+    texts = texts_of(read_tables(judge.texts), answered) if judge.texts else None
+    found = joined(read_tables(judge.files), answered, annotator, texts)
     table = to_table(Verdict, found.verdicts)
     counts = {**_counts(table), **found.counts}
     artifact = stage.commit(tables={"rows": (Verdict, table)}, counts=counts, deterministic=True)
     return note(place, _role(name), artifact)
-
-
-def _rows(sources: Iterable[Source]) -> Iterator[Row]:
-    return (row for source in sources for row in read_rows(source))
 
 
 def _contents(artifacts: list[Artifact]) -> dict[str, str]:

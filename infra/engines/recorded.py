@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field
 
 from infra.engines._contract import Job, Request, Sample
-from infra.rows import read_rows
+from infra.rows import read_tables
 from tasks.canonical import digest_of_lines, short_id
 from tasks.conversations import Key, asked_key, prompt_keys
 from tasks.errors import DataError
@@ -59,10 +59,9 @@ class Recorded:
             yield index, samples
 
     def _rows(self) -> Iterator[Row]:
-        for source in self.files:
-            for row in read_rows(source):
-                row.check_fields(FIELDS)
-                yield row
+        for row in read_tables(self.files):
+            row.check_fields(FIELDS)
+            yield row
 
 
 def _rows_for(request: Request, by_key: dict[Key, list[Row]], samples: int) -> list[Row]:
