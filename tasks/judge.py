@@ -28,7 +28,7 @@ from tasks.recorded_verdicts import Answered, joined, texts_of
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
 from tasks.tables import concat, counted, to_table
-from tasks.usage import Usage, cost_usd, is_paid
+from tasks.usage import Usage, cost_usd, is_paid, watching
 from tasks.variants import settings_of
 
 SEMANTICS = 1
@@ -172,19 +172,13 @@ def _asked_verdicts(
 
 
 def _client(stage: Stage, judge: Any, bar: Bar) -> Client:
-    usage = Usage(price=judge.price)
-
-    def watch(entry: Mapping[str, Any]) -> None:
-        usage.add(entry)
-        bar.note = str(usage)
-
     return Client(
         base_url=judge.base_url,
         model=judge.model,
         api_key_env=judge.api_key_env,
         concurrency=judge.concurrency,
         journal=journal_of(stage),
-        watch=watch,
+        watch=watching(judge.price, bar),
         item_log=work_root() / "items.jsonl",
         stage=stage.digest,
     )

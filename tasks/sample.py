@@ -29,7 +29,7 @@ from tasks.responses import (
 )
 from tasks.tables import concat, content, to_table
 from tasks.tokens import load_tokenizer, render, stop_ids
-from tasks.usage import Usage, is_paid
+from tasks.usage import Usage, is_paid, watching
 
 SEMANTICS = 1
 EVALUATION_ROUND = -1
@@ -160,12 +160,6 @@ def _job(
     bar: Bar,
 ) -> Job:
     engine = cell.settings.engine
-    usage = Usage(price=getattr(engine, "price", None))
-
-    def watch(entry: Mapping[str, Any]) -> None:
-        usage.add(entry)
-        bar.note = str(usage)
-
     return Job(
         stage=stage.digest,
         model=model,
@@ -179,7 +173,7 @@ def _job(
         stop_ids=stop_ids(tokens.tokenizer) if tokens else [],
         item_log=work_root() / "items.jsonl",
         journal=journal_of(stage) if is_paid(engine) else None,
-        watch=watch,
+        watch=watching(getattr(engine, "price", None), bar),
         on_progress=bar.advance,
     )
 

@@ -1,9 +1,9 @@
 """What calls to servers used: calls, tokens and money, added up from the entries of a journal."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 Price = tuple[float, float]
 """USD for a million prompt tokens and for a million completion tokens."""
@@ -88,3 +88,20 @@ class Usage:
         failed = f", {self.failed.total():,} failed attempts" if self.failed else ""
         tokens = self.prompt_tokens + self.completion_tokens
         return f"{self.calls:,} calls{failed}, {tokens:,} tokens{cost}"
+
+
+class Noted(Protocol):
+    """What shows a note, e.g. a progress bar."""
+
+    note: str
+
+
+def watching(price: Price | None, shown: Noted) -> Callable[[Mapping[str, Any]], None]:
+    """Takes the entries of a journal one by one, and notes on `shown` what they add up to."""
+    usage = Usage(price=price)
+
+    def watch(entry: Mapping[str, Any]) -> None:
+        usage.add(entry)
+        shown.note = str(usage)
+
+    return watch
