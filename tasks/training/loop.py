@@ -13,7 +13,7 @@ from tasks.canonical import digest
 from tasks.child import ItemLog, Reporter
 from tasks.errors import DataError
 from tasks.training import checkpoints
-from tasks.training.batches import MicroBatch, micro_batches
+from tasks.training.batches import Budget, Group, groups_of
 from tasks.training.examples import Examples, batch_prompts, open_examples
 from tasks.training.policy import Policy, load_policy
 from tasks.training.schedule import learning_rate, num_steps
@@ -73,28 +73,31 @@ class Trainer:
         """Make one optimizer step and report it."""
         started = time.monotonic()
         settings, step = self.job.settings, self.state.step
-        prompts, batches = self.batch(step)
+        prompts, groups = self.batch(step)
         if step == 0 and self.job.expect_reference:
-            check_is_reference(self.policy, batches)
+            check_is_reference(self.policy, groups)
         rate = learning_rate(settings, step, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         result = optimizer_step(
-            self.policy, self.job.loss, batches, prompts, self.optimizer, settings.max_grad_norm
+            self.policy, self.job.loss, groups, prompts, self.optimizer, settings.max_grad_norm
         )
         speed = result.tokens / (time.monotonic() - started)
         self.state.tokens += result.tokens
         self.record(result.metrics | {"learning_rate": rate, "tokens_per_second": round(speed, 1)})
 
-    def batch(self, step: int) -> tuple[int, list[MicroBatch]]:
-        """How many prompts the batch of `step` has, and its micro-batches."""
+    def batch(self, step: int) -> tuple[int, list[Group]]:
+        """How many prompts the batch of `step` has, and its groups of trees."""
         settings = self.job.settings
         prompts = batch_prompts(
             len(self.examples.prompts), settings.prompts_per_batch, self.job.seed, step
         )
-        tokens = settings.tokens_per_microbatch
-        chosen = prompts.tolist()
-        return len(chosen), micro_batches(self.examples, chosen, tokens, self.policy.device)
+        budget = Budget(
+            tokens=settings.tokens_per_microbatch,
+            oversized=settings.oversized_trees,
+            padded=self.policy.device.type == "cuda",
+        )
+        return len(prompts), groups_of(self.examples, prompts.tolist(), budget, self.policy.device)
 
     def record(self, metrics: Mapping[str, float]) -> None:
         """Count the step, and write it to metrics.jsonl and as an event."""

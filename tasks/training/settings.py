@@ -40,7 +40,9 @@ class TrainingSettings:
     max_grad_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Gradients are scaled down to this norm."""
     tokens_per_microbatch: Positive = 8192
-    """Padded tokens of one forward pass; bounds memory."""
+    """Tokens of one forward pass; bounds memory."""
+    oversized_trees: Literal["split", "refuse"] = "split"
+    """A prompt whose responses are more tokens than that: repeat it in several passes, or stop."""
     max_tokens: Positive = 2048
     """Longest prompt and response together (tokens); longer ones are refused here."""
     checkpoint_every: Positive = 100
@@ -108,7 +110,7 @@ class ScoreJob:
     threads: Positive | None = None
     """CPU threads; all cores if not given."""
     tokens_per_microbatch: Positive = 8192
-    """Padded tokens of one forward pass; bounds memory."""
+    """Tokens of one forward pass; bounds memory."""
     item_log: str | None = None
     """File that gets one line per response before it is scored."""
 
