@@ -11,7 +11,7 @@ from torch import Tensor
 from tasks.errors import DataError
 from tasks.training.batches import MicroBatch
 from tasks.training.logprobs import token_logps
-from tasks.training.loss_batch import LossBatch, total
+from tasks.training.loss_batch import LossBatch, Side
 from tasks.training.policy import Policy
 
 REFERENCE_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}
@@ -30,19 +30,20 @@ class StepResult:
 
 def loss_batch(batch: MicroBatch, logps_RT: Tensor) -> LossBatch:
     """The examples of `batch`: rows picked by pair."""
-    mask_RT, reference_KRT = batch.rows.response_mask_RT, batch.reference_KRT
     chosen, rejected = batch.pairs_P2[:, 0], batch.pairs_P2[:, 1]
-    pairs = batch.has_rejected
     return LossBatch(
-        chosen_logps=logps_RT[chosen],
-        chosen_mask=mask_RT[chosen],
-        rejected_logps=logps_RT[rejected] if pairs else None,
-        rejected_mask=mask_RT[rejected] if pairs else None,
-        reference_chosen=reference_KRT[:, chosen] if reference_KRT is not None else None,
-        reference_rejected=(
-            reference_KRT[:, rejected] if reference_KRT is not None and pairs else None
-        ),
+        chosen=_side(batch, logps_RT, chosen),
+        rejected=_side(batch, logps_RT, rejected) if batch.has_rejected else None,
         columns=batch.columns,
+    )
+
+
+def _side(batch: MicroBatch, logps_RT: Tensor, rows_P: Tensor) -> Side:
+    reference_KRT = batch.reference_KRT
+    return Side(
+        logps=logps_RT[rows_P],
+        mask=batch.rows.response_mask_RT[rows_P],
+        reference=reference_KRT[:, rows_P] if reference_KRT is not None else None,
     )
 
 
@@ -79,9 +80,9 @@ def accumulate(policy: Policy, loss: Any, batch: MicroBatch, num_prompts: int) -
     objective = (batch.weights_P * result.loss).sum() / num_prompts
     objective.backward()
     with torch.no_grad():
-        seen = {"chosen_logp": total(inputs.chosen_logps, inputs.chosen_mask)}
-        if inputs.rejected_logps is not None:
-            seen["rejected_logp"] = inputs.sums().rejected
+        seen = {"chosen_logp": inputs.chosen.total()}
+        if inputs.rejected is not None:
+            seen["rejected_logp"] = inputs.rejected.total()
         values = {"loss": result.loss, **result.metrics, **seen, "weight": 1.0}
         return {name: (batch.weights_P * value).sum() for name, value in values.items()}
 
