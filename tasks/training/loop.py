@@ -95,6 +95,7 @@ class Trainer:
         budget = Budget(
             tokens=settings.tokens_per_microbatch,
             oversized=settings.oversized_trees,
+            together=self.job.loss.BATCH_STATISTICS,
             padded=self.policy.device.type == "cuda",
         )
         return len(prompts), groups_of(self.examples, prompts.tolist(), budget, self.policy.device)

@@ -11,7 +11,7 @@ from torch import Tensor
 from tasks.errors import DataError
 from tasks.training.batches import Group
 from tasks.training.logprobs import token_logps
-from tasks.training.loss_batch import LossBatch, total
+from tasks.training.loss_batch import LossBatch, Side
 from tasks.training.policy import Policy
 
 REFERENCE_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}
@@ -30,18 +30,21 @@ class StepResult:
 
 def loss_batch(group: Group, logps_BT: Tensor) -> LossBatch:
     """The examples of `group`: branches picked by side."""
-    mask_BT, reference_KBT = group.mask_BT, group.reference_KBT
-    chosen, rejected = group.sides["chosen"], group.sides.get("rejected")
+    found = {name: _side(group, logps_BT, places) for name, places in group.sides.items()}
     return LossBatch(
-        chosen_logps=logps_BT[chosen],
-        chosen_mask=mask_BT[chosen],
-        rejected_logps=None if rejected is None else logps_BT[rejected],
-        rejected_mask=None if rejected is None else mask_BT[rejected],
-        reference_chosen=None if reference_KBT is None else reference_KBT[:, chosen],
-        reference_rejected=(
-            None if reference_KBT is None or rejected is None else reference_KBT[:, rejected]
-        ),
+        chosen=found.pop("chosen"),
+        rejected=found.pop("rejected", None),
         columns=group.columns,
+        others=found,
+    )
+
+
+def _side(group: Group, logps_BT: Tensor, branches_P: Tensor) -> Side:
+    reference_KBT = group.reference_KBT
+    return Side(
+        logps=logps_BT[branches_P],
+        mask=group.mask_BT[branches_P],
+        reference=None if reference_KBT is None else reference_KBT[:, branches_P],
     )
 
 
@@ -100,9 +103,9 @@ def _objective(
     result = loss(inputs)
     weights_P = group.weights_P
     with torch.no_grad():
-        seen = {"chosen_logp": total(inputs.chosen_logps, inputs.chosen_mask)}
-        if inputs.rejected_logps is not None:
-            seen["rejected_logp"] = inputs.sums().rejected
+        seen = {"chosen_logp": inputs.chosen.total()}
+        if inputs.rejected is not None:
+            seen["rejected_logp"] = inputs.rejected.total()
         values = {"loss": result.loss, **result.metrics, **seen, "weight": 1.0}
         sums = {name: (weights_P * value).sum() for name, value in values.items()}
     return (weights_P * result.loss).sum() / num_prompts, sums
