@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from tasks.child import ItemLog, Reporter
+from tasks.child import ItemLog, Reporter, in_flight
 from tasks.errors import DataError
 from tasks.records import ReferenceScore
 from tasks.tables import to_table
@@ -76,7 +76,9 @@ def _score_shard(
     loaded = {index: rows.row(index) for index in span}
     for part in _plan(loaded, job.tokens_per_microbatch):
         items.starting([rows.response_ids[index] for index in part])
-        logps = _score_rows(policy, [loaded[index] for index in part])
+        tokens = sum(loaded[index].num_tokens for index in part)
+        with in_flight(tokens=tokens, rows=len(part), budget=job.tokens_per_microbatch):
+            logps = _score_rows(policy, [loaded[index] for index in part])
         for index, values in zip(part, logps, strict=True):
             scores[index] = _record(rows.response_ids[index], job.reference, values)
         reporter.beat()

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tasks.child import in_flight
 from tasks.errors import DataError
 from tasks.training.batches import MicroBatch
 from tasks.training.logprobs import token_logps
@@ -59,7 +60,10 @@ def optimizer_step(
     Raises DataError if the loss or its gradient is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
-    sums = [accumulate(policy, loss, batch, num_prompts) for batch in batches]
+    sums = []
+    for batch in batches:
+        with in_flight(tokens=batch.rows.num_tokens, rows=len(batch.rows.ids_RL)):
+            sums.append(accumulate(policy, loss, batch, num_prompts))
     norm = torch.nn.utils.clip_grad_norm_(policy.model.parameters(), max_grad_norm)
     metrics = _metrics(sums, num_prompts) | {"gradient_norm": float(norm)}
     if not (math.isfinite(metrics["loss"]) and math.isfinite(metrics["gradient_norm"])):
