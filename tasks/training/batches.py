@@ -50,6 +50,11 @@ class Group:
         """Tokens forwarded, trunks that are repeated included."""
         return sum(one.num_tokens for one in self.packs)
 
+    @property
+    def largest(self) -> int:
+        """Tokens of the largest pack: what is in memory at once."""
+        return max(one.num_tokens for one in self.packs)
+
     def by_branch(self, values_N: Tensor) -> Tensor:
         """Values of all response tokens as (B, T); 0 where there is no token."""
         flat = values_N.new_zeros(self.mask_BT.numel())

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from tasks.child import ItemLog, Reporter
+from tasks.child import ItemLog, Reporter, in_flight
 from tasks.errors import DataError
 from tasks.records import ReferenceScore
 from tasks.tables import to_table
@@ -81,7 +81,9 @@ def _score_shard(
     for one in _packs(trees, job.tokens_per_microbatch):
         used = [row for part in one.parts for row in _span(row_of, part)]
         items.starting([rows.response_ids[row] for row in used])
-        for row, values in zip(used, _score_pack(policy, one), strict=True):
+        with in_flight(tokens=one.num_tokens, rows=len(used), budget=job.tokens_per_microbatch):
+            logps_of_pack = _score_pack(policy, one)
+        for row, values in zip(used, logps_of_pack, strict=True):
             logps[row] = values
         reporter.beat()
     records = [_record(rows.response_ids[row], job.reference, logps[row]) for row in span]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tasks.child import in_flight
 from tasks.errors import DataError
 from tasks.training.batches import Group
 from tasks.training.logprobs import token_logps
@@ -61,7 +62,10 @@ def optimizer_step(
     Raises DataError if the loss or its gradient is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
-    sums = [accumulate(policy, loss, group, num_prompts) for group in groups]
+    sums = []
+    for group in groups:
+        with in_flight(tokens=group.largest, responses=len(group.mask_BT)):
+            sums.append(accumulate(policy, loss, group, num_prompts))
     norm = torch.nn.utils.clip_grad_norm_(policy.model.parameters(), max_grad_norm)
     metrics = _metrics(sums, num_prompts) | {"gradient_norm": float(norm)}
     if not (math.isfinite(metrics["loss"]) and math.isfinite(metrics["gradient_norm"])):
