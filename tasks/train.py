@@ -44,7 +44,7 @@ from tasks.training_data import (
 )
 from tasks.variants import kind_of, plain, settings_of
 
-SEMANTICS = 2
+SEMANTICS = 3
 JOB_SETTINGS = (
     "learning_rate",
     "warmup_share",
@@ -178,7 +178,7 @@ def _commit(
     lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     artifact = stage.commit(
         tables={"rows": (StepMetrics, to_table(StepMetrics, map(StepMetrics.of, lines)))},
-        files={"model": stage.put_folder("model", workdir / "model")},
+        files={name: stage.put_folder(name, workdir / name) for name in ("model", "tensorboard")},
         facts={
             "sha256": found.sha256,
             "steps": result["steps"],

@@ -14,10 +14,20 @@ HEAD_ELEMENTS = 1 << 26
 
 def token_logps(policy: Policy, rows: PackedRows) -> Tensor:
     """Log-probability (nats, float32) of each response token, (R, T); padding is 0."""
+    return logps_of(policy, rows, predicting_hidden(policy, rows))
+
+
+def predicting_hidden(policy: Policy, rows: PackedRows) -> Tensor:
+    """Hidden states that predict the response tokens, (N, width)."""
     with policy.autocast():
         hidden = policy.hidden(rows.ids_RL, rows.mask_RL)
-        predicting = hidden.flatten(0, 1).index_select(0, rows.predicts_N)
-        logps_N = _head(policy, predicting, rows.targets_N)
+        return hidden.flatten(0, 1).index_select(0, rows.predicts_N)
+
+
+def logps_of(policy: Policy, rows: PackedRows, hidden_NH: Tensor) -> Tensor:
+    """Log-probability (nats, float32) of each response token, (R, T), from its hidden state."""
+    with policy.autocast():
+        logps_N = _head(policy, hidden_NH, rows.targets_N)
     flat = logps_N.new_zeros(rows.response_mask_RT.numel())
     return flat.index_copy(0, rows.slots_N, logps_N).view_as(rows.response_mask_RT)
 

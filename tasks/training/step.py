@@ -10,9 +10,18 @@ from torch import Tensor
 
 from tasks.errors import DataError
 from tasks.training.batches import MicroBatch
-from tasks.training.logprobs import token_logps
-from tasks.training.loss_batch import LossBatch, total
+from tasks.training.health import (
+    Mean,
+    averages,
+    entropy_stride,
+    example_means,
+    head_entropy,
+    sampled_positions,
+)
+from tasks.training.logprobs import logps_of, predicting_hidden, token_logps
+from tasks.training.loss_batch import LossBatch
 from tasks.training.policy import Policy
+from tasks.variants import kind_of
 
 REFERENCE_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}
 """Largest difference (nats) of a token's log-probability that rounding may make."""
@@ -59,9 +68,10 @@ def optimizer_step(
     Raises DataError if the loss or its gradient is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
-    sums = [accumulate(policy, loss, batch, num_prompts) for batch in batches]
+    stride = entropy_stride(sum(len(batch.rows.targets_N) for batch in batches))
+    parts = [accumulate(policy, loss, batch, num_prompts, stride) for batch in batches]
     norm = torch.nn.utils.clip_grad_norm_(policy.model.parameters(), max_grad_norm)
-    metrics = _metrics(sums, num_prompts) | {"gradient_norm": float(norm)}
+    metrics = _metrics(parts, num_prompts) | {"gradient_norm": float(norm)}
     if not (math.isfinite(metrics["loss"]) and math.isfinite(metrics["gradient_norm"])):
         raise DataError(
             f"training diverged: loss {metrics['loss']}, gradient norm {metrics['gradient_norm']}; "
@@ -71,29 +81,33 @@ def optimizer_step(
     return StepResult(metrics=metrics, tokens=sum(batch.rows.num_tokens for batch in batches))
 
 
-def accumulate(policy: Policy, loss: Any, batch: MicroBatch, num_prompts: int) -> dict[str, Tensor]:
-    """Add the gradient of one micro-batch; returns its weighted sums of what is reported."""
-    logps_RT = token_logps(policy, batch.rows)
-    inputs = loss_batch(batch, logps_RT)
+def accumulate(
+    policy: Policy, loss: Any, batch: MicroBatch, num_prompts: int, stride: int
+) -> dict[str, Mean]:
+    """Add the gradient of one micro-batch; returns what is reported, by name.
+
+    Entropy is computed at one response token in `stride`.
+    """
+    hidden_NH = predicting_hidden(policy, batch.rows)
+    inputs = loss_batch(batch, logps_of(policy, batch.rows, hidden_NH))
     result = loss(inputs)
     objective = (batch.weights_P * result.loss).sum() / num_prompts
     objective.backward()
-    with torch.no_grad():
-        seen = {"chosen_logp": total(inputs.chosen_logps, inputs.chosen_mask)}
-        if inputs.rejected_logps is not None:
-            seen["rejected_logp"] = inputs.sums().rejected
-        values = {"loss": result.loss, **result.metrics, **seen, "weight": 1.0}
-        return {name: (batch.weights_P * value).sum() for name, value in values.items()}
+    means = example_means(kind_of(loss), inputs, result, batch.weights_P)
+    return means | {"entropy": _entropy(policy, batch, hidden_NH, stride)}
 
 
-def _metrics(sums: Sequence[dict[str, Tensor]], num_prompts: int) -> dict[str, float]:
+def _entropy(policy: Policy, batch: MicroBatch, hidden_NH: Tensor, stride: int) -> Mean:
+    rows = batch.rows
+    chosen = sampled_positions(rows.targets_N, rows.response_mask_RT.sum(-1).long(), stride)
+    with policy.autocast():
+        return head_entropy(policy.logits, hidden_NH[chosen])
+
+
+def _metrics(parts: Sequence[dict[str, Mean]], num_prompts: int) -> dict[str, float]:
     """Averages by weight; the loss is what is minimised, the sum over prompts / prompts."""
-    names = list(sums[0])
-    stacked = torch.stack([torch.stack([part[name] for name in names]) for part in sums])
-    totals = dict(zip(names, stacked.sum(0).tolist(), strict=True))
-    weight = totals.pop("weight")
-    loss = totals.pop("loss") / num_prompts
-    return {"loss": loss, **{name: value / weight for name, value in totals.items()}}
+    loss = sum(float(part["loss"].total) for part in parts) / num_prompts
+    return averages(parts) | {"loss": loss}
 
 
 @torch.no_grad()

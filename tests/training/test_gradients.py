@@ -47,10 +47,12 @@ def test_gradients_equal_those_of_single_pairs_in_double_precision(kind, tokens,
     policy, model = policy_of(folder), plain_model(folder)
     batches = micro_batches(opened(tmp_path, examples), range(4), tokens, CPU)
     loss = load_variant("tasks.losses", "dual_clip_dpo", **DUAL)
-    sums = [accumulate(policy, loss, batch, 4) for batch in batches]
+    parts = [accumulate(policy, loss, batch, 4, 16) for batch in batches]
     expected = sum(example.weight * oracle_loss(model, example, **DUAL) for example in examples)
     (expected / 4).backward()
-    assert sum(float(part["loss"]) for part in sums) == pytest.approx(expected.item(), rel=1e-6)
+    assert sum(float(part["loss"].total) for part in parts) == pytest.approx(
+        expected.item(), rel=1e-6
+    )
     assert relative_error(policy, model) < 2e-6
 
 
@@ -59,7 +61,7 @@ def test_supervised_gradients_equal_those_of_single_responses(tmp_path):
     policy, model = policy_of(folder), plain_model(folder)
     batches = micro_batches(opened(tmp_path, examples, "sft"), range(5), 64, CPU)
     for batch in batches:
-        accumulate(policy, load_variant("tasks.losses", "sft"), batch, 5)
+        accumulate(policy, load_variant("tasks.losses", "sft"), batch, 5, 16)
     for example in examples:
         nll = -plain_logps(model, example.prompt_ids, example.chosen_ids).mean()
         (nll / 5).backward()
@@ -88,7 +90,7 @@ def test_a_prompt_weighs_the_same_however_many_pairs_it_has(tmp_path):
     whole = optimizer_step(policy, loss, batches, 2, optimizer, 1.0).metrics
     policy = policy_of(tiny_model())
     single = [
-        float(accumulate(policy, loss, batch, 1)["loss"])
+        float(accumulate(policy, loss, batch, 1, 16)["loss"].total)
         for prompt in range(2)
         for batch in micro_batches(opened(tmp_path, examples), [prompt], 4096, CPU)
     ]
