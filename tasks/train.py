@@ -54,7 +54,7 @@ from tasks.variants import kind_of, plain, settings_of
 
 _log = logging.getLogger(__name__)
 
-SEMANTICS = 2
+SEMANTICS = 3
 JOB_SETTINGS = (
     "learning_rate",
     "warmup_share",
@@ -208,7 +208,8 @@ def _commit(
     lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     artifact = stage.commit(
         tables={"rows": (StepMetrics, to_table(StepMetrics, map(StepMetrics.of, lines)))},
-        files={"model": stage.put_folder("model", workdir / "model")} | kept_models(stage, workdir),
+        files={name: stage.put_folder(name, workdir / name) for name in ("model", "tensorboard")}
+        | kept_models(stage, workdir),
         facts={
             "sha256": found.sha256,
             "steps": result["steps"],

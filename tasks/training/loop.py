@@ -14,6 +14,7 @@ from tasks.child import ItemLog, Reporter, in_flight
 from tasks.errors import DataError
 from tasks.training import checkpoints
 from tasks.training.batches import Budget, Group, groups_of
+from tasks.training.events import EVENTS, EventFiles
 from tasks.training.examples import Examples, batch_prompts, open_examples
 from tasks.training.policy import Policy, load_policy
 from tasks.training.schedule import learning_rate, num_steps
@@ -53,6 +54,7 @@ class Trainer:
     optimizer: torch.optim.AdamW
     state: State
     metrics: TextIO
+    events: EventFiles
 
     @property
     def steps(self) -> int:
@@ -111,6 +113,7 @@ class Trainer:
         line = {"step": self.state.step, "steps": self.steps, **metrics}
         self.metrics.write(json.dumps(line) + "\n")
         self.metrics.flush()
+        self.events.add(line)
         self.reporter.event("step", **line)
 
     def keep(self) -> None:
@@ -149,7 +152,7 @@ def train(workdir: Path, job: TrainJob, reporter: Reporter) -> dict[str, Any]:
     """Run `job` in `workdir`, from its newest checkpoint if there is one; returns the result."""
     started = time.monotonic()
     trainer = _prepare(workdir, job, reporter)
-    with trainer.metrics:
+    with trainer.metrics, trainer.events:
         ended = trainer.run()
     checkpoints.export(trainer.policy, workdir / job.model, workdir)
     if work_digest(workdir, job) != trainer.state.work:
@@ -178,9 +181,10 @@ def _prepare(workdir: Path, job: TrainJob, reporter: Reporter) -> Trainer:
     if state.step:
         reporter.event("resumed", step=state.step)
     metrics = (workdir / checkpoints.METRICS).open("a" if state.step else "w", encoding="utf-8")
+    events = EventFiles(workdir / EVENTS, workdir / checkpoints.METRICS)
     return Trainer(
         job=job, workdir=workdir, reporter=reporter, policy=policy, examples=examples,
-        optimizer=optimizer, state=state, metrics=metrics,
+        optimizer=optimizer, state=state, metrics=metrics, events=events,
     )  # fmt: skip
 
 
