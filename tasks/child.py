@@ -4,6 +4,9 @@ A child is `python -m MODULE WORKDIR`; its module ends with
 `if __name__ == "__main__": child_main(work)()`, where `work(workdir, spec, reporter)` returns the
 result. It reads `spec.json`, appends events to `progress.jsonl`, and writes `result.json` last;
 stdout and stderr go to `log.txt`. The standard library is all this module needs.
+
+A child may do its work in several processes, each a `Part` of it: the first one reports, and
+whichever fails first says why.
 """
 
 import json
@@ -14,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -63,6 +67,27 @@ class OutOfMemory(MemoryError):
         return f"{self.args[0]} (in flight: {named})" if named else str(self.args[0])
 
 
+class PartFailed(Exception):
+    """A process that does a part of the work has failed."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One of several processes that do a child's work together."""
+
+    rank: int
+    count: int
+
+    @property
+    def silent(self) -> bool:
+        """Whether another process reports for this one."""
+        return self.rank > 0
+
+
 @contextmanager
 def in_flight(**facts: int) -> Iterator[None]:
     """What is worked on in the block: if memory runs out there, OutOfMemory says so.
@@ -82,17 +107,22 @@ def in_flight(**facts: int) -> Iterator[None]:
 
 
 class Reporter:
-    """Appends events to WORKDIR/progress.jsonl; each line is also the heartbeat."""
+    """Appends events to WORKDIR/progress.jsonl; each line is also the heartbeat.
 
-    def __init__(self, workdir: Path) -> None:
+    `silent`: another process does it.
+    """
+
+    def __init__(self, workdir: Path, *, silent: bool = False) -> None:
         self._path = workdir / PROGRESS
         self._path.touch()
+        self._silent = silent
         self.stop_asked = False
         self._stops_anywhere = True
 
     def event(self, event: str, **fields: Any) -> None:
         """Append {"event": event, ...} as one line, visible to the launcher at once."""
-        _append(self._path, json.dumps({"event": event, **fields}) + "\n")
+        if not self._silent:
+            _append(self._path, json.dumps({"event": event, **fields}) + "\n")
         if self._stops_anywhere:
             self.check_stopped()
 
@@ -201,25 +231,38 @@ def finish(workdir: Path, result: Mapping[str, Any]) -> None:
 Work = Callable[[Path, dict[str, Any], Reporter], Mapping[str, Any]]
 
 
-def child_main(work: Work) -> Callable[[], None]:
-    """The main function of a child that does `work`; it ends the process with an exit code."""
+def child_main(work: Work, part: Part | None = None) -> Callable[[], None]:
+    """The main function of a child that does `work`; it ends the process with an exit code.
+
+    `part`: which process this is, if the child starts several.
+    """
 
     def main() -> None:
         if len(sys.argv) != 2:
             sys.stderr.write(f"usage: python -m MODULE WORKDIR (got {sys.argv[1:]})\n")
             sys.exit(BAD_INPUT)
-        sys.exit(run(work, Path(sys.argv[1])))
+        code = run(work, Path(sys.argv[1]), part)
+        if part is None:
+            sys.exit(code)
+        # At once: connections to other parts that are gone may abort a process that takes leave.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
     return main
 
 
-def run(work: Work, workdir: Path) -> int:
+def run(work: Work, workdir: Path, part: Part | None = None) -> int:
     """Do `work` in `workdir` and return the exit code; what went wrong goes to error.json."""
     started = time.monotonic()
     try:
-        reporter = Reporter(workdir)
+        if part is None:
+            (workdir / ERROR).unlink(missing_ok=True)
+        reporter = Reporter(workdir, silent=part is not None and part.silent)
         reporter.stop_on_sigterm()
-        finish(workdir, work(workdir, read_spec(workdir), reporter))
+        result = work(workdir, read_spec(workdir), reporter)
+        if part is None or not part.silent:
+            finish(workdir, result)
         return OK
     except BaseException as error:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -233,6 +276,8 @@ def exit_code_of(error: BaseException) -> int:
     """The exit code that tells the launcher what kind of failure `error` is."""
     if isinstance(error, (Stopped, KeyboardInterrupt)):
         return STOPPED
+    if isinstance(error, PartFailed):
+        return error.exit_code
     if isinstance(error, (ConfigError, DataError)):
         return BAD_INPUT
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
@@ -246,7 +291,7 @@ def exit_code_of(error: BaseException) -> int:
 def _log_failure(error: BaseException) -> None:
     if isinstance(error, Stopped):
         sys.stderr.write("stopped by SIGTERM\n")
-    elif isinstance(error, (ConfigError, DataError)):
+    elif isinstance(error, (ConfigError, DataError, PartFailed)):
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
     else:
         traceback.print_exception(error)
@@ -257,7 +302,11 @@ def _write_error(workdir: Path, error: BaseException, code: int, seconds: float)
     report = {"type": type(error).__name__, "message": str(error), "exit_code": code}
     if isinstance(error, OutOfMemory):
         report |= {"in_flight": error.facts}
+    text = json.dumps({**report, "seconds": round(seconds, 1)}, indent=1) + "\n"
     try:
-        write_json(workdir / ERROR, {**report, "seconds": round(seconds, 1)})
+        with (workdir / ERROR).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        return  # another part failed first: this one most likely because of it
     except OSError as problem:
         sys.stderr.write(f"cannot write {workdir / ERROR}: {problem}\n")

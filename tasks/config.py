@@ -162,7 +162,10 @@ class TrainingSection(Section):
     device: Annotated[Literal["auto", "cpu", "cuda"], NotInKey] = "auto"
     """Where it runs."""
     threads: Annotated[Positive | None, NotInKey] = None
-    """CPU threads; all cores if not given."""
+    """CPU threads, of all processes together; all cores if not given."""
+    processes: Annotated[Positive, NotInKey] = 1
+    """Processes of the trainer, each with a part of the model; one for each GPU. Results are equal
+    up to rounding."""
     tokens_per_microbatch: Positive = 8192
     """Padded tokens of one forward pass; bounds memory."""
     checkpoint_every: Annotated[Positive, NotInKey] = 100

@@ -186,6 +186,7 @@ def _spec(stage: Stage, budget: int, training: TrainingSection, place: Place) ->
         "dtype": training.dtype,
         "device": training.device,
         "threads": training.threads,
+        "processes": training.processes,
         "expect_reference": training.loss.USES_REFERENCE,
         "reference": place.reference.sha256,
         "item_log": str(work_root() / "items.jsonl"),

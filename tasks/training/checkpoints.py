@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from tasks.child import Reporter, write_json
 from tasks.errors import DataError
 from tasks.training.policy import Policy
+from tasks.training.processes import rank, together
+from tasks.training.sharding import whole_weights
 from tasks.training.tensor_files import (
     Files,
     digest_of,
-    rank,
     read_tensors,
     stored_tensors,
     sync,
@@ -115,20 +115,15 @@ def save(workdir: Path, saved: Saved, keep_last: int) -> str:
     if rank() == 0:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    _together()
+    together()
     files = write_tensors(folder, saved.kept() | _optimizer_tensors(saved) | _random_state())
     if rank() == 0:
         _finish(workdir, folder, files, saved.state)
         for old in sorted((workdir / "checkpoints").glob("step-*"))[:-keep_last]:
             (old / DONE).unlink(missing_ok=True)
             shutil.rmtree(old)
-    _together()
+    together()
     return name
-
-
-def _together() -> None:
-    if dist.is_initialized():
-        dist.barrier()
 
 
 def _finish(workdir: Path, folder: Path, files: Files, state: Mapping[str, Any]) -> None:
@@ -212,13 +207,20 @@ def _set_random_state(states: Mapping[str, Tensor]) -> None:
 
 
 def export(policy: Policy, source: Path, workdir: Path, name: str = "model") -> Path:
-    """WORKDIR/name: the weights as they are now beside the source's config and tokenizer."""
+    """WORKDIR/name: the weights as they are now beside the source's config and tokenizer.
+
+    Every process calls it; the first one writes.
+    """
     folder = workdir / name
+    whole = None if policy.root is None else whole_weights(policy.model)
+    if rank() > 0:
+        together()
+        return folder
     weights, made = workdir / "weights.part", workdir / "model.part"
     for path in (weights, made, folder):
         shutil.rmtree(path, ignore_errors=True)
     # The model's own way of saving: names in files differ from names in memory for some models.
-    policy.model.save_pretrained(weights, max_shard_size=SHARD_BYTES)
+    policy.model.save_pretrained(weights, state_dict=whole, max_shard_size=SHARD_BYTES)
     made.mkdir()
     for path in source.iterdir():
         if path.suffix in COPIED and ".safetensors" not in path.name:
@@ -230,4 +232,5 @@ def export(policy: Policy, source: Path, workdir: Path, name: str = "model") -> 
         sync(path)
     folder.parent.mkdir(exist_ok=True)
     made.rename(folder)
+    together()
     return folder

@@ -1,16 +1,21 @@
 """The model in memory: a decoder and its head, checked against the model's own forward pass."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from tasks.errors import ConfigError, DataError
+from tasks.training import processes
 from tasks.training.cpu_linear import use_onednn
 from tasks.training.layout import Layout
+from tasks.training.sharding import Root, shard
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +25,17 @@ class Policy:
     model: Any
     device: torch.device
     dtype: str
+    root: Root | None = None
+    """Gathers the parameters, where several processes hold a part of them each."""
 
     @property
     def parameters(self) -> dict[str, nn.Parameter]:
         """Parameters by name; tied ones once."""
         return dict(self.model.named_parameters())
+
+    def run(self, compute: Callable[..., T], *arguments: Any) -> T:
+        """compute(*arguments), which calls `hidden` and `logits`; every process calls it alike."""
+        return compute(*arguments) if self.root is None else self.root.run(compute, *arguments)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context in which activations have the type `dtype`."""
@@ -84,15 +95,24 @@ def load_policy(folder: str | Path, dtype: str, device: str) -> Policy:
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot load a causal language model from {folder}: {error}") from error
     place = torch.device(_device(device))
-    model.to(place).eval()  # eval turns dropout off: policy and reference stay comparable
+    model.eval()  # turns dropout off: policy and reference stay comparable
+    if place.type == "cpu" and dtype == "float32":
+        use_onednn(model)
+    root = _placed(model, place)
+    policy = Policy(model=model, device=place, dtype=dtype, root=root)
+    check_computes_trees(policy)
+    return policy
+
+
+def _placed(model: Any, place: torch.device) -> Root | None:
+    """Bring `model` to its device: a part of it where there are several processes."""
+    if processes.count() > 1:
+        return shard(model, place)
+    model.to(place)
     for parameter in model.parameters():
         # Own aligned memory: views into a mapped file may be computed on in another order.
         parameter.data = parameter.data.clone()
-    if place.type == "cpu" and dtype == "float32":
-        use_onednn(model)
-    policy = Policy(model=model, device=place, dtype=dtype)
-    check_computes_trees(policy)
-    return policy
+    return None
 
 
 def _device(name: str) -> str:

@@ -82,7 +82,9 @@ class TrainJob:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where it runs; auto takes an accelerator if there is one."""
     threads: Positive | None = None
-    """CPU threads; all cores if not given."""
+    """CPU threads, of all processes together; all cores if not given."""
+    processes: Positive = 1
+    """Processes that hold a part of the model each, on GPUs one for each."""
     expect_reference: bool = False
     """Whether the model must reproduce the reference log-probabilities at step 0."""
     reference: str = ""

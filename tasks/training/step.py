@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tasks.child import in_flight
 from tasks.errors import DataError
+from tasks.training import processes
 from tasks.training.batches import Group, Packed
 from tasks.training.health import (
     Mean,
@@ -19,10 +20,12 @@ from tasks.training.health import (
     example_means,
     head_entropy,
     sampled_positions,
+    totals,
 )
 from tasks.training.logprobs import logps_of, predicting_hidden, token_logps
 from tasks.training.loss_batch import LossBatch, Side
 from tasks.training.policy import Policy
+from tasks.training.sharding import whole
 from tasks.variants import kind_of
 
 REFERENCE_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}
@@ -69,23 +72,35 @@ def optimizer_step(
 ) -> StepResult:
     """Step on sum(weight * loss) / num_prompts, gradients accumulated over `groups`.
 
+    With several processes the sum goes over the groups of all, and every one has `num_prompts`.
     Raises DataError if the loss or its gradient is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
-    stride = entropy_stride(sum(len(group.slots_N) for group in groups))
-    parts = []
+    counted = [group for group in groups if group.counted]
+    targets = sum(processes.gathered(sum(len(group.slots_N) for group in counted)))
+    stride, parts = entropy_stride(targets), []
     for group in groups:
         with in_flight(tokens=group.largest, responses=len(group.mask_BT)):
             parts.append(accumulate(policy, loss, group, num_prompts, stride))
-    norm = torch.nn.utils.clip_grad_norm_(policy.model.parameters(), max_grad_norm)
-    metrics = _metrics(parts, num_prompts) | {"gradient_norm": float(norm)}
+    norm = _clip(policy, max_grad_norm)
+    metrics = _metrics(parts, num_prompts) | {"gradient_norm": norm}
     if not (math.isfinite(metrics["loss"]) and math.isfinite(metrics["gradient_norm"])):
         raise DataError(
             f"training diverged: loss {metrics['loss']}, gradient norm {metrics['gradient_norm']}; "
             "lower the learning rate or look at the examples of this step"
         )
     optimizer.step()
-    return StepResult(metrics=metrics, tokens=sum(group.num_tokens for group in groups))
+    tokens = sum(processes.gathered(sum(group.num_tokens for group in counted)))
+    return StepResult(metrics=metrics, tokens=tokens)
+
+
+def _clip(policy: Policy, max_norm: float) -> float:
+    """Scale the gradients down to `max_norm`; returns the norm they had, over all processes."""
+    parameters = list(policy.parameters.values())
+    gradients = [one.grad for one in parameters if one.grad is not None]
+    norm = whole(torch.nn.utils.get_total_norm(gradients))
+    torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
+    return float(norm)
 
 
 def accumulate(
@@ -95,26 +110,45 @@ def accumulate(
 
     With several packs, the loss is taken over the log-probabilities of all of them, and its
     gradient on those is replayed through one pack after the other: memory holds one at a time.
-    Entropy is computed at one response token in `stride`.
+    Several processes share these packs. Entropy is computed at one response token in `stride`.
     """
-    if len(group.packs) == 1:
-        logps_N, entropy = _forward(policy, group.packs[0], stride)
-        objective, means = _objective(loss, group, logps_N, num_prompts)
-        torch.autograd.backward(objective)
-        return means | {"entropy": entropy}
+    if len(group.packs) > 1:
+        return _accumulate_replayed(policy, loss, group, num_prompts, stride)
+    logps_N, entropy = _forward(policy, group.packs[0], stride)
+    objective, means = _objective(loss, group, logps_N, num_prompts)
+    torch.autograd.backward(objective if group.counted else 0 * objective)
+    return means | {"entropy": entropy} if group.counted else {}
+
+
+def _accumulate_replayed(
+    policy: Policy, loss: Any, group: Group, num_prompts: int, stride: int
+) -> dict[str, Mean]:
+    turns = processes.turns(len(group.packs))
+    parts = [torch.zeros(len(one.targets_N), device=policy.device) for one in group.packs]
+    entropies = []
     with torch.no_grad():
-        found = [_forward(policy, one, stride) for one in group.packs]
-    logps_N = torch.cat([logps for logps, _ in found]).requires_grad_()
+        for place, counted in turns:
+            logps, entropy = _forward(policy, group.packs[place], stride)
+            if counted:
+                parts[place] = logps
+                entropies.append(entropy)
+    logps_N = processes.summed(torch.cat(parts)).requires_grad_()
     objective, means = _objective(loss, group, logps_N, num_prompts)
     [gradient_N] = torch.autograd.grad(objective, logps_N)
-    sizes = [len(one.targets_N) for one in group.packs]
-    for one, gradient in zip(group.packs, torch.split(gradient_N, sizes), strict=True):
-        torch.autograd.backward(token_logps(policy, one), gradient)
-    return means | {"entropy": added([entropy for _, entropy in found])}
+    gradients = torch.split(gradient_N, [len(one) for one in parts])
+    for place, counted in turns:
+        gradient = gradients[place] if counted else 0 * gradients[place]
+        torch.autograd.backward(token_logps(policy, group.packs[place]), gradient)
+    own = {"entropy": added(entropies)} if entropies else {}
+    return means | own if group.counted else own
 
 
 def _forward(policy: Policy, packed: Packed, stride: int) -> tuple[Tensor, Mean]:
     """Log-probabilities of the response tokens, and the entropy at some of them."""
+    return policy.run(_logps_and_entropy, policy, packed, stride)
+
+
+def _logps_and_entropy(policy: Policy, packed: Packed, stride: int) -> tuple[Tensor, Mean]:
     hidden_NE = predicting_hidden(policy, packed)
     sampled = sampled_positions(packed.targets_N, packed.lengths_B, stride)
     with policy.autocast():
@@ -134,8 +168,8 @@ def _objective(
 
 def _metrics(parts: Sequence[dict[str, Mean]], num_prompts: int) -> dict[str, float]:
     """Averages by weight; the loss is what is minimised, the sum over prompts / prompts."""
-    loss = sum(float(part["loss"].total) for part in parts) / num_prompts
-    return averages(parts) | {"loss": loss}
+    found = totals(parts)
+    return averages(found) | {"loss": found["loss"][0] / num_prompts}
 
 
 @torch.no_grad()
@@ -152,6 +186,7 @@ def check_is_reference(policy: Policy, groups: Sequence[Group]) -> float:
         logps_N = torch.cat([token_logps(policy, one) for one in group.packs])
         apart_BT = group.by_branch(logps_N) - group.reference_KBT[0]
         apart = max(apart, float(apart_BT.abs().max()))
+    apart = max(processes.gathered(apart))
     allowed = REFERENCE_TOLERANCE[policy.dtype]
     if not apart <= allowed:
         raise DataError(
