@@ -22,8 +22,8 @@ from tasks.training.processes import takes_gpus
 from tasks.training.settings import TrainJob
 
 
-def launched(workdir: Path, job: TrainJob) -> dict[str, Any]:
-    """Do `job` in its processes, each `python -m tasks.training WORKDIR`; returns its result.
+def launched(workdir: Path, job: TrainJob, module: str = "tasks.training") -> dict[str, Any]:
+    """Do `job` in its processes, each `python -m MODULE WORKDIR`; returns its result.
 
     SIGTERM goes to all of them. Raises Stopped then, PartFailed with the exit code of the process
     that failed first, and ConfigError if there are not enough GPUs.
@@ -41,7 +41,7 @@ def launched(workdir: Path, job: TrainJob) -> dict[str, Any]:
             "log-dir": logs,
         }
         flags = [f"--{name}={value}" for name, value in options.items()]
-        command = ["--standalone", *flags, "-m", "tasks.training", str(workdir)]
+        command = ["--standalone", *flags, "-m", module, str(workdir)]
         try:
             run(parse_args(command))  # type: ignore[no-untyped-call]
         except ChildFailedError as error:

@@ -39,9 +39,9 @@ def joined(processes: int, device: str) -> Iterator[None]:
     Raises ConfigError if they are not as many as the job says.
     """
     started = part()
-    if processes != (started.count if started else 1):
+    if started and started.count != processes:
         raise ConfigError(
-            f"the job wants processes={processes}, torchrun started {started}; "
+            f"the job wants processes={processes}, torchrun started {started.count}; "
             "start python -m tasks.training without torchrun, or let both say the same number"
         )
     if started is None:
