@@ -27,7 +27,7 @@ def own_signals():
 def test_memory_used_up_in_backward_is_reported_with_what_was_in_flight(
     error, tmp_path, monkeypatch, own_signals
 ):
-    backward, calls = torch.Tensor.backward, []
+    backward, calls = torch.autograd.backward, []
 
     def fails_late(*arguments, **options):
         calls.append(1)
@@ -35,7 +35,7 @@ def test_memory_used_up_in_backward_is_reported_with_what_was_in_flight(
             raise error
         return backward(*arguments, **options)
 
-    monkeypatch.setattr(torch.Tensor, "backward", fails_late)
+    monkeypatch.setattr(torch.autograd, "backward", fails_late)
     write_examples(tmp_path, pair_examples(tiny_model()))
     spec = train_spec(tiny_model(), settings={"tokens_per_microbatch": 500})
     (tmp_path / "spec.json").write_text(
@@ -47,7 +47,7 @@ def test_memory_used_up_in_backward_is_reported_with_what_was_in_flight(
     in_flight = report["in_flight"]
     assert (report["type"], report["exit_code"]) == ("OutOfMemory", 3)
     assert (in_flight["step"], in_flight["budget"]) == (done + 1, 500)
-    assert 0 < in_flight["tokens"] <= 500 and in_flight["rows"] > 0
+    assert 0 < in_flight["tokens"] <= 500 and in_flight["responses"] > 0
     assert report["message"].startswith("out of memory: ")
     assert f"step {done + 1}, budget 500, tokens {in_flight['tokens']}" in report["message"]
 
@@ -60,7 +60,7 @@ def test_memory_used_up_while_scoring_is_reported(tmp_path, monkeypatch, own_sig
     def fails(*arguments):
         raise RuntimeError(SAID)
 
-    monkeypatch.setattr(score, "_score_rows", fails)
+    monkeypatch.setattr(score, "_score_pack", fails)
     rows = {"response_id": ["a", "b"], "prompt_ids": [[7, 8]] * 2, "response_ids": [[9], [9, 5]]}
     table = pa.table(rows)
     with pa.ipc.new_file(str(tmp_path / "rows.arrow"), table.schema) as writer:
