@@ -72,7 +72,7 @@ def test_memory_used_up_while_scoring_is_reported(tmp_path, monkeypatch, own_sig
     (tmp_path / "spec.json").write_text(json.dumps(spec))
     assert child.run(work, tmp_path) == child.OUT_OF_MEMORY
     report = json.loads((tmp_path / "error.json").read_text())
-    assert report["in_flight"] == {"tokens": 7, "rows": 2, "budget": 64}
+    assert report["in_flight"] == {"tokens": 5, "rows": 2, "budget": 64}
 
 
 def test_other_errors_stay_what_they_are():
