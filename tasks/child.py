@@ -8,6 +8,7 @@ stdout and stderr go to `log.txt`. The standard library is all this module needs
 
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -41,6 +42,8 @@ OUT_OF_MEMORY_SIGNS = (
     "std::bad_alloc",
 )
 """What torch's RuntimeErrors say, in lower case, when host or device memory is used up."""
+UNNAMED_FAILURES = ("could not create a primitive", "could not execute a primitive")
+"""What oneDNN says for want of memory and of other things: memory where the process is limited."""
 
 
 TOGETHER_SECONDS = 1.0
@@ -237,10 +240,15 @@ def exit_code_of(error: BaseException) -> int:
         return BAD_INPUT
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return OUT_OF_MEMORY
-    text = str(error).lower()
-    if isinstance(error, RuntimeError) and any(sign in text for sign in OUT_OF_MEMORY_SIGNS):
+    if isinstance(error, RuntimeError) and _wants_memory(str(error).strip().lower()):
         return OUT_OF_MEMORY
     return BUG
+
+
+def _wants_memory(text: str) -> bool:
+    if text in UNNAMED_FAILURES:
+        return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    return any(sign in text for sign in OUT_OF_MEMORY_SIGNS)
 
 
 def _log_failure(error: BaseException) -> None:

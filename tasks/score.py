@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from infra.arrow_files import read_arrow, write_arrow
 from infra.models import checkpoint_folder
@@ -18,6 +17,7 @@ from infra.progress import progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks import child
+from tasks.budgets import smallest_to_score
 from tasks.config import TrainingSection
 from tasks.records import (
     Artifact,
@@ -43,6 +43,15 @@ from tasks.weights import reference_fingerprint
 SEMANTICS = 1
 SHARD_ROWS = 1024
 """Responses of one shard: fixed, so that boundaries are a function of the rows."""
+SETTINGS = (
+    "dtype",
+    "master_weights",
+    "max_prompt_tokens",
+    "long_prompts",
+    "max_tokens",
+    "tokens_per_microbatch",
+)
+"""Settings of the training section that are in the stage's key."""
 PARTS = {"reference": ("rows", "held_out"), "policy": ("held_out",)}
 """Which pairs each model scores: the trained policy only those that it was not trained on."""
 
@@ -74,15 +83,7 @@ def score(
     stage = open_stage(
         place,
         "score",
-        settings={
-            "dtype": training.dtype,
-            "master_weights": training.master_weights,
-            "max_prompt_tokens": training.max_prompt_tokens,
-            "long_prompts": training.long_prompts,
-            "max_tokens": training.max_tokens,
-            "tokens_per_microbatch": training.tokens_per_microbatch,
-            "tables": list(tables),
-        },
+        settings={name: getattr(training, name) for name in SETTINGS} | {"tables": list(tables)},
         inputs={
             "pairs": pairs.content,
             "pairs_stage": pairs.uri.rsplit("/", 2)[-2],
@@ -98,18 +99,9 @@ def score(
         _, budget = with_smaller_budgets(
             lambda budget: _run(stage, rows, budget, checkpoint, fingerprint, training, place.root),
             training.tokens_per_microbatch,
-            _longest(rows),
+            smallest_to_score(rows),
         )
     return note(place, f"score-{name}", _commit(stage, _num_shards(rows), counts, budget))
-
-
-def _longest(rows: pa.Table) -> int:
-    """Tokens of the longest row: no smaller budget helps."""
-    lengths = pc.add(
-        pc.list_value_length(rows.column("prompt_ids")),
-        pc.list_value_length(rows.column("response_ids")),
-    )
-    return int(pc.max(lengths).as_py() or 1)
 
 
 def _rows(

@@ -23,6 +23,7 @@ from infra.progress import progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks import child
+from tasks.budgets import smallest_to_train
 from tasks.canonical import digest
 from tasks.config import TrainingSection
 from tasks.errors import ConfigError, DataError
@@ -113,7 +114,7 @@ def train(
     result, budget = with_smaller_budgets(
         lambda budget: _run(stage, workdir, budget, training, place),
         training.tokens_per_microbatch,
-        max(map(_longest, made.examples)),
+        smallest_to_train(made.examples, training.oversized_trees == "refuse"),
     )
     result |= {"tokens_per_microbatch": budget}
     return _trained(_commit(stage, workdir, result, made, training, place), place)
@@ -142,12 +143,6 @@ def _examples(
     logps = {one: score.logp for one, score in scored.items()}
     late = [one for one in filters if one.STAGE == "scored"]
     return pair_examples(members, ids, scored, filtered(members, answers, late, logps))
-
-
-def _longest(example: TrainingExample) -> int:
-    """Tokens of the longer row of an example: no smaller budget helps."""
-    sides = (example.chosen_ids, example.rejected_ids or [])
-    return len(example.prompt_ids) + max(map(len, sides))
 
 
 def _run(

@@ -5,7 +5,9 @@ import re
 
 import pytest
 from markupsafe import escape
+from transformers import AutoModelForCausalLM
 
+from infra.artifacts import open_artifact
 from infra.lease import Holder, Lease
 from tasks.config import build_config
 from tasks.describe import describe
@@ -62,6 +64,19 @@ def test_policy_samples_are_drawn_from_the_rounds_reference(story):
         artifact = Artifact(**manifest["artifacts"]["sample-train-policy"])
         facts = story.world.store.read(artifact.uri.partition("/store/")[2]).decode()
         assert manifest["reference_in"]["sha256"] in facts
+
+
+def test_weights_of_every_second_step_stay_in_the_stage_and_checkpoints_go(story, tmp_path):
+    store = story.world.store
+    finished = open_artifact(store, Artifact(**story.manifests[0]["artifacts"]["train"]))
+    last = finished.facts["steps"]
+    kept = [f"models/step-{step:07d}" for step in range(2, last + 1, 2)]
+    assert kept and sorted(finished.manifest["files"]) == ["model", *kept]
+    files = finished.files(kept[-1])
+    store.get_folder(files, files[0].path.rpartition("/")[0], tmp_path / "kept")
+    AutoModelForCausalLM.from_pretrained(tmp_path / "kept")
+    assert [path for path in store.list(finished.folder) if "/checkpoints/" in path] == []
+    assert finished.facts["tokens_per_microbatch"] == 8192
 
 
 def test_no_prompt_is_used_twice(story):
