@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tasks.errors import ConfigError
 from tasks.step_metrics import TRAINER_KEYS
-from tasks.training.loss_batch import LossBatch, LossResult, average, total
+from tasks.training.loss_batch import LossBatch, LossResult, Side, average, total
 
 SOLVED_WEIGHT = 0.02
 """A pair is solved when less than this is left of DPO's gradient weight sigmoid(-margin).
@@ -44,6 +44,11 @@ def weighted(values_P: Tensor, weights_P: Tensor) -> Mean:
     """The `Mean` of `values_P` by `weights_P`, in double precision."""
     weights = weights_P.detach().double()
     return Mean((weights * values_P.detach().double()).sum(), weights.sum())
+
+
+def added(parts: Sequence[Mean]) -> Mean:
+    """The `Mean` of everything that `parts` are of."""
+    return Mean(*(torch.stack(some).sum(0) for some in zip(*parts, strict=True)))
 
 
 def averages(parts: Sequence[Mapping[str, Mean]]) -> dict[str, float]:
@@ -79,22 +84,21 @@ def example_means(
 
 def _figures(batch: LossBatch, result: LossResult) -> dict[str, Tensor]:
     """What the trainer itself reports of each example, each (P,)."""
-    found = _side("chosen", batch.chosen_logps, batch.chosen_mask)
-    divergences = [_kl(batch.chosen_logps, batch.reference_chosen, batch.chosen_mask)]
-    if batch.rejected_logps is not None and batch.rejected_mask is not None:
-        found |= _side("rejected", batch.rejected_logps, batch.rejected_mask)
-        divergences += [_kl(batch.rejected_logps, batch.reference_rejected, batch.rejected_mask)]
-    known = [one for one in divergences if one is not None]
+    sides = {"chosen": batch.chosen} | ({"rejected": batch.rejected} if batch.rejected else {})
+    found: dict[str, Tensor] = {}
+    for name, side in sides.items():
+        found |= _side(name, side)
+    known = [_kl(side, side.reference) for side in sides.values() if side.reference is not None]
     if known:
         found["kl"] = torch.stack(known).mean(0)
     return found | _solved(result.metrics)
 
 
-def _side(name: str, logps_PT: Tensor, mask_PT: Tensor) -> dict[str, Tensor]:
+def _side(name: str, side: Side) -> dict[str, Tensor]:
     return {
-        f"{name}_logp": total(logps_PT, mask_PT),
-        f"{name}_logp_per_token": average(logps_PT, mask_PT),
-        f"{name}_tokens": mask_PT.sum(-1),
+        f"{name}_logp": total(side.logps, side.mask),
+        f"{name}_logp_per_token": average(side.logps, side.mask),
+        f"{name}_tokens": side.mask.sum(-1),
     }
 
 
@@ -108,16 +112,14 @@ def k3(logps: Tensor, reference: Tensor) -> Tensor:
     return torch.expm1(apart) - apart
 
 
-def _kl(logps_PT: Tensor, reference_KPT: Tensor | None, mask_PT: Tensor) -> Tensor | None:
+def _kl(side: Side, reference_KPT: Tensor) -> Tensor:
     """Mean `k3` per token of each response, against the first reference, (P,).
 
     Averaged by weight, every distinct response counts as much as its examples. The responses come
     from several cells, people among them, most of them not from the policy as it is now: this is
     an estimate of how far the two models are apart on these responses, not the policy's own KL.
     """
-    if reference_KPT is None:
-        return None
-    return average(k3(logps_PT, reference_KPT[0]), mask_PT)
+    return average(k3(side.logps, reference_KPT[0]), side.mask)
 
 
 def _solved(metrics: Mapping[str, Tensor]) -> dict[str, Tensor]:
