@@ -211,5 +211,4 @@ def test_no_prompt_of_the_sets_is_in_the_teaching_mix(sets):
     prompts = prompt_texts(sets)
     mix, counts = teaching_mix(DATA / CORPUS, read_plan()["teaching"]["rows"], prompts, seed=20)
     assert not {normalised(one.prompt) for one in mix} & {normalised(one) for one in prompts}
-    assert counts["prompt_of_a_preference_set"] > 0
-    assert counts["gsm8k_train"] > 5000
+    assert sum(counts.values()) == len(mix) == 10360  # no row had to be left out

@@ -18,7 +18,9 @@ def save_untaught(folder: Path, texts: Iterable[str], settings: Mapping[str, Any
     """
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     blank = Qwen2Tokenizer(unk_token="<|pad|>", pad_token="<|pad|>", eos_token="<|end|>")
     tokenizer = blank.train_new_from_iterator(
         texts, settings["vocabulary"], new_special_tokens=ROLES, show_progress=False

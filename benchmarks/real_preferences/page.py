@@ -31,13 +31,13 @@ Generated from [benchmarks/results/{name}.json](../benchmarks/results/{name}.jso
 `python -m benchmarks.real_preferences --page`; the command without `--page` measures again.
 
 A model of {parameters} parameters was taught on {taught:,} demonstrations of `pretrain_corpus`
-({excluded:,} more were left out because they are or contain a prompt of the two sets) and then
-trained on pairs that a checker (`gsm8k`) or GPT-4 (`ai_preferences`) decided. The figures are
-shares of held-out pairs whose chosen response gets the higher reward, with 95 % intervals that draw
-prompts and seeds again; no interval is corrected for there being many. A reward is the policy's
-minus the reference's log-probability: summed over the response, as the losses have it, or per
-token. Length-matched pairs differ by at most {matched:.0%} in tokens. A shortcut looks at no
-training pair, except for the last, which is told who wrote the responses."""
+({excluded:,} rows were or contained a prompt of the two sets and were left out) and then trained on
+pairs that a checker (`gsm8k`) or GPT-4 (`ai_preferences`) decided. The figures are shares of
+held-out pairs whose chosen response gets the higher reward, with 95 % intervals that draw prompts
+and seeds again; no interval is corrected for there being many. A reward is the policy's minus the
+reference's log-probability: summed over the response, as the losses have it, or per token.
+Length-matched pairs differ by at most {matched:.0%} in tokens. The last shortcut is told who wrote
+each response, and how often each of them won in the training part; the others learn nothing."""
 
 
 def write_page(name: str) -> Path:
