@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from infra.arrow_files import read_arrow, write_arrow
 from infra.models import checkpoint_folder
@@ -12,6 +13,7 @@ from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
 from infra.processes import Limits, run_child
 from infra.processes.slots import slots
+from infra.processes.smaller import with_smaller_budgets
 from infra.progress import progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
@@ -29,7 +31,13 @@ from tasks.records import (
 from tasks.responses import by_id, tokens_of
 from tasks.tables import check, concat
 from tasks.tokens import load_tokenizer
-from tasks.training_data import score_rows, tokenised, used_responses
+from tasks.training_data import (
+    prompt_limit,
+    score_rows,
+    tokenised,
+    truncation,
+    used_responses,
+)
 from tasks.weights import reference_fingerprint
 
 SEMANTICS = 1
@@ -45,8 +53,8 @@ def fingerprint_of(checkpoint: Checkpoint, training: TrainingSection) -> str:
         weights=checkpoint.sha256,
         tokenizer=checkpoint.tokenizer,
         template=checkpoint.template,
-        dtype=training.dtype,
-        truncation=f"drop>{training.max_tokens}",
+        dtype=training.dtype if training.master_weights else f"{training.dtype} weights",
+        truncation=truncation(training),
     )
 
 
@@ -68,6 +76,9 @@ def score(
         "score",
         settings={
             "dtype": training.dtype,
+            "master_weights": training.master_weights,
+            "max_prompt_tokens": training.max_prompt_tokens,
+            "long_prompts": training.long_prompts,
             "max_tokens": training.max_tokens,
             "tokens_per_microbatch": training.tokens_per_microbatch,
             "tables": list(tables),
@@ -84,8 +95,21 @@ def score(
         return note(place, f"score-{name}", done.artifact)
     rows, counts = _rows(prompts, responses, pairs, tables, checkpoint, training, place)
     with slots(place.side_by_side):
-        _run(stage, rows, checkpoint, fingerprint, training, place.root)
-    return note(place, f"score-{name}", _commit(stage, _num_shards(rows), counts))
+        _, budget = with_smaller_budgets(
+            lambda budget: _run(stage, rows, budget, checkpoint, fingerprint, training, place.root),
+            training.tokens_per_microbatch,
+            _longest(rows),
+        )
+    return note(place, f"score-{name}", _commit(stage, _num_shards(rows), counts, budget))
+
+
+def _longest(rows: pa.Table) -> int:
+    """Tokens of the longest row: no smaller budget helps."""
+    lengths = pc.add(
+        pc.list_value_length(rows.column("prompt_ids")),
+        pc.list_value_length(rows.column("response_ids")),
+    )
+    return int(pc.max(lengths).as_py() or 1)
 
 
 def _rows(
@@ -105,7 +129,8 @@ def _rows(
     answers = by_id(records_of(place, Response, responses))
     asked = {one.prompt_id: one for one in records_of(place, Prompt, prompts)}
     tokenizer = load_tokenizer(checkpoint_folder(checkpoint, place.root))
-    ids = tokenised(asked, answers, used, tokens_of(checkpoint, tokenizer))
+    tokens = tokens_of(checkpoint, tokenizer)
+    ids = tokenised(asked, answers, used, tokens, prompt_limit(training))
     return score_rows(answers, ids, training.max_tokens)
 
 
@@ -116,6 +141,7 @@ def _num_shards(rows: pa.Table) -> int:
 def _run(
     stage: Stage,
     rows: pa.Table,
+    budget: int,
     checkpoint: Checkpoint,
     fingerprint: str,
     training: TrainingSection,
@@ -133,7 +159,7 @@ def _run(
     workdir = stage_dir("score", stage.digest)
     write_arrow(rows, workdir / "rows.arrow")
     child.write_json(
-        workdir / child.SPEC, _spec(stage, todo, checkpoint, fingerprint, training, root)
+        workdir / child.SPEC, _spec(stage, todo, budget, checkpoint, fingerprint, training, root)
     )
     with progress.verb("score", total=rows.num_rows) as bar:
         bar.advance(rows.num_rows - sum(end - first for first, end in todo.values()))
@@ -156,6 +182,7 @@ def _checked(file: Path) -> pa.Table:
 def _spec(
     stage: Stage,
     todo: Mapping[int, list[int]],
+    budget: int,
     checkpoint: Checkpoint,
     fingerprint: str,
     training: TrainingSection,
@@ -169,9 +196,10 @@ def _spec(
         "shards": todo,
         "reference": fingerprint,
         "dtype": training.dtype,
+        "master_weights": training.master_weights,
         "device": training.device,
         "threads": training.threads,
-        "tokens_per_microbatch": training.tokens_per_microbatch,
+        "tokens_per_microbatch": budget,
         "item_log": str(work_root() / "items.jsonl"),
     }
 
@@ -184,9 +212,11 @@ def limits_of(training: TrainingSection) -> Limits:
     )
 
 
-def _commit(stage: Stage, shards: int, counts: dict[str, int]) -> Artifact:
+def _commit(stage: Stage, shards: int, counts: dict[str, int], budget: int) -> Artifact:
     parts = [stage.shard(index) for index in range(shards)]
     table = concat(ReferenceScore, [part for part in parts if part is not None])
     return stage.commit(
-        tables={"rows": (ReferenceScore, table)}, counts={"scored": table.num_rows, **counts}
+        tables={"rows": (ReferenceScore, table)},
+        facts={"tokens_per_microbatch": budget},
+        counts={"scored": table.num_rows, **counts},
     )

@@ -10,38 +10,41 @@ from torch import Tensor, nn
 
 from tasks.errors import ConfigError, DataError
 from tasks.training.cpu_linear import use_onednn
-
-PROBE_TOKENS = 8
-HEAD_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}
-"""Largest difference of a logit from the model's own."""
+from tasks.training.layout import Layout
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """A causal language model whose parameters are float32; dropout is off."""
+    """A causal language model; dropout is off."""
 
     model: Any
     device: torch.device
     dtype: str
+    """Type of activations."""
+    master_weights: bool = True
+    """Whether parameters are float32 where activations are not."""
 
     @property
     def parameters(self) -> dict[str, nn.Parameter]:
-        """Parameters by name; tied ones once."""
-        return dict(self.model.named_parameters())
+        """Parameters that are trained, by name; tied ones once."""
+        return {n: one for n, one in self.model.named_parameters() if one.requires_grad}
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context in which activations have the type `dtype`."""
-        if self.dtype == "float32":
+        if self.dtype == "float32" or not self.master_weights:
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
-    def hidden(self, ids_RL: Tensor, mask_RL: Tensor) -> Tensor:
-        """Last hidden states, (R, L, width)."""
-        positions_1L = torch.arange(ids_RL.shape[1], device=ids_RL.device)[None]
+    def hidden(self, layout: Layout) -> Tensor:
+        """Last hidden states of packed tokens, (S, E)."""
         output = self.model.base_model(
-            input_ids=ids_RL, attention_mask=mask_RL, position_ids=positions_1L, use_cache=False
+            input_ids=layout.ids_1S,
+            position_ids=layout.positions_1S,
+            attention_mask=None,
+            use_cache=False,
+            layout=layout,
         )
-        hidden: Tensor = output.last_hidden_state
+        hidden: Tensor = output.last_hidden_state[0]
         return hidden
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -65,15 +68,23 @@ class Policy:
             )
 
 
-def load_policy(folder: str | Path, dtype: str, device: str) -> Policy:
+def load_policy(
+    folder: str | Path, dtype: str, device: str, *, master_weights: bool = True
+) -> Policy:
     """The model in `folder` (safetensors, no network), ready to score and to train."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
+    from tasks.training.probe import check_computes_trees
+
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, dtype=torch.float32
+            str(folder),
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32 if master_weights else getattr(torch, dtype),
+            attn_implementation="eager",  # the model's own formula: the probe compares with it
         )
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot load a causal language model from {folder}: {error}") from error
@@ -84,9 +95,24 @@ def load_policy(folder: str | Path, dtype: str, device: str) -> Policy:
         parameter.data = parameter.data.clone()
     if place.type == "cpu" and dtype == "float32":
         use_onednn(model)
-    policy = Policy(model=model, device=place, dtype=dtype)
-    _check_head(policy)
+    policy = Policy(model=model, device=place, dtype=dtype, master_weights=master_weights)
+    check_computes_trees(policy)
     return policy
+
+
+def recompute_layers(policy: Policy) -> None:
+    """Keep no activations inside of layers; ConfigError if the model does not know how."""
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    layers = [one for one in policy.model.modules() if isinstance(one, GradientCheckpointingLayer)]
+    if not layers:
+        raise ConfigError(
+            f"{type(policy.model).__name__} has no layers for gradient checkpointing; "
+            "set training.gradient_checkpointing=false"
+        )
+    policy.model.gradient_checkpointing_enable({"use_reentrant": False})
+    for layer in layers:
+        layer.training = True  # the layer alone asks this; what is inside keeps its dropout off
 
 
 def _device(name: str) -> str:
@@ -95,25 +121,3 @@ def _device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device is cuda, but torch sees no GPU here; use auto or cpu")
     return name
-
-
-@torch.no_grad()
-def _check_head(policy: Policy) -> None:
-    """Raise ConfigError if the model does more to its logits than `Policy.logits` knows."""
-    size = policy.model.config.get_text_config().vocab_size
-    ids_RL = torch.arange(PROBE_TOKENS, device=policy.device)[None] % size
-    mask_RL = torch.ones_like(ids_RL)
-    with policy.autocast():
-        ours = policy.logits(policy.hidden(ids_RL, mask_RL))
-        theirs = policy.model(input_ids=ids_RL, attention_mask=mask_RL).logits.float()
-    if not bool(theirs.isfinite().all()):
-        raise ConfigError(
-            "the model's weights give logits that are no numbers (nan or infinite): the file is "
-            "damaged or training diverged; use another checkpoint"
-        )
-    apart = float((ours - theirs).abs().max())
-    if not apart <= HEAD_TOLERANCE[policy.dtype] * max(1.0, float(theirs.abs().max())):
-        raise ConfigError(
-            f"{type(policy.model).__name__} computes its logits in a way the trainer does not "
-            f"know (they differ by {apart:.3g}); teach it to Policy.logits"
-        )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from tasks.errors import ConfigError
-from tasks.variants import chosen_from, first_problem
+from tasks.variants import NotInKey, chosen_from, first_problem
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -39,14 +39,50 @@ class TrainingSettings:
     """AdamW moment decay."""
     max_grad_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Gradients are scaled down to this norm."""
-    tokens_per_microbatch: Positive = 8192
-    """Padded tokens of one forward pass; bounds memory."""
+    tokens_per_microbatch: Annotated[Positive, NotInKey] = 8192
+    """Tokens of one forward pass; bounds memory. The work stays the same up to rounding."""
+    oversized_trees: Annotated[Literal["split", "refuse"], NotInKey] = "split"
+    """A prompt whose responses are more tokens than that: repeat it in several passes, or stop."""
     max_tokens: Positive = 2048
     """Longest prompt and response together (tokens); longer ones are refused here."""
-    checkpoint_every: Positive = 100
+    checkpoint_every: Annotated[Positive, NotInKey] = 100
     """Optimizer steps between checkpoints."""
+    keep_last: Annotated[Positive, NotInKey] = 2
+    """Checkpoints that stay to resume from."""
+    keep_every: Annotated[Positive | None, NotInKey] = None
+    """Steps between weights that stay as model folders, models/step-N."""
+    stop_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False), NotInKey] = 60.0
+    """What SIGTERM leaves for the step under way and its checkpoint (s)."""
     stop_when_clipped: Annotated[float, Field(gt=0, le=1)] | None = None
     """End early when this share of pairs is clipped on both sides."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterSettings:
+    """Low-rank matrices that are trained instead of the weights."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = Strict
+
+    rank: Positive = 16
+    """Rank of each matrix product."""
+    alpha: Positive = 32
+    """The product is scaled by alpha / rank."""
+    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    """Names of the linear layers that get one; all-linear: all but the head."""
+    per_round: Literal["merge", "stack"] = "merge"
+    """stack: the model folder keeps all rounds' adapters as one beside the merged weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveReferenceSettings:
+    """How a reference in memory follows the policy."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = Strict
+
+    every: Positive = 512
+    """Optimizer steps between its moves; 1 with a small mixing is a moving average."""
+    mixing: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """Share of the policy in its new weights; 1: it becomes the policy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +106,15 @@ class TrainJob:
     seed: int
     """Decides the order of the prompts."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Type of activations; weights, optimizer and log-probabilities are float32."""
+    """Type of activations; log-probabilities are always float32."""
+    master_weights: bool = True
+    """Weights and optimizer are float32 whatever `dtype` is; otherwise they are of that type."""
+    gradient_checkpointing: bool = False
+    """Compute a layer's activations once more in the backward pass instead of keeping them."""
+    adapter: AdapterSettings | None = None
+    """Train low-rank matrices instead of the weights."""
+    live_reference: LiveReferenceSettings | None = None
+    """A reference that follows the policy; None: it stays what was scored."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where it runs; auto takes an accelerator if there is one."""
     threads: Positive | None = None
@@ -103,12 +147,14 @@ class ScoreJob:
     """Fingerprint that goes with the scores."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of activations; log-probabilities are float32."""
+    master_weights: bool = True
+    """Weights are float32 whatever `dtype` is; otherwise they are of that type."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where it runs; auto takes an accelerator if there is one."""
     threads: Positive | None = None
     """CPU threads; all cores if not given."""
     tokens_per_microbatch: Positive = 8192
-    """Padded tokens of one forward pass; bounds memory."""
+    """Tokens of one forward pass; bounds memory."""
     item_log: str | None = None
     """File that gets one line per response before it is scored."""
 

@@ -8,11 +8,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tasks.child import in_flight
 from tasks.errors import DataError
-from tasks.training.batches import MicroBatch
-from tasks.training.logprobs import token_logps
-from tasks.training.loss_batch import LossBatch, total
+from tasks.training.batches import Group, Packed
+from tasks.training.health import (
+    Mean,
+    added,
+    averages,
+    entropy_stride,
+    example_means,
+    head_entropy,
+    sampled_positions,
+)
+from tasks.training.logprobs import logps_of, predicting_hidden, token_logps
+from tasks.training.loss_batch import LossBatch, Side
 from tasks.training.policy import Policy
+from tasks.variants import kind_of
 
 REFERENCE_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}
 """Largest difference (nats) of a token's log-probability that rounding may make."""
@@ -28,87 +39,119 @@ class StepResult:
     """Tokens forwarded, without padding."""
 
 
-def loss_batch(batch: MicroBatch, logps_RT: Tensor) -> LossBatch:
-    """The examples of `batch`: rows picked by pair."""
-    mask_RT, reference_KRT = batch.rows.response_mask_RT, batch.reference_KRT
-    chosen, rejected = batch.pairs_P2[:, 0], batch.pairs_P2[:, 1]
-    pairs = batch.has_rejected
+def loss_batch(group: Group, logps_BT: Tensor) -> LossBatch:
+    """The examples of `group`: branches picked by side."""
+    found = {name: _side(group, logps_BT, places) for name, places in group.sides.items()}
     return LossBatch(
-        chosen_logps=logps_RT[chosen],
-        chosen_mask=mask_RT[chosen],
-        rejected_logps=logps_RT[rejected] if pairs else None,
-        rejected_mask=mask_RT[rejected] if pairs else None,
-        reference_chosen=reference_KRT[:, chosen] if reference_KRT is not None else None,
-        reference_rejected=(
-            reference_KRT[:, rejected] if reference_KRT is not None and pairs else None
-        ),
-        columns=batch.columns,
+        chosen=found.pop("chosen"),
+        rejected=found.pop("rejected", None),
+        columns=group.columns,
+        others=found,
+    )
+
+
+def _side(group: Group, logps_BT: Tensor, branches_P: Tensor) -> Side:
+    reference_KBT = group.reference_KBT
+    return Side(
+        logps=logps_BT[branches_P],
+        mask=group.mask_BT[branches_P],
+        reference=None if reference_KBT is None else reference_KBT[:, branches_P],
     )
 
 
 def optimizer_step(
     policy: Policy,
     loss: Any,
-    batches: Sequence[MicroBatch],
+    groups: Sequence[Group],
     num_prompts: int,
     optimizer: torch.optim.Optimizer,
     max_grad_norm: float,
 ) -> StepResult:
-    """Step on sum(weight * loss) / num_prompts, gradients accumulated over `batches`.
+    """Step on sum(weight * loss) / num_prompts, gradients accumulated over `groups`.
 
     Raises DataError if the loss or its gradient is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
-    sums = [accumulate(policy, loss, batch, num_prompts) for batch in batches]
+    stride = entropy_stride(sum(len(group.slots_N) for group in groups))
+    parts = []
+    for group in groups:
+        with in_flight(tokens=group.largest, responses=len(group.mask_BT)):
+            parts.append(accumulate(policy, loss, group, num_prompts, stride))
     norm = torch.nn.utils.clip_grad_norm_(policy.model.parameters(), max_grad_norm)
-    metrics = _metrics(sums, num_prompts) | {"gradient_norm": float(norm)}
+    metrics = _metrics(parts, num_prompts) | {"gradient_norm": float(norm)}
     if not (math.isfinite(metrics["loss"]) and math.isfinite(metrics["gradient_norm"])):
         raise DataError(
             f"training diverged: loss {metrics['loss']}, gradient norm {metrics['gradient_norm']}; "
             "lower the learning rate or look at the examples of this step"
         )
     optimizer.step()
-    return StepResult(metrics=metrics, tokens=sum(batch.rows.num_tokens for batch in batches))
+    return StepResult(metrics=metrics, tokens=sum(group.num_tokens for group in groups))
 
 
-def accumulate(policy: Policy, loss: Any, batch: MicroBatch, num_prompts: int) -> dict[str, Tensor]:
-    """Add the gradient of one micro-batch; returns its weighted sums of what is reported."""
-    logps_RT = token_logps(policy, batch.rows)
-    inputs = loss_batch(batch, logps_RT)
-    result = loss(inputs)
-    objective = (batch.weights_P * result.loss).sum() / num_prompts
-    objective.backward()
+def accumulate(
+    policy: Policy, loss: Any, group: Group, num_prompts: int, stride: int
+) -> dict[str, Mean]:
+    """Add the gradient of one group; returns what is reported, by name.
+
+    With several packs, the loss is taken over the log-probabilities of all of them, and its
+    gradient on those is replayed through one pack after the other: memory holds one at a time.
+    Entropy is computed at one response token in `stride`.
+    """
+    if len(group.packs) == 1:
+        logps_N, entropy = _forward(policy, group.packs[0], stride)
+        objective, means = _objective(loss, group, logps_N, num_prompts)
+        torch.autograd.backward(objective)
+        return means | {"entropy": entropy}
     with torch.no_grad():
-        seen = {"chosen_logp": total(inputs.chosen_logps, inputs.chosen_mask)}
-        if inputs.rejected_logps is not None:
-            seen["rejected_logp"] = inputs.sums().rejected
-        values = {"loss": result.loss, **result.metrics, **seen, "weight": 1.0}
-        return {name: (batch.weights_P * value).sum() for name, value in values.items()}
+        found = [_forward(policy, one, stride) for one in group.packs]
+    logps_N = torch.cat([logps for logps, _ in found]).requires_grad_()
+    objective, means = _objective(loss, group, logps_N, num_prompts)
+    [gradient_N] = torch.autograd.grad(objective, logps_N)
+    sizes = [len(one.targets_N) for one in group.packs]
+    for one, gradient in zip(group.packs, torch.split(gradient_N, sizes), strict=True):
+        torch.autograd.backward(token_logps(policy, one), gradient)
+    return means | {"entropy": added([entropy for _, entropy in found])}
 
 
-def _metrics(sums: Sequence[dict[str, Tensor]], num_prompts: int) -> dict[str, float]:
+def _forward(policy: Policy, packed: Packed, stride: int) -> tuple[Tensor, Mean]:
+    """Log-probabilities of the response tokens, and the entropy at some of them."""
+    hidden_NE = predicting_hidden(policy, packed)
+    sampled = sampled_positions(packed.targets_N, packed.lengths_B, stride)
+    with policy.autocast():
+        entropy = head_entropy(policy.logits, hidden_NE[sampled])
+    return logps_of(policy, packed, hidden_NE), entropy
+
+
+def _objective(
+    loss: Any, group: Group, logps_N: Tensor, num_prompts: int
+) -> tuple[Tensor, dict[str, Mean]]:
+    """What is minimised, and what is reported of the examples."""
+    inputs = loss_batch(group, group.by_branch(logps_N))
+    result = loss(inputs)
+    objective = (group.weights_P * result.loss).sum() / num_prompts
+    return objective, example_means(kind_of(loss), inputs, result, group.weights_P)
+
+
+def _metrics(parts: Sequence[dict[str, Mean]], num_prompts: int) -> dict[str, float]:
     """Averages by weight; the loss is what is minimised, the sum over prompts / prompts."""
-    names = list(sums[0])
-    stacked = torch.stack([torch.stack([part[name] for name in names]) for part in sums])
-    totals = dict(zip(names, stacked.sum(0).tolist(), strict=True))
-    weight = totals.pop("weight")
-    loss = totals.pop("loss") / num_prompts
-    return {"loss": loss, **{name: value / weight for name, value in totals.items()}}
+    loss = sum(float(part["loss"].total) for part in parts) / num_prompts
+    return averages(parts) | {"loss": loss}
 
 
 @torch.no_grad()
-def check_is_reference(policy: Policy, batches: Sequence[MicroBatch]) -> float:
-    """The largest |policy - reference| log-probability of a token (nats) over `batches`.
+def check_is_reference(policy: Policy, groups: Sequence[Group]) -> float:
+    """The largest |policy - reference| log-probability of a token (nats) over `groups`.
 
     Raises DataError if it is more than rounding: then the examples were scored by other weights,
     another template, or in another order.
     """
     apart = 0.0
-    for batch in batches:
-        if batch.reference_KRT is None:
+    for group in groups:
+        if group.reference_KBT is None:
             raise DataError("expect_reference is set, but the loss reads no reference; unset it")
-        logps_RT = token_logps(policy, batch.rows)
-        apart = max(apart, float((logps_RT - batch.reference_KRT[0]).abs().max()))
+        logps_N = torch.cat([token_logps(policy, one) for one in group.packs])
+        apart_BT = group.by_branch(logps_N) - group.reference_KBT[0]
+        apart = max(apart, float(apart_BT.abs().max()))
     allowed = REFERENCE_TOLERANCE[policy.dtype]
     if not apart <= allowed:
         raise DataError(
