@@ -146,7 +146,9 @@ def fell(moved: Mapping[str, float]) -> str:
     """Whether the chosen responses became likelier."""
     if moved["high"] < 0:
         return "the chosen ones became less likely"
-    return "the chosen ones became likelier" if moved["low"] > 0 else "the chosen ones did not move"
+    if moved["low"] > 0:
+        return "the chosen ones became likelier"
+    return "whether the chosen ones became likelier is not decided"
 
 
 def judgements(rivals: Mapping[str, Mapping[str, Any] | None]) -> str:
