@@ -1,37 +1,86 @@
-"""Checkpoints of a training in progress, kept in the store so that another machine can go on."""
+"""Checkpoints of a training in progress, kept in the store so that another machine can go on.
+
+stages/train/<aa>/<key digest>/checkpoints/step-0000100/...       the trainer's files
+                               checkpoints/step-0000100/DONE.json  their list, last
+                               checkpoints/models/step-0000050.json  files of weights that stay
+"""
 
 import json
+import logging
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+from infra.stages import Stage
 from infra.storage import Store, StoredFile
+from tasks.errors import DamagedError, StorageError
 
 DONE = "DONE.json"
+MODELS = "checkpoints/models"
+
+_log = logging.getLogger(__name__)
 
 
-def put_checkpoint(store: Store, stage: str, local: Path) -> None:
-    """Copy a finished checkpoint below the stage's folder, the list of its files last."""
+def put_checkpoint(store: Store, stage: str, local: Path, keep_last: int) -> None:
+    """Copy a finished checkpoint below the stage's folder, the list of its files last.
+
+    Of those in the store the last `keep_last` stay. A checkpoint that its trainer removes
+    meanwhile is left out: newer ones are there.
+    """
     prefix = f"{stage}/checkpoints/{local.name}"
-    files = store.put_folder(local, prefix)
-    listed = json.dumps([asdict(file) for file in files]).encode()
-    store.write(f"{prefix}/{DONE}", listed)
-    for older in _finished(store, stage):
-        if older < local.name:
-            _discard(store, f"{stage}/checkpoints/{older}")
+    try:
+        files = store.put_folder(local, prefix)
+    except (FileNotFoundError, StorageError):
+        if (local / "DONE").exists():
+            raise
+        _log.info("%s was superseded while it was copied to the store", local.name)
+        return
+    store.write(f"{prefix}/{DONE}", _listing(files))
+    for older in _finished(store, stage)[:-keep_last]:
+        _discard(store, f"{stage}/checkpoints/{older}")
 
 
 def fetch_checkpoint(store: Store, stage: str, workdir: Path) -> None:
-    """Fetch the newest checkpoint into an empty work folder; one that is there is left alone."""
+    """Fetch the newest good checkpoint into an empty work folder; one that is there is left alone.
+
+    One that is damaged in the store is passed over with a warning.
+    """
     if any((workdir / "checkpoints").glob("step-*/DONE")):
         return
-    found = _finished(store, stage)
-    if not found:
-        return
-    prefix = f"{stage}/checkpoints/{found[-1]}"
-    files = [StoredFile(**entry) for entry in json.loads(store.read(f"{prefix}/{DONE}"))]
+    for name in reversed(_finished(store, stage)):
+        local = workdir / "checkpoints" / name
+        try:
+            _fetch(store, f"{stage}/checkpoints/{name}", local)
+            return
+        except (DamagedError, FileNotFoundError, ValueError, KeyError, TypeError) as error:
+            _log.warning("checkpoint %s in the store is damaged and not used: %s", name, error)
+            shutil.rmtree(local, ignore_errors=True)
+
+
+def _fetch(store: Store, prefix: str, local: Path) -> None:
+    files = _listed(store, f"{prefix}/{DONE}")
     last = [file for file in files if file.path.endswith("/DONE")]
     others = [file for file in files if file not in last]
-    store.get_folder([*others, *last], prefix, workdir / "checkpoints" / found[-1])
+    store.get_folder([*others, *last], prefix, local)
+
+
+def put_model(stage: Stage, local: Path) -> None:
+    """Put an exported model folder where the finished stage will have it, and note its files."""
+    files = stage.put_folder(f"models/{local.name}", local)
+    stage.store.write(f"{stage.folder}/{MODELS}/{local.name}.json", _listing(files))
+
+
+def kept_models(stage: Stage, workdir: Path) -> dict[str, list[StoredFile]]:
+    """Files of the models that stay, by name, whichever machine made them; for `Stage.commit`."""
+    folder = f"{stage.folder}/{MODELS}"
+    for local in sorted((workdir / "models").glob("step-*")):
+        if not stage.store.exists(f"{folder}/{local.name}.json"):
+            put_model(stage, local)  # its launcher died before it did
+    names = [path.rpartition("/")[2] for path in stage.store.list(folder)]
+    return {
+        f"models/{name.removesuffix('.json')}": _listed(stage.store, f"{folder}/{name}")
+        for name in names
+    }
 
 
 def discard_checkpoints(store: Store, stage: str) -> None:
@@ -39,7 +88,16 @@ def discard_checkpoints(store: Store, stage: str) -> None:
     _discard(store, f"{stage}/checkpoints")
 
 
+def _listing(files: list[StoredFile]) -> bytes:
+    return json.dumps([asdict(file) for file in files]).encode()
+
+
+def _listed(store: Store, path: str) -> list[StoredFile]:
+    return [StoredFile(**entry) for entry in json.loads(store.read(path))]
+
+
 def _finished(store: Store, stage: str) -> list[str]:
+    """Names of the checkpoints with a list, oldest first."""
     paths = store.list(f"{stage}/checkpoints")
     return sorted(path.split("/")[-2] for path in paths if path.endswith(f"/{DONE}"))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from infra.storage_failures import failure
 from infra.storage_kinds import Backend, backend_of
-from tasks.errors import DataError, StorageError, TSOError
+from tasks.errors import DamagedError, DataError, StorageError, TSOError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,7 +131,7 @@ class Store:
     def verify(self, file: StoredFile, sha256: str) -> None:
         """Raise StorageError unless `sha256` is what `file` has to have."""
         if sha256 != file.sha256:
-            raise StorageError(
+            raise DamagedError(
                 f"{self.uri(file.path)}: the bytes changed since they were written: sha256 "
                 f"{sha256[:16]}…, expected {file.sha256[:16]}…. Restore the object from a copy, "
                 "or redo the verb that made it"

@@ -12,7 +12,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -37,8 +38,13 @@ OUT_OF_MEMORY_SIGNS = (
     "can't allocate memory",
     "not enough memory",
     "cublas_status_alloc_failed",
+    "std::bad_alloc",
 )
 """What torch's RuntimeErrors say, in lower case, when host or device memory is used up."""
+
+
+TOGETHER_SECONDS = 1.0
+"""Signals to stop that come this close together are one request."""
 
 
 class Stopped(BaseException):
@@ -48,6 +54,32 @@ class Stopped(BaseException):
 class OutOfMemory(MemoryError):
     """The work does not fit in memory: the launcher may try again with less at once."""
 
+    def __init__(self, message: str, **facts: int) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+    def __str__(self) -> str:
+        named = ", ".join(f"{name} {value}" for name, value in self.facts.items())
+        return f"{self.args[0]} (in flight: {named})" if named else str(self.args[0])
+
+
+@contextmanager
+def in_flight(**facts: int) -> Iterator[None]:
+    """What is worked on in the block: if memory runs out there, OutOfMemory says so.
+
+    Blocks may be nested; each adds its facts, which also stand in error.json.
+    """
+    try:
+        yield
+    except OutOfMemory as error:
+        error.facts = {**facts, **error.facts}
+        raise
+    except Exception as error:
+        if exit_code_of(error) != OUT_OF_MEMORY:
+            raise
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise OutOfMemory(f"out of memory: {said[0]}", **facts) from error
+
 
 class Reporter:
     """Appends events to WORKDIR/progress.jsonl; each line is also the heartbeat."""
@@ -55,32 +87,64 @@ class Reporter:
     def __init__(self, workdir: Path) -> None:
         self._path = workdir / PROGRESS
         self._path.touch()
-        self._stop_asked = False
+        self.stop_asked = False
+        self._stops_anywhere = True
 
     def event(self, event: str, **fields: Any) -> None:
         """Append {"event": event, ...} as one line, visible to the launcher at once."""
         _append(self._path, json.dumps({"event": event, **fields}) + "\n")
-        self.check_stopped()
+        if self._stops_anywhere:
+            self.check_stopped()
 
     def beat(self) -> None:
         """Say that work goes on without an event: renews the heartbeat."""
         os.utime(self._path)
-        self.check_stopped()
+        if self._stops_anywhere:
+            self.check_stopped()
 
     def check_stopped(self) -> None:
-        """Raise Stopped if SIGTERM came and its exception was lost, e.g. in a destructor."""
-        if self._stop_asked:
+        """Raise Stopped if SIGTERM came: postponed, or its exception lost, e.g. in a destructor."""
+        if self.stop_asked:
             raise Stopped
 
     def stop_on_sigterm(self) -> None:
         """Raise Stopped in the main thread at SIGTERM, once: the unwinding is not interrupted."""
 
         def handle(signum: int, frame: FrameType | None) -> None:
-            if not self._stop_asked:
-                self._stop_asked = True
+            if not self.stop_asked:
+                self.stop_asked = True
                 raise Stopped
 
         signal.signal(signal.SIGTERM, handle)
+
+    @contextmanager
+    def stopping_at_checkpoints(self, seconds: float) -> Iterator[None]:
+        """Within the block SIGTERM sets `stop_asked`, and only `check_stopped` raises Stopped.
+
+        The work has `seconds` to get there; after them, or at a later SIGTERM, the kernel ends the
+        process at once. Signals that come together, as from a service manager, are one request.
+        """
+        asked_at = 0.0
+
+        def handle(signum: int, frame: FrameType | None) -> None:
+            nonlocal asked_at
+            if not self.stop_asked:
+                self.stop_asked, asked_at = True, time.monotonic()
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.setitimer(signal.ITIMER_REAL, seconds)
+            elif time.monotonic() - asked_at > TOGETHER_SECONDS:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        former = signal.signal(signal.SIGTERM, handle)
+        self._stops_anywhere = False
+        try:
+            yield
+            self.check_stopped()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            self._stops_anywhere = True
+            signal.signal(signal.SIGTERM, former)
 
 
 def _append(path: str | Path, text: str) -> None:
@@ -191,6 +255,8 @@ def _log_failure(error: BaseException) -> None:
 
 def _write_error(workdir: Path, error: BaseException, code: int, seconds: float) -> None:
     report = {"type": type(error).__name__, "message": str(error), "exit_code": code}
+    if isinstance(error, OutOfMemory):
+        report |= {"in_flight": error.facts}
     try:
         write_json(workdir / ERROR, {**report, "seconds": round(seconds, 1)})
     except OSError as problem:

@@ -167,6 +167,12 @@ class TrainingSection(Section):
     """Padded tokens of one forward pass; bounds memory."""
     checkpoint_every: Annotated[Positive, NotInKey] = 100
     """Optimizer steps between checkpoints."""
+    keep_last: Annotated[Positive, NotInKey] = 2
+    """Checkpoints that stay to resume from, locally and in the store, until training is done."""
+    keep_every: Positive | None = None
+    """Steps between weights that the stage keeps as model folders; none if not given."""
+    stop_seconds: Annotated[float, Field(gt=0, le=86_400), NotInKey] = 60.0
+    """What a stopped trainer gets to finish its step and to save a checkpoint (s)."""
     deadline_hours: Annotated[float, Field(gt=0), NotInKey] = 24.0
     """The trainer is stopped after this long."""
     stalled_minutes: Annotated[float, Field(gt=0), NotInKey] = 30.0

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.canonical import digest
 from tasks.errors import ConfigError
+from tasks.losses._contract import needs_of
 from tasks.variants import kind_of, settings_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ SPLITS = ("dev", "held_out", "sealed")
 PAIR_COLUMNS = ("p_chosen", "margin")
 """Columns of a TrainingExample with one number for each pair, which a loss may require."""
 
+SUPPLIED = {"pair": tuple(f"column {name}" for name in PAIR_COLUMNS), "response_only": ()}
+"""What a round's examples have, by their kind, of what a loss may declare to need."""
+
 
 def check_consistent(config: "Config") -> None:
     """Raise ConfigError for the first thing in `config` that cannot work."""
@@ -25,7 +29,7 @@ def check_consistent(config: "Config") -> None:
     _opinions(config)
     _evaluation(config)
     check_recorded(config.prompts.split_shares, config.matrix)
-    check_columns(config.training.loss)
+    check_needs(config.training.loss)
 
 
 def check_recorded(shares: Mapping[str, float], matrix: Mapping[str, Any]) -> None:
@@ -46,13 +50,19 @@ def check_recorded(shares: Mapping[str, float], matrix: Mapping[str, Any]) -> No
         )
 
 
-def check_columns(loss: Any) -> None:
-    """Raise ConfigError if `loss` requires a column that its training examples do not have."""
-    there = PAIR_COLUMNS if loss.EXAMPLES_KIND == "pair" else ()
-    if unknown := [name for name in loss.REQUIRES if name not in there]:
+def check_needs(loss: Any) -> None:
+    """Raise ConfigError if `loss` needs what the training examples of a round do not have."""
+    kind = loss.EXAMPLES_KIND
+    if kind not in SUPPLIED:
         raise ConfigError(
-            f"the loss {kind_of(loss)!r} has REQUIRES {unknown[0]!r}; columns of "
-            f"{loss.EXAMPLES_KIND} examples with one number each: {', '.join(there) or 'none'}"
+            f"the loss {kind_of(loss)!r} trains on {kind} examples; rounds make: "
+            f"{', '.join(SUPPLIED)}"
+        )
+    there = SUPPLIED[kind]
+    if missing := [need for need in needs_of(loss) if need not in there]:
+        raise ConfigError(
+            f"the loss {kind_of(loss)!r} needs {missing[0]!r}; {kind} examples of a round have: "
+            f"{', '.join(there) or 'none'}"
         )
 
 

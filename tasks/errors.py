@@ -4,6 +4,7 @@ TSOError
 ├── ConfigError (ValueError)      the configuration cannot describe a run
 ├── DataError (ValueError)        a table, a record or a file breaks its promise
 ├── StorageError (OSError)        the store refused, is full, or changed under us
+│   └── DamagedError              what is read is not what was written
 ├── ConflictError                 two different results claim one place
 ├── HeldError                     another live flow run holds this run
 └── ChildError                    a child process failed; `exit_code` says how
@@ -26,6 +27,10 @@ class DataError(TSOError, ValueError):
 
 class StorageError(TSOError, OSError):
     """The store refused, is full, or changed under us."""
+
+
+class DamagedError(StorageError):
+    """What is read is not what was written: trying again does not help."""
 
 
 class ConflictError(TSOError):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from infra.arrow_files import read_arrow, write_arrow
 from infra.models import checkpoint_folder
@@ -12,6 +13,7 @@ from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
 from infra.processes import Limits, run_child
 from infra.processes.slots import slots
+from infra.processes.smaller import with_smaller_budgets
 from infra.progress import progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
@@ -84,8 +86,21 @@ def score(
         return note(place, f"score-{name}", done.artifact)
     rows, counts = _rows(prompts, responses, pairs, tables, checkpoint, training, place)
     with slots(place.side_by_side):
-        _run(stage, rows, checkpoint, fingerprint, training, place.root)
-    return note(place, f"score-{name}", _commit(stage, _num_shards(rows), counts))
+        _, budget = with_smaller_budgets(
+            lambda budget: _run(stage, rows, budget, checkpoint, fingerprint, training, place.root),
+            training.tokens_per_microbatch,
+            _longest(rows),
+        )
+    return note(place, f"score-{name}", _commit(stage, _num_shards(rows), counts, budget))
+
+
+def _longest(rows: pa.Table) -> int:
+    """Tokens of the longest row: no smaller budget helps."""
+    lengths = pc.add(
+        pc.list_value_length(rows.column("prompt_ids")),
+        pc.list_value_length(rows.column("response_ids")),
+    )
+    return int(pc.max(lengths).as_py() or 1)
 
 
 def _rows(
@@ -116,6 +131,7 @@ def _num_shards(rows: pa.Table) -> int:
 def _run(
     stage: Stage,
     rows: pa.Table,
+    budget: int,
     checkpoint: Checkpoint,
     fingerprint: str,
     training: TrainingSection,
@@ -133,7 +149,7 @@ def _run(
     workdir = stage_dir("score", stage.digest)
     write_arrow(rows, workdir / "rows.arrow")
     child.write_json(
-        workdir / child.SPEC, _spec(stage, todo, checkpoint, fingerprint, training, root)
+        workdir / child.SPEC, _spec(stage, todo, budget, checkpoint, fingerprint, training, root)
     )
     with progress.verb("score", total=rows.num_rows) as bar:
         bar.advance(rows.num_rows - sum(end - first for first, end in todo.values()))
@@ -156,6 +172,7 @@ def _checked(file: Path) -> pa.Table:
 def _spec(
     stage: Stage,
     todo: Mapping[int, list[int]],
+    budget: int,
     checkpoint: Checkpoint,
     fingerprint: str,
     training: TrainingSection,
@@ -171,7 +188,7 @@ def _spec(
         "dtype": training.dtype,
         "device": training.device,
         "threads": training.threads,
-        "tokens_per_microbatch": training.tokens_per_microbatch,
+        "tokens_per_microbatch": budget,
         "item_log": str(work_root() / "items.jsonl"),
     }
 
@@ -184,9 +201,11 @@ def limits_of(training: TrainingSection) -> Limits:
     )
 
 
-def _commit(stage: Stage, shards: int, counts: dict[str, int]) -> Artifact:
+def _commit(stage: Stage, shards: int, counts: dict[str, int], budget: int) -> Artifact:
     parts = [stage.shard(index) for index in range(shards)]
     table = concat(ReferenceScore, [part for part in parts if part is not None])
     return stage.commit(
-        tables={"rows": (ReferenceScore, table)}, counts={"scored": table.num_rows, **counts}
+        tables={"rows": (ReferenceScore, table)},
+        facts={"tokens_per_microbatch": budget},
+        counts={"scored": table.num_rows, **counts},
     )

@@ -1,15 +1,23 @@
 """Door: pairs and reference scores in, the trained policy out; killed, it resumes exactly."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from infra.arrow_files import write_arrow
-from infra.checkpoint_uploads import discard_checkpoints, fetch_checkpoint, put_checkpoint
+from infra.checkpoint_uploads import (
+    discard_checkpoints,
+    fetch_checkpoint,
+    kept_models,
+    put_checkpoint,
+    put_model,
+)
 from infra.models import checkpoint_folder
 from infra.place import facts_of, note, open_stage, records_of, store_of
 from infra.prefect.door import door
 from infra.processes import Limits, run_child
+from infra.processes.smaller import with_smaller_budgets
 from infra.progress import progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
@@ -44,6 +52,8 @@ from tasks.training_data import (
 )
 from tasks.variants import kind_of, plain, settings_of
 
+_log = logging.getLogger(__name__)
+
 SEMANTICS = 2
 JOB_SETTINGS = (
     "learning_rate",
@@ -55,9 +65,11 @@ JOB_SETTINGS = (
     "weight_decay",
     "betas",
     "max_grad_norm",
-    "tokens_per_microbatch",
     "max_tokens",
     "checkpoint_every",
+    "keep_last",
+    "keep_every",
+    "stop_seconds",
     "stop_when_clipped",
 )
 
@@ -93,7 +105,14 @@ def train(
             f"round {place.round_index} has nothing to train on: {all_dropped(made.counts)}"
         )
     workdir = stage_dir("train", stage.digest)
-    result = _run(stage, workdir, made, training, place)
+    write_arrow(to_table(TrainingExample, made.examples), workdir / "examples.arrow")
+    fetch_checkpoint(store_of(place), stage.folder, workdir)
+    result, budget = with_smaller_budgets(
+        lambda budget: _run(stage, workdir, budget, training, place),
+        training.tokens_per_microbatch,
+        max(map(_longest, made.examples)),
+    )
+    result |= {"tokens_per_microbatch": budget}
     return _trained(_commit(stage, workdir, result, made, training, place), place)
 
 
@@ -122,36 +141,47 @@ def _examples(
     return pair_examples(members, ids, scored, filtered(members, answers, late, logps))
 
 
+def _longest(example: TrainingExample) -> int:
+    """Tokens of the longer row of an example: no smaller budget helps."""
+    sides = (example.chosen_ids, example.rejected_ids or [])
+    return len(example.prompt_ids) + max(map(len, sides))
+
+
 def _run(
-    stage: Stage, workdir: Path, made: Examples, training: TrainingSection, place: Place
+    stage: Stage, workdir: Path, budget: int, training: TrainingSection, place: Place
 ) -> dict[str, Any]:
     """Let a child train; its checkpoints go to the store, so another machine can go on."""
-    write_arrow(to_table(TrainingExample, made.examples), workdir / "examples.arrow")
-    fetch_checkpoint(store_of(place), stage.folder, workdir)
-    child.write_json(workdir / child.SPEC, _spec(stage, training, place))
+    child.write_json(workdir / child.SPEC, _spec(stage, budget, training, place))
     with progress.verb("train", total=None) as bar:
 
         def on_event(event: Mapping[str, Any]) -> None:
             if event["event"] == "step":
                 bar.at(event["step"], event["steps"])
             elif event["event"] == "checkpoint":
-                put_checkpoint(store_of(place), stage.folder, workdir / event["folder"])
+                local = workdir / event["folder"]
+                put_checkpoint(store_of(place), stage.folder, local, training.keep_last)
+            elif event["event"] == "model":
+                put_model(stage, workdir / event["folder"])
+            elif event["event"] == "damaged":
+                _log.warning("%(folder)s is damaged and not used: %(why)s", event)
 
         limits = Limits(
             deadline_seconds=training.deadline_hours * 3600,
             stalled_seconds=training.stalled_minutes * 60,
+            grace_seconds=training.stop_seconds,
         )
         return run_child("tasks.training", workdir, limits=limits, on_event=on_event)
 
 
-def _spec(stage: Stage, training: TrainingSection, place: Place) -> dict[str, Any]:
+def _spec(stage: Stage, budget: int, training: TrainingSection, place: Place) -> dict[str, Any]:
     return {
         "job": "train",
         "stage": stage.digest,
         "model": str(checkpoint_folder(place.reference, place.root)),
         "examples": "examples.arrow",
         "loss": plain(training.loss),
-        "settings": {name: getattr(training, name) for name in JOB_SETTINGS},
+        "settings": {name: getattr(training, name) for name in JOB_SETTINGS}
+        | {"tokens_per_microbatch": budget},
         "seed": place.seed,
         "dtype": training.dtype,
         "device": training.device,
@@ -178,11 +208,12 @@ def _commit(
     lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     artifact = stage.commit(
         tables={"rows": (StepMetrics, to_table(StepMetrics, map(StepMetrics.of, lines)))},
-        files={"model": stage.put_folder("model", workdir / "model")},
+        files={"model": stage.put_folder("model", workdir / "model")} | kept_models(stage, workdir),
         facts={
             "sha256": found.sha256,
             "steps": result["steps"],
             "ended": result["ended"],
+            "tokens_per_microbatch": result["tokens_per_microbatch"],
             "examples_digest": digest([one.example_id for one in made.examples]),
             "loss": kind_of(training.loss),
         },

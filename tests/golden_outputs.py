@@ -18,7 +18,7 @@ from tasks.seeds import uniform_of
 from tasks.sources import Row
 from tasks.statistics import PairedValues
 from tasks.variants import kind_of
-from tests.golden_inputs import CHECKS, REPLIES, TEXTS
+from tests.golden_inputs import CHECKS, REPLIES, TEXTS, loss_inputs
 from tests.opinion_makers import candidate, pair, preference, prompt, response, verdict
 
 QUESTIONS = 40
@@ -125,26 +125,8 @@ def of_pair_filter(one: Any) -> Any:
 
 
 def of_loss(loss: Any) -> Any:
-    """Loss and metrics of four pairs: equal to the reference, inside and beyond the bounds."""
-    import torch
-
-    from tasks.training.loss_batch import LossBatch
-
-    def table(values: list[list[float]]) -> torch.Tensor:
-        return torch.tensor(values, dtype=torch.float64)
-
-    chosen = table([[-1.0, -2.0, -3.0], [-1.0, -0.5, 0.0], [-0.1, 0.0, 0.0], [-9.0, -9.0, -9.0]])
-    rejected = table([[-2.0, -2.0, 0.0], [-1.5, 0.0, 0.0], [-60.0, 0.0, 0.0], [-1.0, -1.0, -1.0]])
-    batch = LossBatch(
-        chosen_logps=chosen,
-        chosen_mask=table([[1, 1, 1], [1, 1, 0], [1, 0, 0], [1, 1, 1]]),
-        rejected_logps=rejected,
-        rejected_mask=table([[1, 1, 0], [1, 0, 0], [1, 0, 0], [1, 1, 1]]),
-        reference_chosen=torch.stack([chosen - table([[0], [0.5], [25], [-4]])]),
-        reference_rejected=torch.stack([rejected - table([[0], [-0.25], [-30], [3]])]),
-        columns={name: table([1, 0.5, 2, 1]) for name in loss.REQUIRES},
-    )
-    result = loss(batch)
+    """Loss and metrics of four examples: equal to the reference, inside and beyond the bounds."""
+    result = loss(loss_inputs(loss))
     numbers = {"loss": result.loss, **result.metrics}
     return {name: _rounded(values.tolist()) for name, values in sorted(numbers.items())}
 

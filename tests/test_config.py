@@ -1,7 +1,6 @@
 import dataclasses
 import inspect
 import json
-from typing import get_type_hints
 
 import pytest
 from pydantic import BaseModel
@@ -16,9 +15,7 @@ from tasks.config import (
     plain_config,
     with_overrides,
 )
-from tasks.consistency import PAIR_COLUMNS
 from tasks.errors import ConfigError
-from tasks.records import TrainingExample
 from tasks.variants import kinds, settings_of, variant_class
 from tests.small_config import plain_small, small_config
 
@@ -35,8 +32,8 @@ def sections():
         ("training__epoch", 2, r"training\.epoch: Extra inputs are not permitted \(got 2\)"),
         ("trainings", {}, "trainings: Extra inputs"),
         ("training__loss__beata", 2, "tasks.losses 'dual_clip_dpo': beata: .*it takes: beta,"),
-        ("training__loss", {"kind": "ppo"}, "no kind 'ppo'; available: apo_zero, cdpo, dpo"),
-        ("training__loss", {"beta": 0.1}, "`kind` is missing; available: apo_zero, cdpo, dpo"),
+        ("training__loss", {"kind": "ppo"}, "no kind 'ppo'; available: apo_zero, bmc, cdpo, dpo"),
+        ("training__loss", {"beta": 0.1}, "`kind` is missing; available: apo_zero, bmc, cdpo, dpo"),
         ("matrix__large__engine", "vlm", "infra.engines has no kind 'vlm'; available: .*scripted"),
         ("matrix__large__defalt", "x", "infra.engines 'scripted': defalt"),
         ("matrix__large__kind", "x", "infra.engines 'scripted': kind"),
@@ -201,27 +198,3 @@ def test_settings_of_a_section_name_the_kind_and_semantics_of_variants():
 def test_what_could_never_work_is_refused_at_once(changes, said):
     with pytest.raises(ConfigError, match=said):
         small_config(**changes)
-
-
-@pytest.mark.parametrize(
-    ("kind", "examples", "said"),
-    [
-        ("dpo", "pair", "REQUIRES 'margn'; columns of pair examples .*: p_chosen, margin"),
-        ("sft", "response_only", "REQUIRES 'margn'; columns of response_only examples .*: none"),
-    ],
-)
-def test_a_column_that_no_example_has_is_refused_before_anything_is_sampled(
-    kind, examples, said, monkeypatch
-):
-    loss = variant_class("tasks.losses", kind)
-    assert examples == loss.EXAMPLES_KIND
-    monkeypatch.setattr(loss, "REQUIRES", ("margn",))
-    with pytest.raises(ConfigError, match=f"the loss '{kind}' has {said}"):
-        small_config(training__loss={"kind": kind})
-
-
-def test_a_loss_may_require_what_every_pair_has_a_number_for(monkeypatch):
-    hints = get_type_hints(TrainingExample)
-    assert [name for name, hint in hints.items() if hint == float | None] == [*PAIR_COLUMNS]
-    monkeypatch.setattr(variant_class("tasks.losses", "dpo"), "REQUIRES", PAIR_COLUMNS)
-    assert small_config(training__loss={"kind": "dpo"}).training.loss.REQUIRES == PAIR_COLUMNS

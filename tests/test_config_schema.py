@@ -32,6 +32,18 @@ def test_judges_may_hold_judges():
     assert not accepts(plain_small(judges__main__judge={"kind": "ruel"}))
 
 
+SMOOTHED = {"kind": "label_smoothing", "loss": {"kind": "dpo", "beta": 0.2}, "noise": 0.1}
+
+
+def test_losses_may_hold_losses():
+    terms = {"a": {"loss": SMOOTHED}, "b": {"loss": {"kind": "sft"}}}
+    both = {"kind": "weighted_sum", "terms": terms}
+    assert accepts(plain_small(training__loss=SMOOTHED))
+    assert accepts(plain_small(training__loss=both))
+    assert not accepts(plain_small(training__loss={**SMOOTHED, "loss": {"kind": "dpo", "bta": 1}}))
+    assert not accepts(plain_small(training__loss={**both, "terms": {"a": {"weight": 1.0}}}))
+
+
 MISTAKES = {
     "an unknown section": {"trainings": {}},
     "an unknown key": {"training__epoch": 2},

@@ -116,5 +116,5 @@ def _model(kind: str, seed: int, tokenizer: Any, overrides: dict[str, Any]) -> A
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return transformers.AutoModelForCausalLM.from_config(
-            transformers.CONFIG_MAPPING[kind](**settings), attn_implementation="sdpa"
+            transformers.CONFIG_MAPPING[kind](**settings), attn_implementation="eager"
         )

@@ -21,6 +21,8 @@ STALLED = 125
 """Exit code of a ChildError for a child without a sign of life for too long."""
 KILLED = 137
 TERMINATED = 143
+TIMED_OUT = 142
+"""Ended by its own alarm: it did not come to a place to stop at in time."""
 
 MEANINGS = {
     child.BAD_INPUT: "its input is wrong; trying again does not help",
@@ -167,7 +169,7 @@ def _mapped(code: int, failures: int) -> int:
     """The exit code as the protocol names it; `failures` counts memory kills before the start."""
     if code == KILLED and _out_of_memory_kills() > failures:
         return child.OUT_OF_MEMORY
-    return child.STOPPED if code == TERMINATED else code
+    return child.STOPPED if code in (TERMINATED, TIMED_OUT) else code
 
 
 def _out_of_memory_kills() -> int:

@@ -4,25 +4,19 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from tasks.training.loss_batch import LossBatch, LossResult, Sides, preference_metrics
+from tasks.losses._contract import Loss
+from tasks.training.loss_batch import LossBatch, LossResult, logistic, preference_metrics
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConservativeDPO:
+class ConservativeDPO(Loss):
     """DPO towards a label that is right with probability 1 - noise: the margin stays finite."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True
-    )
     EXAMPLE: ClassVar[dict[str, Any]] = {"noise": 0.1}
-    SEMANTICS: ClassVar[int] = 1
-    EXAMPLES_KIND: ClassVar[str] = "pair"
-    REQUIRES: ClassVar[tuple[str, ...]] = ()
-    USES_REFERENCE: ClassVar[bool] = True
     NEUTRAL: ClassVar[dict[str, Any] | None] = {"noise": 0.0}
-    AT_REFERENCE: ClassVar[float | None] = math.log(2)
+    AT_REFERENCE = math.log(2)
 
     beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
     """Scale of the implicit reward, per nat of log-ratio."""
@@ -31,14 +25,10 @@ class ConservativeDPO:
 
     def __call__(self, batch: LossBatch) -> LossResult:
         """Loss of each pair. Source: Mitchell, A note on DPO with noisy preferences (2023)."""
-        from torch.nn.functional import logsigmoid
-
-        ratios = batch.log_ratios(mean=False)
-        rewards = Sides(self.beta * ratios.chosen, self.beta * ratios.rejected)
-        margin = rewards.chosen - rewards.rejected
-        loss = -(1 - self.noise) * logsigmoid(margin)
+        rewards = batch.log_ratios(mean=False).times(self.beta)
+        loss = (1 - self.noise) * logistic(rewards.margin)
         if self.noise:
-            loss = loss - self.noise * logsigmoid(-margin)
+            loss = loss + self.noise * logistic(-rewards.margin)
         return LossResult(loss=loss, metrics=preference_metrics(rewards))
 
 

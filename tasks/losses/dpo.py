@@ -4,25 +4,19 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from tasks.training.loss_batch import LossBatch, LossResult, Sides, preference_metrics
+from tasks.losses._contract import Loss
+from tasks.training.loss_batch import LossBatch, LossResult, logistic, preference_metrics
 
 
 @dataclass(frozen=True, kw_only=True)
-class DPO:
+class DPO(Loss):
     """-log sigmoid of the difference of the implicit rewards."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True
-    )
     EXAMPLE: ClassVar[dict[str, Any]] = {"beta": 0.1}
-    SEMANTICS: ClassVar[int] = 1
-    EXAMPLES_KIND: ClassVar[str] = "pair"
-    REQUIRES: ClassVar[tuple[str, ...]] = ()
-    USES_REFERENCE: ClassVar[bool] = True
     NEUTRAL: ClassVar[dict[str, Any] | None] = {}
-    AT_REFERENCE: ClassVar[float | None] = math.log(2)
+    AT_REFERENCE = math.log(2)
 
     beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
     """Scale of the implicit reward, per nat of log-ratio."""
@@ -31,13 +25,14 @@ class DPO:
     length_normalised: bool = False
     """Take the mean of the log-ratio over tokens instead of its sum."""
 
+    def __post_init__(self) -> None:
+        if self.sft_weight:
+            self._declare(AT_REFERENCE=None)
+
     def __call__(self, batch: LossBatch) -> LossResult:
         """Loss of each pair. Source: arXiv:2305.18290 eq. 7."""
-        from torch.nn.functional import logsigmoid
-
-        ratios = batch.log_ratios(mean=self.length_normalised)
-        rewards = Sides(self.beta * ratios.chosen, self.beta * ratios.rejected)
-        loss = -logsigmoid(rewards.chosen - rewards.rejected)
+        rewards = batch.log_ratios(mean=self.length_normalised).times(self.beta)
+        loss = logistic(rewards.margin)
         if self.sft_weight:
             loss = loss + self.sft_weight * batch.chosen_nll()
         return LossResult(loss=loss, metrics=preference_metrics(rewards))

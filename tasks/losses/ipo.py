@@ -3,37 +3,34 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from tasks.training.loss_batch import LossBatch, LossResult, Sides, preference_metrics
+from tasks.losses._contract import Loss
+from tasks.training.loss_batch import LossBatch, LossResult, preference_metrics
 
 
 @dataclass(frozen=True, kw_only=True)
-class IPO:
-    """Squared distance of the log-ratio margin from 1 / (2 beta): no gain beyond it."""
+class IPO(Loss):
+    """Squared distance of the log-ratio margin from 1 / (2 beta): no gain beyond it.
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True
-    )
+    The paper says nothing of length. Its authors told TRL's that their results are those of means
+    over tokens; of sums, the square grows with the length of the responses.
+    """
+
     EXAMPLE: ClassVar[dict[str, Any]] = {"beta": 0.1}
-    SEMANTICS: ClassVar[int] = 1
-    EXAMPLES_KIND: ClassVar[str] = "pair"
-    REQUIRES: ClassVar[tuple[str, ...]] = ()
-    USES_REFERENCE: ClassVar[bool] = True
-    NEUTRAL: ClassVar[dict[str, Any] | None] = None
-    AT_REFERENCE: ClassVar[float | None] = 25.0
+    SEMANTICS = 2
+    AT_REFERENCE = 25.0
 
     beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
-    """1 / (2 beta) is the margin to reach (nats)."""
-    length_normalised: bool = False
-    """Take the mean of the log-ratio over tokens instead of its sum."""
+    """1 / (2 beta) is the margin to reach (nats a token, or nats)."""
+    length_normalised: bool = True
+    """Take the mean of the log-ratio over tokens; false: its sum, as the paper's equation reads."""
 
     def __call__(self, batch: LossBatch) -> LossResult:
-        """Loss of each pair. Source: arXiv:2310.12036 eq. 17 (sum over tokens)."""
+        """Loss of each pair. Source: arXiv:2310.12036 eq. 17."""
         ratios = batch.log_ratios(mean=self.length_normalised)
-        rewards = Sides(self.beta * ratios.chosen, self.beta * ratios.rejected)
-        loss = (ratios.chosen - ratios.rejected - 1 / (2 * self.beta)) ** 2
-        return LossResult(loss=loss, metrics=preference_metrics(rewards))
+        loss = (ratios.margin - 1 / (2 * self.beta)) ** 2
+        return LossResult(loss=loss, metrics=preference_metrics(ratios.times(self.beta)))
 
 
 VARIANT = IPO

@@ -2,40 +2,49 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from tasks.training.loss_batch import LossBatch, LossResult, Sides, preference_metrics
+from tasks.losses._contract import Loss
+from tasks.training.loss_batch import LossBatch, LossResult, logistic, preference_metrics
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class MMPO:
+class MMPO(Loss):
     """Binary cross-entropy of the reward margin with the pair's probability as its target."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True
-    )
     EXAMPLE: ClassVar[dict[str, Any]] = {"beta": 0.1}
-    SEMANTICS: ClassVar[int] = 1
-    EXAMPLES_KIND: ClassVar[str] = "pair"
-    REQUIRES: ClassVar[tuple[str, ...]] = ("p_chosen",)
-    USES_REFERENCE: ClassVar[bool] = True
-    NEUTRAL: ClassVar[dict[str, Any] | None] = None
-    AT_REFERENCE: ClassVar[float | None] = math.log(2)
+    REQUIRES = ("p_chosen",)
+    AT_REFERENCE = math.log(2)
 
     beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
     """Scale of the implicit reward, per nat of log-ratio."""
+    margin_scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """The target is sigmoid(margin_scale x margin) (gamma in the paper); null: it is p_chosen.
+
+    Not free of scale: it goes with the spread of the margins.
+    """
+
+    def __post_init__(self) -> None:
+        if self.margin_scale is not None:
+            self._declare(REQUIRES=("margin",))
 
     def __call__(self, batch: LossBatch) -> LossResult:
-        """Loss of each pair, its target the column p_chosen. Source: arXiv:2410.03145."""
-        from torch.nn.functional import logsigmoid
-
-        ratios = batch.log_ratios(mean=False)
-        rewards = Sides(self.beta * ratios.chosen, self.beta * ratios.rejected)
-        margin, p = rewards.chosen - rewards.rejected, batch.columns["p_chosen"]
-        loss = -p * logsigmoid(margin) - (1 - p) * logsigmoid(-margin)
+        """-p log sigmoid(m) - (1 - p) log sigmoid(-m). Source: arXiv:2410.03145."""
+        rewards = batch.log_ratios(mean=False).times(self.beta)
+        p = self._target(batch)
+        loss = p * logistic(rewards.margin) + (1 - p) * logistic(-rewards.margin)
         return LossResult(loss=loss, metrics=preference_metrics(rewards))
+
+    def _target(self, batch: LossBatch) -> "Tensor":
+        """The probability that chosen is better, a constant."""
+        if self.margin_scale is None:
+            return batch.column("p_chosen")
+        return (self.margin_scale * batch.column("margin")).sigmoid()
 
 
 VARIANT = MMPO

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from tasks.training.loss_batch import LossBatch, LossResult, Sides, preference_metrics
+from tasks.losses._contract import Loss
+from tasks.training.loss_batch import LossBatch, LossResult, Sides, logistic, preference_metrics
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,32 +16,22 @@ NEAREST = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class ORPO:
+class ORPO(Loss):
     """Likelihood of the chosen response plus the odds ratio of both; no reference."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True
-    )
     EXAMPLE: ClassVar[dict[str, Any]] = {"weight": 0.1}
-    SEMANTICS: ClassVar[int] = 1
-    EXAMPLES_KIND: ClassVar[str] = "pair"
-    REQUIRES: ClassVar[tuple[str, ...]] = ()
-    USES_REFERENCE: ClassVar[bool] = False
-    NEUTRAL: ClassVar[dict[str, Any] | None] = None
-    AT_REFERENCE: ClassVar[float | None] = None
+    USES_REFERENCE = False
 
     weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
     """Weight of the odds-ratio term (lambda in the paper)."""
 
     def __call__(self, batch: LossBatch) -> LossResult:
         """Loss of each pair. Source: arXiv:2403.07691 eq. 6."""
-        from torch.nn.functional import logsigmoid
-
         means = batch.means()
         odds = Sides(_log_odds(means.chosen), _log_odds(means.rejected))
-        ratio = -logsigmoid(odds.chosen - odds.rejected)
+        ratio = logistic(odds.margin)
         loss = batch.chosen_nll() + self.weight * ratio
-        rewards = Sides(self.weight * odds.chosen, self.weight * odds.rejected)
+        rewards = odds.times(self.weight)
         return LossResult(loss=loss, metrics=preference_metrics(rewards))
 
 

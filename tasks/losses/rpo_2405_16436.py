@@ -3,25 +3,18 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from tasks.training.loss_batch import LossBatch, LossResult, Sides, preference_metrics
+from tasks.losses._contract import Loss
+from tasks.training.loss_batch import LossBatch, LossResult, logistic, preference_metrics
 
 
 @dataclass(frozen=True, kw_only=True)
-class RPO:
+class RPO(Loss):
     """DPO plus the chosen response's negative log-likelihood. Not the RPO of other papers."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True
-    )
     EXAMPLE: ClassVar[dict[str, Any]] = {"eta": 0.005}
-    SEMANTICS: ClassVar[int] = 1
-    EXAMPLES_KIND: ClassVar[str] = "pair"
-    REQUIRES: ClassVar[tuple[str, ...]] = ()
-    USES_REFERENCE: ClassVar[bool] = True
     NEUTRAL: ClassVar[dict[str, Any] | None] = {"eta": 0.0}
-    AT_REFERENCE: ClassVar[float | None] = None
 
     beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
     """Scale of the implicit reward, per nat of log-ratio."""
@@ -32,13 +25,10 @@ class RPO:
 
     def __call__(self, batch: LossBatch) -> LossResult:
         """Loss of each pair. Source: arXiv:2405.16436: main text (sum), appendix (mean)."""
-        from torch.nn.functional import logsigmoid
-
-        ratios = batch.log_ratios(mean=False)
-        rewards = Sides(self.beta * ratios.chosen, self.beta * ratios.rejected)
-        loss = -logsigmoid(rewards.chosen - rewards.rejected)
+        rewards = batch.log_ratios(mean=False).times(self.beta)
+        loss = logistic(rewards.margin)
         if self.eta and self.reduction == "sum":
-            loss = loss - self.eta * self.beta * batch.sums().chosen
+            loss = loss + self.eta * self.beta * batch.chosen_nll(mean=False)
         elif self.eta:
             loss = loss + self.eta * batch.chosen_nll()
         return LossResult(loss=loss, metrics=preference_metrics(rewards))

@@ -3,34 +3,26 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from tasks.training.loss_batch import LossBatch, LossResult, Sides, preference_metrics
+from tasks.losses._contract import Loss
+from tasks.training.loss_batch import LossBatch, LossResult, preference_metrics
 
 
 @dataclass(frozen=True, kw_only=True)
-class RSOHingeNorm:
+class RSOHingeNorm(Loss):
     """Zero once the scaled log-ratio margin is 1."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True
-    )
     EXAMPLE: ClassVar[dict[str, Any]] = {"gamma": 0.05}
-    SEMANTICS: ClassVar[int] = 1
-    EXAMPLES_KIND: ClassVar[str] = "pair"
-    REQUIRES: ClassVar[tuple[str, ...]] = ()
-    USES_REFERENCE: ClassVar[bool] = True
-    NEUTRAL: ClassVar[dict[str, Any] | None] = None
-    AT_REFERENCE: ClassVar[float | None] = 1.0
+    AT_REFERENCE = 1.0
 
     gamma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.05
     """Scale of the log-ratio margin, per nat; not the beta that responses were drawn with."""
 
     def __call__(self, batch: LossBatch) -> LossResult:
         """Loss of each pair. Source: arXiv:2309.06657 (hinge-norm)."""
-        ratios = batch.log_ratios(mean=False)
-        rewards = Sides(self.gamma * ratios.chosen, self.gamma * ratios.rejected)
-        loss = (1 - (rewards.chosen - rewards.rejected)).clamp(min=0)
+        rewards = batch.log_ratios(mean=False).times(self.gamma)
+        loss = (1 - rewards.margin).clamp(min=0)
         return LossResult(loss=loss, metrics=preference_metrics(rewards))
 
 

@@ -41,11 +41,10 @@ class Examples:
     prompts: list[Ints]
     """Rows of each prompt, prompts in order of first appearance."""
     prompt_ids: Lists
-    chosen_ids: Lists
-    rejected_ids: Lists | None
-    """None for response-only examples."""
-    chosen_logps: Lists | None
-    rejected_logps: Lists | None
+    responses: dict[str, Lists]
+    """Token ids by side, `chosen` first."""
+    references: dict[str, Lists]
+    """Log-probabilities by side, one reference after the other; none for losses without one."""
     weights: Floats
     columns: dict[str, Floats]
     """What the loss requires, one number per row."""
@@ -56,6 +55,18 @@ class Examples:
     def num_examples(self) -> int:
         """Rows of the table."""
         return len(self.weights)
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """Names of the responses of an example."""
+        return tuple(self.responses)
+
+    def response(self, side: str, row: int) -> tuple[Ints, Floats | None]:
+        """Tokens of one response, and its reference log-probabilities (K, tokens) if it has any."""
+        tokens = self.responses[side][row]
+        if side not in self.references:
+            return tokens, None
+        return tokens, self.references[side][row].reshape(-1, len(tokens))
 
 
 def read_table(path: Path) -> pa.Table:
@@ -77,18 +88,14 @@ def open_examples(path: Path, loss: Any, max_tokens: int) -> Examples:
     tables.check(TrainingExample, table)
     if not table.num_rows:
         raise DataError(f"{path} holds no examples; there is nothing to train on")
-    pairs = loss.EXAMPLES_KIND == "pair"
     _check_kind(table, loss.EXAMPLES_KIND)
-    sides = ["chosen_ids", "rejected_ids"] if pairs else ["chosen_ids"]
-    longest = _check_lengths(table, sides, max_tokens)
-    references = _reference_columns(table, loss, pairs)
+    sides = ["chosen", "rejected"] if loss.EXAMPLES_KIND == "pair" else ["chosen"]
+    longest = _check_lengths(table, [f"{side}_ids" for side in sides], max_tokens)
     return Examples(
         prompts=_rows_by_prompt(table),
         prompt_ids=Lists(table.column("prompt_ids")),
-        chosen_ids=Lists(table.column("chosen_ids")),
-        rejected_ids=Lists(table.column("rejected_ids")) if pairs else None,
-        chosen_logps=references.get("chosen_logps"),
-        rejected_logps=references.get("rejected_logps"),
+        responses={side: Lists(table.column(f"{side}_ids")) for side in sides},
+        references=_references(table, sides) if loss.USES_REFERENCE else {},
         weights=table.column("weight").to_numpy(),
         columns={name: _required(table, name) for name in loss.REQUIRES},
         longest=longest,
@@ -118,15 +125,23 @@ def _check_lengths(table: pa.Table, sides: Sequence[str], max_tokens: int) -> in
     return longest
 
 
-def _reference_columns(table: pa.Table, loss: Any, pairs: bool) -> dict[str, Lists]:
-    """Columns with the reference's log-probabilities, one for each response token."""
-    if not loss.USES_REFERENCE:
-        return {}
-    sides = {"chosen_logps": "chosen_ids"} | ({"rejected_logps": "rejected_ids"} if pairs else {})
-    for name, ids in sides.items():
-        wrong = _lengths(table, name) != _lengths(table, ids)
-        _refuse(table, wrong, f"has not one number in {name} per token of {ids}; score it again")
-    return {name: Lists(table.column(name)) for name in sides}
+def _references(table: pa.Table, sides: Sequence[str]) -> dict[str, Lists]:
+    """Columns with the references' log-probabilities, as many for each as it has tokens."""
+    found: dict[str, Lists] = {}
+    counts: set[int] = set()
+    for side in sides:
+        numbers, tokens = _lengths(table, f"{side}_logps"), _lengths(table, f"{side}_ids")
+        wrong = (numbers % tokens != 0) | (numbers == 0)
+        _refuse(
+            table,
+            wrong,
+            f"has not one number in {side}_logps per token of {side}_ids; score it again",
+        )
+        counts |= set(np.unique(numbers // tokens).tolist())
+        found[side] = Lists(table.column(f"{side}_logps"))
+    if len(counts) > 1:
+        raise DataError(f"examples have between {min(counts)} and {max(counts)} references")
+    return found
 
 
 def _lengths(table: pa.Table, name: str) -> Ints:

@@ -5,33 +5,31 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
-from tasks.training.batches import PackedRows
+from tasks.training.attention import take
+from tasks.training.batches import Packed
 from tasks.training.policy import Policy
 
-HEAD_ELEMENTS = 1 << 26
-"""Logits held at once (256 MB); more are computed in chunks and again in the backward pass."""
+HEAD_ELEMENTS = 1 << 24
+"""Logits held at once (64 MB); more are computed in chunks and again in the backward pass."""
 
 
-def token_logps(policy: Policy, rows: PackedRows) -> Tensor:
-    """Log-probability (nats, float32) of each response token, (R, T); padding is 0."""
+def token_logps(policy: Policy, packed: Packed) -> Tensor:
+    """Log-probability (nats, float32) of each response token, (N,)."""
     with policy.autocast():
-        hidden = policy.hidden(rows.ids_RL, rows.mask_RL)
-        predicting = hidden.flatten(0, 1).index_select(0, rows.predicts_N)
-        logps_N = _head(policy, predicting, rows.targets_N)
-    flat = logps_N.new_zeros(rows.response_mask_RT.numel())
-    return flat.index_copy(0, rows.slots_N, logps_N).view_as(rows.response_mask_RT)
+        hidden_SE = policy.hidden(packed.layout)
+        return _head(policy, take(hidden_SE, packed.predicts_N), packed.targets_N)
 
 
-def _head(policy: Policy, hidden: Tensor, targets_N: Tensor) -> Tensor:
+def _head(policy: Policy, hidden_NE: Tensor, targets_N: Tensor) -> Tensor:
     size = max(1, HEAD_ELEMENTS // policy.model.config.get_text_config().vocab_size)
-    if len(targets_N) <= size:
-        return _logps(policy, hidden, targets_N)
-    chunks = zip(torch.split(hidden, size), torch.split(targets_N, size), strict=True)
+    chunks = zip(torch.split(hidden_NE, size), torch.split(targets_N, size), strict=True)
+    if len(targets_N) <= size or not torch.is_grad_enabled():
+        return torch.cat([_logps(policy, part, targets) for part, targets in chunks])
     parts = [
         checkpoint(_logps, policy, part, targets, use_reentrant=False) for part, targets in chunks
     ]
     return torch.cat(parts)
 
 
-def _logps(policy: Policy, hidden: Tensor, targets_N: Tensor) -> Tensor:
-    return -cross_entropy(policy.logits(hidden), targets_N, reduction="none")
+def _logps(policy: Policy, hidden_NE: Tensor, targets_N: Tensor) -> Tensor:
+    return -cross_entropy(policy.logits(hidden_NE), targets_N, reduction="none")

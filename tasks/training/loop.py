@@ -10,10 +10,10 @@ from typing import Any, TextIO
 import torch
 
 from tasks.canonical import digest
-from tasks.child import ItemLog, Reporter
+from tasks.child import ItemLog, Reporter, in_flight
 from tasks.errors import DataError
 from tasks.training import checkpoints
-from tasks.training.batches import MicroBatch, micro_batches
+from tasks.training.batches import Budget, Group, groups_of
 from tasks.training.examples import Examples, batch_prompts, open_examples
 from tasks.training.policy import Policy, load_policy
 from tasks.training.schedule import learning_rate, num_steps
@@ -62,39 +62,44 @@ class Trainer:
     def run(self) -> str:
         """Train from the present state to the end; returns why it ended."""
         items = ItemLog(self.job.item_log, self.job.stage)
-        while self.state.step < self.steps and not self.saturated():
-            items.starting([f"step-{self.state.step + 1}"])
-            self.one_step()
-            if self.state.step % self.job.settings.checkpoint_every == 0:
-                self.checkpoint()
+        with self.reporter.stopping_at_checkpoints(self.job.settings.stop_seconds):
+            while self.state.step < self.steps and not self.saturated():
+                items.starting([f"step-{self.state.step + 1}"])
+                self.one_step()
+                self.keep()
         return self.ended()
 
     def one_step(self) -> None:
         """Make one optimizer step and report it."""
         started = time.monotonic()
         settings, step = self.job.settings, self.state.step
-        prompts, batches = self.batch(step)
+        prompts, groups = self.batch(step)
         if step == 0 and self.job.expect_reference:
-            check_is_reference(self.policy, batches)
+            check_is_reference(self.policy, groups)
         rate = learning_rate(settings, step, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        result = optimizer_step(
-            self.policy, self.job.loss, batches, prompts, self.optimizer, settings.max_grad_norm
-        )
+        with in_flight(step=step + 1, budget=settings.tokens_per_microbatch):
+            result = optimizer_step(
+                self.policy, self.job.loss, groups, prompts, self.optimizer, settings.max_grad_norm
+            )
         speed = result.tokens / (time.monotonic() - started)
         self.state.tokens += result.tokens
         self.record(result.metrics | {"learning_rate": rate, "tokens_per_second": round(speed, 1)})
 
-    def batch(self, step: int) -> tuple[int, list[MicroBatch]]:
-        """How many prompts the batch of `step` has, and its micro-batches."""
+    def batch(self, step: int) -> tuple[int, list[Group]]:
+        """How many prompts the batch of `step` has, and its groups of trees."""
         settings = self.job.settings
         prompts = batch_prompts(
             len(self.examples.prompts), settings.prompts_per_batch, self.job.seed, step
         )
-        tokens = settings.tokens_per_microbatch
-        chosen = prompts.tolist()
-        return len(chosen), micro_batches(self.examples, chosen, tokens, self.policy.device)
+        budget = Budget(
+            tokens=settings.tokens_per_microbatch,
+            oversized=settings.oversized_trees,
+            together=self.job.loss.BATCH_STATISTICS,
+            padded=self.policy.device.type == "cuda",
+        )
+        return len(prompts), groups_of(self.examples, prompts.tolist(), budget, self.policy.device)
 
     def record(self, metrics: Mapping[str, float]) -> None:
         """Count the step, and write it to metrics.jsonl and as an event."""
@@ -108,10 +113,23 @@ class Trainer:
         self.metrics.flush()
         self.reporter.event("step", **line)
 
+    def keep(self) -> None:
+        """After a step: export its weights and save a checkpoint where one is due."""
+        settings, step = self.job.settings, self.state.step
+        if settings.keep_every is not None and step % settings.keep_every == 0:
+            # Before the checkpoint: who resumes from it finds the models of earlier steps.
+            name = f"models/step-{step:07d}"
+            checkpoints.export(self.policy, self.workdir / self.job.model, self.workdir, name)
+            self.reporter.event("model", step=step, folder=name)
+        if self.reporter.stop_asked or step % settings.checkpoint_every == 0:
+            self.checkpoint()
+
     def checkpoint(self) -> None:
-        """Save the present state; the launcher may upload it."""
-        folder = checkpoints.save(self.workdir, self.policy, self.optimizer, vars(self.state))
+        """Save the present state, which the launcher may upload; where SIGTERM came, stop."""
+        saved = _saved(self.policy, self.optimizer, self.state)
+        folder = checkpoints.save(self.workdir, saved, self.job.settings.keep_last)
         self.reporter.event("checkpoint", step=self.state.step, folder=folder)
+        self.reporter.check_stopped()
 
     def saturated(self) -> bool:
         """Whether the last steps had too many pairs clipped on both sides to go on."""
@@ -156,7 +174,7 @@ def _prepare(workdir: Path, job: TrainJob, reporter: Reporter) -> Trainer:
     policy = load_policy(workdir / job.model, job.dtype, job.device)
     policy.check_context(examples.longest)
     optimizer = make_optimizer(policy, job.settings.betas, job.settings.weight_decay)
-    state = _resume(workdir, work_digest(workdir, job), policy, optimizer)
+    state = _resume(workdir, work_digest(workdir, job), policy, optimizer, reporter)
     if state.step:
         reporter.event("resumed", step=state.step)
     metrics = (workdir / checkpoints.METRICS).open("a" if state.step else "w", encoding="utf-8")
@@ -166,8 +184,14 @@ def _prepare(workdir: Path, job: TrainJob, reporter: Reporter) -> Trainer:
     )  # fmt: skip
 
 
-def _resume(workdir: Path, work: str, policy: Policy, optimizer: torch.optim.Optimizer) -> State:
-    folder = checkpoints.latest(workdir)
+def _saved(policy: Policy, optimizer: torch.optim.Optimizer, state: State) -> checkpoints.Saved:
+    return checkpoints.Saved(model=policy.parameters, optimizer=optimizer, state=vars(state))
+
+
+def _resume(
+    workdir: Path, work: str, policy: Policy, optimizer: torch.optim.Optimizer, reporter: Reporter
+) -> State:
+    folder = checkpoints.latest(workdir, reporter)
     if folder is None:
         return State(work=work)
     state = State(**checkpoints.read_state(folder))
@@ -176,7 +200,7 @@ def _resume(workdir: Path, work: str, policy: Policy, optimizer: torch.optim.Opt
             f"{folder} belongs to other work: model, examples, reference, loss or settings differ; "
             "use an empty work folder"
         )
-    checkpoints.restore(workdir, folder, policy, optimizer)
+    checkpoints.restore(workdir, folder, _saved(policy, optimizer, state))
     return state
 
 
@@ -185,7 +209,6 @@ def work_digest(workdir: Path, job: TrainJob) -> str:
     settings = settings_of(job)
     for name in ("stage", "model", "examples", "item_log", "device", "threads"):
         del settings[name]
-    del settings["settings"]["checkpoint_every"]
     return digest(
         [settings, weights_digest(workdir / job.model), file_digest(workdir / job.examples)]
     )

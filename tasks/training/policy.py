@@ -10,10 +10,7 @@ from torch import Tensor, nn
 
 from tasks.errors import ConfigError, DataError
 from tasks.training.cpu_linear import use_onednn
-
-PROBE_TOKENS = 8
-HEAD_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}
-"""Largest difference of a logit from the model's own."""
+from tasks.training.layout import Layout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +32,16 @@ class Policy:
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
-    def hidden(self, ids_RL: Tensor, mask_RL: Tensor) -> Tensor:
-        """Last hidden states, (R, L, width)."""
-        positions_1L = torch.arange(ids_RL.shape[1], device=ids_RL.device)[None]
+    def hidden(self, layout: Layout) -> Tensor:
+        """Last hidden states of packed tokens, (S, E)."""
         output = self.model.base_model(
-            input_ids=ids_RL, attention_mask=mask_RL, position_ids=positions_1L, use_cache=False
+            input_ids=layout.ids_1S,
+            position_ids=layout.positions_1S,
+            attention_mask=None,
+            use_cache=False,
+            layout=layout,
         )
-        hidden: Tensor = output.last_hidden_state
+        hidden: Tensor = output.last_hidden_state[0]
         return hidden
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -70,10 +70,16 @@ def load_policy(folder: str | Path, dtype: str, device: str) -> Policy:
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
+    from tasks.training.probe import check_computes_trees
+
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, dtype=torch.float32
+            str(folder),
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            attn_implementation="eager",  # the model's own formula: the probe compares with it
         )
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot load a causal language model from {folder}: {error}") from error
@@ -85,7 +91,7 @@ def load_policy(folder: str | Path, dtype: str, device: str) -> Policy:
     if place.type == "cpu" and dtype == "float32":
         use_onednn(model)
     policy = Policy(model=model, device=place, dtype=dtype)
-    _check_head(policy)
+    check_computes_trees(policy)
     return policy
 
 
@@ -95,25 +101,3 @@ def _device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device is cuda, but torch sees no GPU here; use auto or cpu")
     return name
-
-
-@torch.no_grad()
-def _check_head(policy: Policy) -> None:
-    """Raise ConfigError if the model does more to its logits than `Policy.logits` knows."""
-    size = policy.model.config.get_text_config().vocab_size
-    ids_RL = torch.arange(PROBE_TOKENS, device=policy.device)[None] % size
-    mask_RL = torch.ones_like(ids_RL)
-    with policy.autocast():
-        ours = policy.logits(policy.hidden(ids_RL, mask_RL))
-        theirs = policy.model(input_ids=ids_RL, attention_mask=mask_RL).logits.float()
-    if not bool(theirs.isfinite().all()):
-        raise ConfigError(
-            "the model's weights give logits that are no numbers (nan or infinite): the file is "
-            "damaged or training diverged; use another checkpoint"
-        )
-    apart = float((ours - theirs).abs().max())
-    if not apart <= HEAD_TOLERANCE[policy.dtype] * max(1.0, float(theirs.abs().max())):
-        raise ConfigError(
-            f"{type(policy.model).__name__} computes its logits in a way the trainer does not "
-            f"know (they differ by {apart:.3g}); teach it to Policy.logits"
-        )

@@ -1,6 +1,6 @@
 """The scoring job: log-probabilities of responses under the reference, shard by shard."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,17 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from tasks.child import ItemLog, Reporter
+from tasks.child import ItemLog, Reporter, in_flight
 from tasks.errors import DataError
 from tasks.records import ReferenceScore
 from tasks.tables import to_table
-from tasks.training.batches import Row, pack_rows
-from tasks.training.examples import Lists, read_table
+from tasks.training.batches import pack_parts
+from tasks.training.examples import Ints, Lists, read_table
 from tasks.training.logprobs import token_logps
+from tasks.training.packing import Pack, pack
 from tasks.training.policy import Policy, load_policy
 from tasks.training.settings import ScoreJob
+from tasks.training.trees import Branch, Part, Tree
 
 COLUMNS = ("response_id", "prompt_ids", "response_ids")
 
@@ -30,12 +32,12 @@ class ScoreRows:
     prompt_tokens: Lists
     response_tokens: Lists
 
-    def row(self, index: int) -> Row:
-        """Prompt and response of one row."""
-        prompt, response = self.prompt_tokens[index], self.response_tokens[index]
+    def prompt(self, index: int) -> Ints:
+        """Prompt of one row."""
+        prompt: Ints = self.prompt_tokens[index]
         if not len(prompt):
             raise DataError(f"response {self.response_ids[index]!r} has an empty prompt")
-        return Row(prompt=prompt, response=response)
+        return prompt
 
 
 def score(workdir: Path, job: ScoreJob, reporter: Reporter) -> dict[str, Any]:
@@ -72,37 +74,53 @@ def _score_shard(
     policy: Policy, job: ScoreJob, rows: ScoreRows, span: range, items: ItemLog, reporter: Reporter
 ) -> pa.Table:
     """ReferenceScore rows in the order of `span`."""
-    scores: dict[int, ReferenceScore] = {}
-    loaded = {index: rows.row(index) for index in span}
-    for part in _plan(loaded, job.tokens_per_microbatch):
-        items.starting([rows.response_ids[index] for index in part])
-        logps = _score_rows(policy, [loaded[index] for index in part])
-        for index, values in zip(part, logps, strict=True):
-            scores[index] = _record(rows.response_ids[index], job.reference, values)
+    logps: dict[int, list[float]] = {row: [] for row in span}
+    trees = _trees(rows, span)
+    policy.check_context(max((_longest(tree) for tree in trees), default=0))
+    row_of = [row for tree in trees for row in tree.examples]
+    for one in _packs(trees, job.tokens_per_microbatch):
+        used = [row for part in one.parts for row in _span(row_of, part)]
+        items.starting([rows.response_ids[row] for row in used])
+        with in_flight(tokens=one.num_tokens, rows=len(used), budget=job.tokens_per_microbatch):
+            logps_of_pack = _score_pack(policy, one)
+        for row, values in zip(used, logps_of_pack, strict=True):
+            logps[row] = values
         reporter.beat()
-    return to_table(ReferenceScore, [scores[index] for index in span])
+    records = [_record(rows.response_ids[row], job.reference, logps[row]) for row in span]
+    return to_table(ReferenceScore, records)
 
 
-def _plan(rows: dict[int, Row], tokens: int) -> Iterator[list[int]]:
-    """Rows by length, cut to at most `tokens` padded tokens: fixed by the shard alone."""
-    part: list[int] = []
-    for index in sorted(rows, key=lambda index: rows[index].num_tokens):
-        if part and (len(part) + 1) * rows[index].num_tokens > tokens:
-            yield part
-            part = []
-        part.append(index)
-    if part:
-        yield part
+def _longest(tree: Tree) -> int:
+    return len(tree.trunk) + max(len(branch.tokens) for branch in tree.branches)
+
+
+def _packs(trees: Sequence[Tree], tokens: int) -> list[Pack]:
+    return [one for group in pack(trees, tokens) for one in group]
+
+
+def _span(row_of: Sequence[int], part: Part) -> Sequence[int]:
+    return row_of[part.first : part.first + len(part.branches)]
 
 
 @torch.no_grad()
-def _score_rows(policy: Policy, rows: Sequence[Row]) -> list[list[float]]:
-    policy.check_context(max(row.num_tokens for row in rows))
-    logps_RT = token_logps(policy, pack_rows(rows, policy.device)).cpu().numpy()
-    return [
-        values[: len(row.response)].astype(np.float64).tolist()
-        for row, values in zip(rows, logps_RT, strict=True)
-    ]
+def _score_pack(policy: Policy, one: Pack) -> list[list[float]]:
+    """Token log-probabilities of every branch of a pack."""
+    branches = [branch for part in one.parts for branch in part.branches]
+    logps_N = token_logps(policy, pack_parts(one.parts, policy.device))
+    lengths = [len(branch.tokens) for branch in branches]
+    return [part.double().tolist() for part in torch.split(logps_N.cpu(), lengths)]
+
+
+def _trees(rows: ScoreRows, span: Iterable[int]) -> list[Tree]:
+    """Rows with the same prompt as one tree, whose examples are the rows; empty responses none."""
+    trees: dict[bytes, Tree] = {}
+    for row in span:
+        prompt, response = rows.prompt(row), rows.response_tokens[row]
+        if len(response):
+            tree = trees.setdefault(prompt.tobytes(), Tree(trunk=prompt))
+            tree.branches.append(Branch(response))
+            tree.examples.append(row)
+    return list(trees.values())
 
 
 def _record(response_id: str, reference: str, values: list[float]) -> ReferenceScore:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from tasks.errors import ConfigError
-from tasks.variants import chosen_from, first_problem
+from tasks.variants import NotInKey, chosen_from, first_problem
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -39,12 +39,20 @@ class TrainingSettings:
     """AdamW moment decay."""
     max_grad_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Gradients are scaled down to this norm."""
-    tokens_per_microbatch: Positive = 8192
-    """Padded tokens of one forward pass; bounds memory."""
+    tokens_per_microbatch: Annotated[Positive, NotInKey] = 8192
+    """Tokens of one forward pass; bounds memory. The work stays the same up to rounding."""
+    oversized_trees: Annotated[Literal["split", "refuse"], NotInKey] = "split"
+    """A prompt whose responses are more tokens than that: repeat it in several passes, or stop."""
     max_tokens: Positive = 2048
     """Longest prompt and response together (tokens); longer ones are refused here."""
-    checkpoint_every: Positive = 100
+    checkpoint_every: Annotated[Positive, NotInKey] = 100
     """Optimizer steps between checkpoints."""
+    keep_last: Annotated[Positive, NotInKey] = 2
+    """Checkpoints that stay to resume from."""
+    keep_every: Annotated[Positive | None, NotInKey] = None
+    """Steps between weights that stay as model folders, models/step-N."""
+    stop_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False), NotInKey] = 60.0
+    """What SIGTERM leaves for the step under way and its checkpoint (s)."""
     stop_when_clipped: Annotated[float, Field(gt=0, le=1)] | None = None
     """End early when this share of pairs is clipped on both sides."""
 
@@ -108,7 +116,7 @@ class ScoreJob:
     threads: Positive | None = None
     """CPU threads; all cores if not given."""
     tokens_per_microbatch: Positive = 8192
-    """Padded tokens of one forward pass; bounds memory."""
+    """Tokens of one forward pass; bounds memory."""
     item_log: str | None = None
     """File that gets one line per response before it is scored."""
 

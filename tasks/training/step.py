@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tasks.child import in_flight
 from tasks.errors import DataError
-from tasks.training.batches import MicroBatch
+from tasks.training.batches import Group
 from tasks.training.logprobs import token_logps
-from tasks.training.loss_batch import LossBatch, total
+from tasks.training.loss_batch import LossBatch, Side
 from tasks.training.policy import Policy
 
 REFERENCE_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}
@@ -28,38 +29,43 @@ class StepResult:
     """Tokens forwarded, without padding."""
 
 
-def loss_batch(batch: MicroBatch, logps_RT: Tensor) -> LossBatch:
-    """The examples of `batch`: rows picked by pair."""
-    mask_RT, reference_KRT = batch.rows.response_mask_RT, batch.reference_KRT
-    chosen, rejected = batch.pairs_P2[:, 0], batch.pairs_P2[:, 1]
-    pairs = batch.has_rejected
+def loss_batch(group: Group, logps_BT: Tensor) -> LossBatch:
+    """The examples of `group`: branches picked by side."""
+    found = {name: _side(group, logps_BT, places) for name, places in group.sides.items()}
     return LossBatch(
-        chosen_logps=logps_RT[chosen],
-        chosen_mask=mask_RT[chosen],
-        rejected_logps=logps_RT[rejected] if pairs else None,
-        rejected_mask=mask_RT[rejected] if pairs else None,
-        reference_chosen=reference_KRT[:, chosen] if reference_KRT is not None else None,
-        reference_rejected=(
-            reference_KRT[:, rejected] if reference_KRT is not None and pairs else None
-        ),
-        columns=batch.columns,
+        chosen=found.pop("chosen"),
+        rejected=found.pop("rejected", None),
+        columns=group.columns,
+        others=found,
+    )
+
+
+def _side(group: Group, logps_BT: Tensor, branches_P: Tensor) -> Side:
+    reference_KBT = group.reference_KBT
+    return Side(
+        logps=logps_BT[branches_P],
+        mask=group.mask_BT[branches_P],
+        reference=None if reference_KBT is None else reference_KBT[:, branches_P],
     )
 
 
 def optimizer_step(
     policy: Policy,
     loss: Any,
-    batches: Sequence[MicroBatch],
+    groups: Sequence[Group],
     num_prompts: int,
     optimizer: torch.optim.Optimizer,
     max_grad_norm: float,
 ) -> StepResult:
-    """Step on sum(weight * loss) / num_prompts, gradients accumulated over `batches`.
+    """Step on sum(weight * loss) / num_prompts, gradients accumulated over `groups`.
 
     Raises DataError if the loss or its gradient is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
-    sums = [accumulate(policy, loss, batch, num_prompts) for batch in batches]
+    sums = []
+    for group in groups:
+        with in_flight(tokens=group.largest, responses=len(group.mask_BT)):
+            sums.append(accumulate(policy, loss, group, num_prompts))
     norm = torch.nn.utils.clip_grad_norm_(policy.model.parameters(), max_grad_norm)
     metrics = _metrics(sums, num_prompts) | {"gradient_norm": float(norm)}
     if not (math.isfinite(metrics["loss"]) and math.isfinite(metrics["gradient_norm"])):
@@ -68,22 +74,45 @@ def optimizer_step(
             "lower the learning rate or look at the examples of this step"
         )
     optimizer.step()
-    return StepResult(metrics=metrics, tokens=sum(batch.rows.num_tokens for batch in batches))
+    return StepResult(metrics=metrics, tokens=sum(group.num_tokens for group in groups))
 
 
-def accumulate(policy: Policy, loss: Any, batch: MicroBatch, num_prompts: int) -> dict[str, Tensor]:
-    """Add the gradient of one micro-batch; returns its weighted sums of what is reported."""
-    logps_RT = token_logps(policy, batch.rows)
-    inputs = loss_batch(batch, logps_RT)
-    result = loss(inputs)
-    objective = (batch.weights_P * result.loss).sum() / num_prompts
-    objective.backward()
+def accumulate(policy: Policy, loss: Any, group: Group, num_prompts: int) -> dict[str, Tensor]:
+    """Add the gradient of one group; returns its weighted sums of what is reported.
+
+    With several packs, the loss is taken over the log-probabilities of all of them, and its
+    gradient on those is replayed through one pack after the other: memory holds one at a time.
+    """
+    if len(group.packs) == 1:
+        logps_N = token_logps(policy, group.packs[0])
+        objective, sums = _objective(loss, group, logps_N, num_prompts)
+        torch.autograd.backward(objective)
+        return sums
     with torch.no_grad():
-        seen = {"chosen_logp": total(inputs.chosen_logps, inputs.chosen_mask)}
-        if inputs.rejected_logps is not None:
-            seen["rejected_logp"] = inputs.sums().rejected
+        parts = [token_logps(policy, one) for one in group.packs]
+    logps_N = torch.cat(parts).requires_grad_()
+    objective, sums = _objective(loss, group, logps_N, num_prompts)
+    [gradient_N] = torch.autograd.grad(objective, logps_N)
+    sizes = [len(part) for part in parts]
+    for one, gradient in zip(group.packs, torch.split(gradient_N, sizes), strict=True):
+        torch.autograd.backward(token_logps(policy, one), gradient)
+    return sums
+
+
+def _objective(
+    loss: Any, group: Group, logps_N: Tensor, num_prompts: int
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """What is minimised, and weighted sums of what is reported."""
+    inputs = loss_batch(group, group.by_branch(logps_N))
+    result = loss(inputs)
+    weights_P = group.weights_P
+    with torch.no_grad():
+        seen = {"chosen_logp": inputs.chosen.total()}
+        if inputs.rejected is not None:
+            seen["rejected_logp"] = inputs.rejected.total()
         values = {"loss": result.loss, **result.metrics, **seen, "weight": 1.0}
-        return {name: (batch.weights_P * value).sum() for name, value in values.items()}
+        sums = {name: (weights_P * value).sum() for name, value in values.items()}
+    return (weights_P * result.loss).sum() / num_prompts, sums
 
 
 def _metrics(sums: Sequence[dict[str, Tensor]], num_prompts: int) -> dict[str, float]:
@@ -97,18 +126,19 @@ def _metrics(sums: Sequence[dict[str, Tensor]], num_prompts: int) -> dict[str, f
 
 
 @torch.no_grad()
-def check_is_reference(policy: Policy, batches: Sequence[MicroBatch]) -> float:
-    """The largest |policy - reference| log-probability of a token (nats) over `batches`.
+def check_is_reference(policy: Policy, groups: Sequence[Group]) -> float:
+    """The largest |policy - reference| log-probability of a token (nats) over `groups`.
 
     Raises DataError if it is more than rounding: then the examples were scored by other weights,
     another template, or in another order.
     """
     apart = 0.0
-    for batch in batches:
-        if batch.reference_KRT is None:
+    for group in groups:
+        if group.reference_KBT is None:
             raise DataError("expect_reference is set, but the loss reads no reference; unset it")
-        logps_RT = token_logps(policy, batch.rows)
-        apart = max(apart, float((logps_RT - batch.reference_KRT[0]).abs().max()))
+        logps_N = torch.cat([token_logps(policy, one) for one in group.packs])
+        apart_BT = group.by_branch(logps_N) - group.reference_KBT[0]
+        apart = max(apart, float(apart_BT.abs().max()))
     allowed = REFERENCE_TOLERANCE[policy.dtype]
     if not apart <= allowed:
         raise DataError(

@@ -71,6 +71,19 @@ def swallows_the_stop(spec: dict[str, Any], reporter: Reporter) -> None:
         reporter.event("never written twice")
 
 
+def stops_at_checkpoints(spec: dict[str, Any], reporter: Reporter) -> None:
+    """Steps of `step_seconds`; SIGTERM ends it after the one under way, and a checkpoint."""
+    with reporter.stopping_at_checkpoints(spec["seconds"]):
+        for step in range(1000):
+            reporter.event("step", step=step)
+            until = time.monotonic() + spec["step_seconds"]
+            while time.monotonic() < until:
+                time.sleep(0.05)
+            if reporter.stop_asked:
+                reporter.event("checkpoint", step=step)
+                reporter.check_stopped()
+
+
 def family(spec: dict[str, Any], reporter: Reporter) -> None:
     """Two grandchildren, one in the group and one in a session of its own; deaf to SIGTERM."""
     program = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"

@@ -1,21 +1,19 @@
 """What losses declare of themselves is true."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from loss_batches import one_token_batch, rewards_batch
+from loss_batches import at_reference, drawn_batch, rewards_batch
+from loss_cases import CASES, loss_of, name_of
 
-from tasks.variants import kinds, load_variant, variant_class
+from tasks.errors import ConfigError, DataError
+from tasks.losses._contract import needs_of
+from tasks.variants import kinds, variant_class
 
+KTO = {"loss": {"kind": "kto"}}
 KINDS = kinds("tasks.losses")
-LOSSES = {
-    kind: load_variant("tasks.losses", kind, **variant_class("tasks.losses", kind).EXAMPLE)
-    for kind in KINDS
-}
-
-
-def required(loss, values):
-    """The columns that `loss` requires, each with `values`: they differ from pair to pair."""
-    return dict.fromkeys(loss.REQUIRES, values)
+EXAMPLES = {kind: loss_of(kind, **variant_class("tasks.losses", kind).EXAMPLE) for kind in KINDS}
 
 
 def test_a_batch_of_the_tests_holds_the_columns_it_is_given():
@@ -24,19 +22,97 @@ def test_a_batch_of_the_tests_holds_the_columns_it_is_given():
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind, loss in LOSSES.items() if loss.AT_REFERENCE is not None]
+    "case", [case for case in CASES if loss_of(**case).AT_REFERENCE is not None], ids=name_of
 )
-def test_the_loss_is_what_it_says_where_the_policy_is_the_reference(kind):
-    logps, columns = ([-3.0, -9.0], [-5.0, -1.0]), required(LOSSES[kind], [1.0, 0.5])
-    batch = one_token_batch(*logps, *logps, columns)
-    assert LOSSES[kind](batch).loss.tolist() == pytest.approx([LOSSES[kind].AT_REFERENCE] * 2)
+def test_the_loss_is_what_it_says_where_the_policy_is_the_reference(case):
+    loss = loss_of(**case)
+    batch = at_reference(drawn_batch(loss))
+    assert loss(batch).loss.tolist() == pytest.approx([loss.AT_REFERENCE] * 4)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if EXAMPLES[kind].NEUTRAL is not None])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_neutral_settings_make_it_dpo_to_the_last_bit(kind, seed):
+    neutral = loss_of(kind, **EXAMPLES[kind].NEUTRAL)
+    batch = drawn_batch(neutral, seed, references=1)
+    assert torch.equal(neutral(batch).loss, loss_of("dpo")(batch).loss)
+
+
+def test_what_a_loss_needs_is_told_in_words():
+    assert needs_of(loss_of("dpo")) == ()
+    assert needs_of(loss_of("mmpo")) == ("column p_chosen",)
+    assert needs_of(loss_of("mmpo", margin_scale=1.0)) == ("column margin",)
+    assert needs_of(loss_of("kto")) == (
+        "column desirable",
+        "response mismatched",
+        "batch statistics",
+    )
+    assert needs_of(loss_of("sapo_dpo", tokens="segment")) == (
+        "token column chosen.segment",
+        "token column rejected.segment",
+    )
+    assert needs_of(loss_of("spo_degree", loss={"kind": "mrpo"})) == (
+        "several references",
+        "auxiliary head",
+    )
+
+
+def test_settings_without_effect_need_nothing():
+    assert needs_of(loss_of("selm", alpha=0)) == ()
+    assert needs_of(loss_of("spo_degree", loss={"kind": "dpo"}, weight=0)) == ()
+    assert not loss_of("inverse_q", clip=None).USES_REFERENCE
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind, loss in LOSSES.items() if loss.NEUTRAL is not None]
+    ("kind", "left_out", "said"),
+    [
+        ("mmpo", "columns", "needs 'p_chosen', a column with one number for each example"),
+        ("selm", "others", "needs 'explored', a further response of each example"),
+        ("spo_degree", "degrees", "needs degraded variants"),
+        ("dpo", "rejected", "needs pairs"),
+    ],
 )
-def test_the_neutral_settings_make_it_dpo(kind):
-    neutral = load_variant("tasks.losses", kind, **LOSSES[kind].NEUTRAL)
-    columns = required(neutral, [1.0, 0.5, 0.25])
-    batch = rewards_batch([(9.0, -9.0), (-50.0, 30.0), (0.1, 0.2)], **columns)
-    assert torch.equal(neutral(batch).loss, load_variant("tasks.losses", "dpo")(batch).loss)
+def test_what_a_batch_lacks_is_named(kind, left_out, said):
+    empty = {"columns": {}, "others": {}, "degrees": None, "rejected": None}
+    batch = replace(drawn_batch(EXAMPLES[kind]), **{left_out: empty[left_out]})
+    with pytest.raises(DataError, match=said):
+        EXAMPLES[kind](batch)
+
+
+def test_token_columns_and_references_that_a_batch_lacks_are_named():
+    bare = drawn_batch(loss_of("sft"))
+    with pytest.raises(DataError, match="needs 'teacher', a column with one number for each token"):
+        loss_of("inverse_q")(bare)
+    with pytest.raises(DataError, match="mrpo has 3 weights, the examples have 2 references"):
+        loss_of("mrpo", weights=(0.2, 0.3, 0.5))(drawn_batch(loss_of("mrpo")))
+    with pytest.raises(DataError, match="takes 2 references; the examples have 3"):
+        loss_of("mrpo", as_released=True)(drawn_batch(loss_of("mrpo"), references=3))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"kind": "label_smoothing", "loss": {"kind": "sft"}}, "'sft' trains on response_only"),
+        ({"kind": "label_smoothing", "loss": {"kind": "kto"}}, "'kto' trains on unpaired"),
+        ({"kind": "label_smoothing", "loss": {"kind": "mmpo"}}, "soft labels already .*p_chosen"),
+        ({"kind": "length_desensitised", "loss": {"kind": "sft"}}, "needs a loss on pairs"),
+        ({"kind": "spo_degree", "loss": {"kind": "inverse_q"}}, "needs a loss on pairs"),
+        (
+            {"kind": "weighted_sum", "terms": {"a": KTO, "b": {"loss": {"kind": "sft"}}}},
+            "kto on unpaired, sft on response_only examples",
+        ),
+        ({"kind": "weighted_sum", "terms": {}}, "at least 1 item"),
+        ({"kind": "mrpo", "weights": (0.5, 0.6)}, "weights sum to 1.1"),
+    ],
+)  # fmt: skip
+def test_what_does_not_go_together_is_refused_at_once(settings, said):
+    with pytest.raises(ConfigError, match=said):
+        loss_of(**settings)
+
+
+def test_two_heads_are_one_too_many():
+    one = {"kind": "spo_degree", "loss": {"kind": "dpo"}}
+    with pytest.raises(ConfigError, match="has a head already"):
+        loss_of("spo_degree", loss=one)
+    with pytest.raises(ConfigError, match="both have a head"):
+        loss_of("weighted_sum", terms={"a": {"loss": one}, "b": {"loss": one}})

@@ -5,7 +5,7 @@ import torch
 from loss_batches import gradients, one_token_batch, rewards_batch
 
 from tasks.errors import ConfigError, DataError
-from tasks.training.loss_batch import LossBatch
+from tasks.training.loss_batch import LossBatch, Side
 from tasks.variants import load_variant
 
 
@@ -28,12 +28,16 @@ def test_the_loss_is_ln_2_where_the_policy_is_the_reference():
 
 def test_sum_and_mean_over_tokens_differ_by_the_lengths():
     batch = LossBatch(
-        chosen_logps=torch.tensor([[-1.0, -2.0, 0.0]]),
-        chosen_mask=torch.tensor([[1.0, 1.0, 0.0]]),
-        rejected_logps=torch.tensor([[-1.0, -1.0, -4.0]]),
-        rejected_mask=torch.ones(1, 3),
-        reference_chosen=torch.tensor([[[-2.0, -2.0, 0.0]]]),
-        reference_rejected=torch.tensor([[[-1.0, -1.0, -1.0]]]),
+        chosen=Side(
+            logps=torch.tensor([[-1.0, -2.0, 0.0]]),
+            mask=torch.tensor([[1.0, 1.0, 0.0]]),
+            reference=torch.tensor([[[-2.0, -2.0, 0.0]]]),
+        ),
+        rejected=Side(
+            logps=torch.tensor([[-1.0, -1.0, -4.0]]),
+            mask=torch.ones(1, 3),
+            reference=torch.tensor([[[-1.0, -1.0, -1.0]]]),
+        ),
     )
     summed, mean = dpo(beta=1.0)(batch), dpo(beta=1.0, length_normalised=True)(batch)
     assert summed.metrics["margin"].tolist() == [1.0 + 3.0]
@@ -59,7 +63,7 @@ def test_rewards_of_ten_thousand_give_finite_losses_and_gradients():
 
 def test_a_batch_without_rejected_responses_is_refused():
     with pytest.raises(DataError, match="no rejected response"):
-        dpo()(LossBatch(chosen_logps=torch.zeros(1, 1), chosen_mask=torch.ones(1, 1)))
+        dpo()(LossBatch(chosen=Side(logps=torch.zeros(1, 1), mask=torch.ones(1, 1))))
 
 
 def test_an_unknown_setting_is_refused_by_name():

@@ -30,6 +30,38 @@ def test_worked_numbers(rewards, loss, to_chosen, to_rejected):
     assert rejected == pytest.approx([to_rejected], abs=1e-9)
 
 
+def test_a_box_gives_a_sunken_chosen_response_no_way_back():
+    losses, chosen, rejected = gradients(
+        dual_clip(beta=1.0, form="box"), rewards_batch([(-3.0, -3.0)])
+    )
+    assert losses == pytest.approx([0.693147181], abs=1e-9)
+    assert (chosen, rejected) == ([0.0], [0.0])
+
+
+def test_the_penalty_is_added_to_dpo():
+    losses, chosen, rejected = gradients(
+        dual_clip(beta=1.0, form="penalty"), rewards_batch([(-1.0, -4.0)])
+    )
+    assert losses == pytest.approx([3.048587352], abs=1e-9)
+    assert chosen == pytest.approx([-0.047425873 - 1], abs=1e-9)
+    assert rejected == pytest.approx([0.047425873 - 1], abs=1e-9)
+
+
+def test_ratios_per_token_count_up_to_their_bounds():
+    losses, chosen, rejected = gradients(
+        dual_clip(form="ratio", ratio_bounds=(1.2, 0.8, 3.0)),
+        rewards_batch([(math.log(1.1), math.log(0.9)), (math.log(1.5), math.log(0.5))]),
+    )
+    assert losses == pytest.approx([0.9 - 1.1, 0.8 - 1.2])
+    assert chosen == pytest.approx([-1.1, 0.0]) and rejected == pytest.approx([0.9, 0.0])
+
+
+def test_bounds_may_be_given_in_nats():
+    nats = dual_clip(beta=0.5, chosen_ceiling=4.0, rejected_floor=-4.0, bounds_in="log_ratio")
+    batch = rewards_batch([(9.0, -9.0)], beta=0.5)
+    assert nats(batch).loss.tolist() == dual_clip(beta=0.5)(batch).loss.tolist()
+
+
 def test_the_worked_example_equals_dpo():
     batch = one_token_batch([-12.0], [-15.0], [-13.0], [-14.0])
     assert dual_clip(beta=0.1)(batch).loss.tolist() == pytest.approx([0.598138869], abs=1e-9)
@@ -91,7 +123,15 @@ def test_the_margin_reported_is_the_unclipped_one():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"beta": 0}, {"chosen_ceiling": -1}, {"rejected_floor": 1}, {"beta": math.inf}]
+    "settings",
+    [
+        {"beta": 0},
+        {"chosen_ceiling": -1},
+        {"rejected_floor": 1},
+        {"beta": math.inf},
+        {"form": "soft"},
+        {"ratio_bounds": (0.9, 0.8, 3.0)},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(settings):
     with pytest.raises(ConfigError, match=next(iter(settings))):

@@ -19,8 +19,8 @@ def changed(examples, **fields):
 def test_lists_are_read_from_every_record_batch(pairs, tmp_path):
     examples = opened(tmp_path, pairs)
     for index, record in enumerate(pairs):
-        assert examples.chosen_ids[index].tolist() == record.chosen_ids
-        assert examples.rejected_logps[index].tolist() == record.rejected_logps
+        assert examples.response("chosen", index)[0].tolist() == record.chosen_ids
+        assert examples.response("rejected", index)[1].tolist() == [record.rejected_logps]
     assert [rows.tolist() for rows in examples.prompts] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
 
 
@@ -42,7 +42,8 @@ def test_an_example_that_cannot_be_trained_on_is_named(pairs, fields, message, t
 
 
 def test_supervised_examples_need_no_reference(tmp_path):
-    assert opened(tmp_path, response_examples(), "sft").chosen_logps is None
+    tokens, reference = opened(tmp_path, response_examples(), "sft").response("chosen", 0)
+    assert len(tokens) and reference is None
 
 
 def test_no_examples_are_an_error(tmp_path):

@@ -2,8 +2,7 @@ import pytest
 import torch
 from tiny_models import tiny_model
 from training_jobs import (
-    CPU,
-    opened,
+    groups,
     pair_examples,
     plain_logps,
     plain_model,
@@ -11,7 +10,6 @@ from training_jobs import (
     response_examples,
 )
 
-from tasks.training.batches import micro_batches
 from tasks.training.step import accumulate, check_is_reference, make_optimizer, optimizer_step
 from tasks.variants import load_variant
 
@@ -39,15 +37,30 @@ def relative_error(policy, model):
     return (apart / norm) ** 0.5
 
 
-@pytest.mark.parametrize("tokens", [1, 64, 100_000])
-@pytest.mark.parametrize("kind", ["qwen2", "llama", "gpt2"])
-def test_gradients_equal_those_of_single_pairs_in_double_precision(kind, tokens, tmp_path):
-    examples = pair_examples(tiny_model(kind, seed=1), num_prompts=4)
-    folder = tiny_model(kind, seed=0)
+DECODERS = {
+    "llama": {},
+    "qwen2": {},
+    "qwen3": {"head_dim": 8},
+    "mistral": {"sliding_window": None},
+    "mistral with a window": {"sliding_window": 6},
+    "gemma": {"head_dim": 8},
+    "gemma2": {"head_dim": 8, "sliding_window": 6, "attn_logit_softcapping": 2.0},
+    "gpt2": {},
+}
+"""Kinds of decoders and their settings; the first word is the kind."""
+
+
+@pytest.mark.parametrize("tokens", [20, 64, 100_000])
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_gradients_equal_those_of_single_pairs_in_double_precision(decoder, tokens, tmp_path):
+    kind, config = decoder.split()[0], DECODERS[decoder]
+    examples = pair_examples(tiny_model(kind, seed=1, **config), num_prompts=4)
+    folder = tiny_model(kind, seed=0, **config)
     policy, model = policy_of(folder), plain_model(folder)
-    batches = micro_batches(opened(tmp_path, examples), range(4), tokens, CPU)
+    packed = groups(tmp_path, examples, range(4), tokens)
+    assert (max(len(group.packs) for group in packed) > 1) == (tokens == 20)
     loss = load_variant("tasks.losses", "dual_clip_dpo", **DUAL)
-    sums = [accumulate(policy, loss, batch, 4) for batch in batches]
+    sums = [accumulate(policy, loss, group, 4) for group in packed]
     expected = sum(example.weight * oracle_loss(model, example, **DUAL) for example in examples)
     (expected / 4).backward()
     assert sum(float(part["loss"]) for part in sums) == pytest.approx(expected.item(), rel=1e-6)
@@ -57,9 +70,8 @@ def test_gradients_equal_those_of_single_pairs_in_double_precision(kind, tokens,
 def test_supervised_gradients_equal_those_of_single_responses(tmp_path):
     examples, folder = response_examples(5), tiny_model("llama")
     policy, model = policy_of(folder), plain_model(folder)
-    batches = micro_batches(opened(tmp_path, examples, "sft"), range(5), 64, CPU)
-    for batch in batches:
-        accumulate(policy, load_variant("tasks.losses", "sft"), batch, 5)
+    for group in groups(tmp_path, examples, range(5), 64, "sft"):
+        accumulate(policy, load_variant("tasks.losses", "sft"), group, 5)
     for example in examples:
         nll = -plain_logps(model, example.prompt_ids, example.chosen_ids).mean()
         (nll / 5).backward()
@@ -70,11 +82,11 @@ def test_supervised_gradients_equal_those_of_single_responses(tmp_path):
 def test_at_step_0_the_margin_is_0_and_the_loss_ln_2(dtype, kind, tmp_path):
     folder = tiny_model(kind)
     policy = policy_of(folder, dtype)
-    batches = micro_batches(opened(tmp_path, pair_examples(folder)), range(6), 256, CPU)
-    assert check_is_reference(policy, batches) < {"float32": 1e-4, "bfloat16": 0.2}[dtype]
+    packed = groups(tmp_path, pair_examples(folder), range(6), 256)
+    assert check_is_reference(policy, packed) < {"float32": 1e-4, "bfloat16": 0.2}[dtype]
     optimizer = make_optimizer(policy, (0.9, 0.999), 0.0)
     loss = load_variant("tasks.losses", "dual_clip_dpo")
-    result = optimizer_step(policy, loss, batches, 6, optimizer, 1.0)
+    result = optimizer_step(policy, loss, packed, 6, optimizer, 1.0)
     tolerance = {"float32": 1e-5, "bfloat16": 0.1}[dtype]
     assert result.metrics["loss"] == pytest.approx(0.6931472, abs=tolerance)
     assert abs(result.metrics["margin"]) < tolerance
@@ -83,22 +95,22 @@ def test_at_step_0_the_margin_is_0_and_the_loss_ln_2(dtype, kind, tmp_path):
 def test_a_prompt_weighs_the_same_however_many_pairs_it_has(tmp_path):
     examples = pair_examples(tiny_model(seed=1), num_prompts=2)
     policy, loss = policy_of(tiny_model()), load_variant("tasks.losses", "dpo")
-    batches = micro_batches(opened(tmp_path, examples), range(2), 4096, CPU)
+    packed = groups(tmp_path, examples, range(2), 4096)
     optimizer = make_optimizer(policy, (0.9, 0.999), 0.0)
-    whole = optimizer_step(policy, loss, batches, 2, optimizer, 1.0).metrics
+    whole = optimizer_step(policy, loss, packed, 2, optimizer, 1.0).metrics
     policy = policy_of(tiny_model())
     single = [
-        float(accumulate(policy, loss, batch, 1)["loss"])
+        float(accumulate(policy, loss, group, 1)["loss"])
         for prompt in range(2)
-        for batch in micro_batches(opened(tmp_path, examples), [prompt], 4096, CPU)
+        for group in groups(tmp_path, examples, [prompt], 4096)
     ]
     assert whole["loss"] == pytest.approx(sum(single) / 2, rel=1e-6)
 
 
 def test_dropout_in_the_config_stays_off(tmp_path):
     folder = tiny_model("gpt2", attn_pdrop=0.5, embd_pdrop=0.5, resid_pdrop=0.5)
-    batches = micro_batches(opened(tmp_path, pair_examples(folder, 2)), range(2), 4096, CPU)
-    assert check_is_reference(policy_of(folder), batches) < 1e-4
+    packed = groups(tmp_path, pair_examples(folder, 2), range(2), 4096)
+    assert check_is_reference(policy_of(folder), packed) < 1e-4
 
 
 def test_norms_and_biases_do_not_decay():

@@ -1,49 +1,64 @@
 import pytest
 import torch
 from tiny_models import tiny_model
-from training_jobs import CPU, plain_logps, plain_model, policy_of, rows_of
+from training_jobs import parts_of, plain_logps, plain_model, policy_of, tree_logps
 from transformers import LlamaForCausalLM
 
 from tasks.errors import ConfigError
-from tasks.training.batches import pack_rows
 from tasks.training.checkpoints import export
 from tasks.training.cpu_linear import OneDNNLinear
-from tasks.training.logprobs import token_logps
 
 FAMILIES = [
-    ("mistral", {"sliding_window": 6}),
-    ("qwen3", {"head_dim": 8}),
-    ("gemma2", {"head_dim": 8, "final_logit_softcapping": 2.0}),
     ("cohere", {"logit_scale": 0.25}),
+    ("gemma2", {"head_dim": 8, "final_logit_softcapping": 2.0}),
     ("granite", {"logits_scaling": 4.0}),
     ("olmo2", {}),
+    ("phi3", {"sliding_window": 5}),
 ]
 
 
 @pytest.mark.parametrize(("kind", "config"), FAMILIES)
-def test_padded_batches_equal_single_rows_in_other_model_families(kind, config):
+def test_trees_equal_single_sequences_in_other_model_families(kind, config):
     folder = tiny_model(kind, **config)
-    policy, model = policy_of(folder), plain_model(folder)
-    rows = rows_of((5, 3), (2, 30), (9, 12))
-    together = token_logps(policy, pack_rows(rows, CPU)).double()
-    for found, row in zip(together, rows, strict=True):
-        wanted = plain_logps(model, row.prompt.tolist(), row.response.tolist())
-        torch.testing.assert_close(found[: len(wanted)], wanted, atol=3e-5, rtol=0)
+    policy, model, parts = policy_of(folder), plain_model(folder), parts_of((5, [3, 9]), (2, [30]))
+    wanted = [
+        plain_logps(model, part.trunk.tolist(), branch.tokens.tolist())
+        for part in parts
+        for branch in part.branches
+    ]
+    for found, one in zip(tree_logps(policy, parts), wanted, strict=True):
+        torch.testing.assert_close(found.double(), one, atol=3e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "why"),
+    [
+        ("mamba", {}, "Mamba"),
+        ("bloom", {}, "Bloom"),
+        ("falcon", {}, "FalconForCausalLM computes other logits on prompt trees"),
+        ("lfm2", {"layer_types": ["conv", "full_attention"]}, r"kinds \['conv'\]"),
+        ("gpt_oss", {"num_local_experts": 4, "head_dim": 8}, "s_aux"),
+    ],
+)
+def test_a_model_that_cannot_compute_trees_is_refused_by_name(kind, config, why):
+    with pytest.raises(ConfigError, match=why):
+        policy_of(tiny_model(kind, **config))
 
 
 @pytest.mark.parametrize("kind", ["qwen2", "gemma2"])
 def test_an_exported_model_is_the_one_in_memory(kind, tmp_path):
     source = tiny_model(kind)
-    policy, packed = policy_of(source), pack_rows(rows_of((5, 3), (2, 9)), CPU)
+    policy, parts = policy_of(source), parts_of((5, [3]), (2, [9]))
     with torch.no_grad():
         policy.model.get_output_embeddings().weight.mul_(1.1)
     again = policy_of(export(policy, source, tmp_path))
-    assert torch.equal(token_logps(again, packed), token_logps(policy, packed))
+    for one, other in zip(tree_logps(again, parts), tree_logps(policy, parts), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_a_model_that_treats_its_logits_in_an_unknown_way_is_refused(monkeypatch):
     monkeypatch.setattr(LlamaForCausalLM, "get_output_embeddings", lambda self: torch.tanh)
-    with pytest.raises(ConfigError, match="LlamaForCausalLM computes its logits"):
+    with pytest.raises(ConfigError, match="LlamaForCausalLM computes other logits"):
         policy_of(tiny_model("llama", vocab_size=32))
 
 

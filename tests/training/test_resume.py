@@ -9,6 +9,7 @@ import pytest
 from tiny_models import tiny_model
 from training_jobs import lines, pair_examples, run_here, train_spec, write_examples
 
+from tasks.child import Reporter
 from tasks.errors import DataError
 from tasks.training import checkpoints
 from tasks.weights import weights_digest
@@ -66,7 +67,7 @@ def test_a_killed_job_ends_bit_equal_to_an_undisturbed_one(examples, tmp_path):
     process.wait()
     assert not (killed / "result.json").exists()
     again = start_child(killed, job)
-    assert again.wait(timeout=120) == 0, (killed / "log.txt").read_text()
+    assert again.wait(timeout=600) == 0, (killed / "log.txt").read_text()
     assert weights_digest(killed / "model") == weights_digest(calm / "model")
     assert stable(killed) == stable(calm)
     assert [row["step"] for row in stable(killed)] == list(range(1, 181))
@@ -93,7 +94,7 @@ def interrupted(workdir, examples, step, job):
 def test_a_checkpoint_without_done_is_not_used(examples, tmp_path):
     interrupted(tmp_path, examples, 9, spec())
     (tmp_path / "checkpoints/step-0000008/DONE").unlink()
-    assert checkpoints.latest(tmp_path).name == "step-0000004"
+    assert checkpoints.latest(tmp_path, Reporter(tmp_path)).name == "step-0000004"
     assert not (tmp_path / "checkpoints/step-0000008").exists()
 
 

@@ -13,16 +13,21 @@ from training_jobs import (
     write_examples,
 )
 
+from tasks.consistency import SUPPLIED
 from tasks.errors import ConfigError, DataError
+from tasks.losses._contract import needs_of
 from tasks.training.policy import load_policy
-from tasks.variants import kinds, variant_class
+from tasks.variants import kinds, load_variant, variant_class
 from tasks.weights import weights_digest
 
-PAIR_LOSSES = [
-    kind
-    for kind in kinds("tasks.losses")
-    if variant_class("tasks.losses", kind).EXAMPLES_KIND == "pair"
-]
+
+def trains_on_pairs_alone(kind):
+    """Whether pairs, their columns and one reference are all that the loss needs."""
+    loss = load_variant("tasks.losses", kind, **variant_class("tasks.losses", kind).EXAMPLE)
+    return loss.EXAMPLES_KIND == "pair" and set(needs_of(loss)) <= set(SUPPLIED["pair"])
+
+
+PAIR_LOSSES = [kind for kind in kinds("tasks.losses") if trains_on_pairs_alone(kind)]
 
 
 def trained(workdir, examples, model=None, **fields):
@@ -154,12 +159,13 @@ def test_every_loss_on_pairs_trains_and_falls(kind, tmp_path):
         for one in pair_examples(tiny_model(), 4)
         if one.example_id.endswith("-01")
     ]
-    loss = variant_class("tasks.losses", kind)
+    example = variant_class("tasks.losses", kind).EXAMPLE
+    loss = load_variant("tasks.losses", kind, **example)
     settings = {"epochs": 10, "learning_rate": 3e-3, "prompts_per_batch": 4}
     trained(
         tmp_path,
         pairs,
-        loss={"kind": kind, **loss.EXAMPLE},
+        loss={"kind": kind, **example},
         settings=settings,
         expect_reference=loss.USES_REFERENCE,
     )

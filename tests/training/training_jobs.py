@@ -12,9 +12,11 @@ from tasks.child import Reporter
 from tasks.records import TrainingExample
 from tasks.tables import to_table
 from tasks.training.__main__ import work
-from tasks.training.batches import Row
+from tasks.training.batches import Budget, groups_of, pack_parts
 from tasks.training.examples import open_examples
+from tasks.training.logprobs import token_logps
 from tasks.training.policy import load_policy
+from tasks.training.trees import Branch, Part
 from tasks.variants import load_variant
 
 torch.set_num_threads(1)
@@ -36,7 +38,9 @@ def plain_logps(model, prompt, response):
 
 def plain_model(folder, dtype=torch.float64):
     """The model of `folder` as transformers runs it, in double precision."""
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
+    return AutoModelForCausalLM.from_pretrained(
+        folder, dtype=dtype, attn_implementation="eager"
+    ).eval()
 
 
 @torch.no_grad()
@@ -81,12 +85,30 @@ def side(name, response, scores):
     return {f"{name}_ids": response, f"{name}_logps": scores}
 
 
-def rows_of(*shapes):
-    """Rows with prompts and responses of the given lengths."""
+def parts_of(*shapes):
+    """Trees with a prompt and responses of the given lengths: (5, [3, 7])."""
     return [
-        Row(prompt=np.array(ids((0, *shape), shape[0])), response=np.array(ids(shape, shape[1])))
-        for shape in shapes
+        Part(
+            trunk=np.array(ids((0, number, prompt), prompt)),
+            branches=[
+                Branch(np.array(ids((1, number, place, length), length)))
+                for place, length in enumerate(responses)
+            ],
+            first=0,
+        )
+        for number, (prompt, responses) in enumerate(shapes)
     ]
+
+
+def tree_logps(policy, parts):
+    """Log-probabilities of each response of `parts`, forwarded together."""
+    lengths = [len(branch.tokens) for part in parts for branch in part.branches]
+    return token_logps(policy, pack_parts(parts, CPU)).split(lengths)
+
+
+def groups(workdir, examples, prompts, tokens, kind="dual_clip_dpo", **budget):
+    """The groups that a step over `prompts` forwards."""
+    return groups_of(opened(workdir, examples, kind), prompts, Budget(tokens=tokens, **budget), CPU)
 
 
 def write_examples(workdir: Path, examples) -> Path:
