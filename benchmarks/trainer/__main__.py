@@ -56,6 +56,8 @@ def _measured(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Name and figures of every part and set that is asked for."""
     sets = trainers.plan.sets
+    if unknown := set(wanted.sets or []) - sets.keys():
+        raise SystemExit(f"the plan has no sets {sorted(unknown)}; it has {sorted(sets)}")
     pairs = next(one for one in sets.values() if one.source == "pairs")
     if "trajectory" in wanted.parts:
         yield "trajectory", measure_trajectory(trainers, folder / "trajectory", pairs)

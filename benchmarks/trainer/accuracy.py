@@ -13,28 +13,24 @@ from benchmarks.trainer.rows import Logps, TokenGroup
 
 
 def measure_accuracy(trainers: Trainers, folder: Path, pairs: SetPlan) -> dict[str, Any]:
-    """Accuracy by step and seconds by step of both sides on one pair a prompt, and their ratio.
-
-    The learning rate is constant, so that a shorter run is the beginning of a longer one.
-    """
+    """Accuracy by step and seconds by step of both sides on one pair a prompt, and their ratio."""
     wanted = trainers.plan.accuracy
     groups = choose_groups(trainers, list(read_groups(pairs, trainers.plan)))
     held_out, rest = groups[: wanted.held_out_prompts], groups[wanted.held_out_prompts :]
     prepared = prepare(trainers, folder, rest, pairs.prompts_per_step, wanted.steps)
     measured_at = list(range(wanted.every, wanted.steps + 1, wanted.every))
-    judge = _Judge(trainers, folder / "scores", held_out)
     runs = []
     for repetition in range(wanted.repetitions):
         seconds = {
-            "ours": _ours(trainers, prepared, folder / f"ours-{repetition}", wanted.steps),
+            "ours": _ours(trainers, prepared, folder / f"ours-{repetition}", wanted.every),
             "trl": _theirs(trainers, prepared, folder / f"trl-{repetition}", measured_at),
         }
         runs.append({side: _by_step(marks, measured_at) for side, marks in seconds.items()})
+    models = {"ours": "ours-0/models/step-{:07d}", "trl": "trl-0/step-{}"}
+    judge = _Judge(trainers, folder / "scores", held_out)
     curves = {
-        "ours": judge.curve("ours", _our_models(trainers, prepared, folder, measured_at)),
-        "trl": judge.curve(
-            "trl", {step: folder / "trl-0" / f"step-{step}" for step in measured_at}
-        ),
+        side: judge.curve(side, {step: folder / name.format(step) for step in measured_at})
+        for side, name in models.items()
     }
     return {"held_out_prompts": len(held_out), **summary(curves, runs)}
 
@@ -53,22 +49,9 @@ def summary(
     return found
 
 
-def _ours(trainers: Trainers, prepared: Prepared, workdir: Path, steps: int) -> list[float]:
-    settings = prepared.our_settings() | {"decay": "constant", "max_steps": steps}
-    result = trainers.ours(workdir, prepared.examples, settings)
-    return list(result["seconds_at"])
-
-
-def _our_models(
-    trainers: Trainers, prepared: Prepared, folder: Path, steps: Sequence[int]
-) -> dict[int, Path]:
-    """Our weights after each of `steps`: of runs that end there, bit-equal to a longer one's."""
-    models = {}
-    for step in steps:
-        workdir = folder / f"ours-until-{step}"
-        _ours(trainers, prepared, workdir, step)
-        models[step] = workdir / "model"
-    return models
+def _ours(trainers: Trainers, prepared: Prepared, workdir: Path, every: int) -> list[float]:
+    settings = prepared.our_settings() | {"decay": "constant", "keep_every": every}
+    return list(trainers.ours(workdir, prepared.examples, settings)["seconds_at"])
 
 
 def _theirs(

@@ -16,21 +16,25 @@ from tasks.training.__main__ import work
 
 
 class Marks(Reporter):
-    """Notes when each step ended, and the most memory until then."""
+    """Notes when each step ended, less the time spent on saving, and the most memory until then."""
 
     def __init__(self, workdir: Path) -> None:
         super().__init__(workdir)
+        self.step_ended = self.paused = 0.0
         self.seconds: list[float] = []
         self.peaks: list[int] = []
         self.losses: list[float] = []
 
     def event(self, event: str, **fields: Any) -> None:
-        """Pass the event on."""
+        """Pass the event on; `model` comes when a model folder has been saved after a step."""
         if event == "step":
-            self.seconds.append(time.monotonic())
+            self.step_ended = time.monotonic()
+            self.seconds.append(self.step_ended - self.paused)
             self.peaks.append(peak_bytes())
             self.losses.append(fields["loss"])
         super().event(event, **fields)
+        if event == "model":
+            self.paused += time.monotonic() - self.step_ended
 
 
 def measured(workdir: Path, spec: dict[str, Any], reporter: Reporter) -> dict[str, Any]:

@@ -31,8 +31,7 @@ EQUAL = """## What is equal on both sides
 - The batches: an optimizer step holds the same pairs, and the steps come in the same order. TRL
   cuts a step into device batches of {pairs_per_device_batch} pairs (twice as many rows, padded to
   the longest) and accumulates their gradients; the pairs of a step come to it in random order. We
-  pack as many tokens at once as such a device batch has on average without its padding, or the
-  largest prompt with its responses if that is more.
+  forward as many tokens at once as such a device batch has on average without its padding.
 - "TRL by length": the same pairs, sorted by length over the whole set and cut into device batches
   that come in random order. That is at least as good as its `group_by_length`, which sorts within
   50 steps of a large set, and within fewer of one that is as small as these.

@@ -56,9 +56,8 @@ class Prepared:
 
     @property
     def tokens_per_microbatch(self) -> int:
-        """Tokens of one device batch of TRL on average, padding left out; a prompt's tree fits."""
-        mean = num_tokens(self.groups, self.pairs) // (self.steps * self.device_batches)
-        return max(mean, *(group.tree_tokens for group in self.groups))
+        """Tokens of one device batch of TRL on average, padding left out."""
+        return num_tokens(self.groups, self.pairs) // (self.steps * self.device_batches)
 
     def our_settings(self) -> dict[str, Any]:
         """How our trainer goes over the pairs."""

@@ -36,11 +36,6 @@ class TokenGroup:
         """Tokens of the prompt and its longest response."""
         return len(self.prompt_ids) + max(map(len, self.response_ids))
 
-    @property
-    def tree_tokens(self) -> int:
-        """Tokens of the prompt once and of all responses."""
-        return len(self.prompt_ids) + sum(map(len, self.response_ids))
-
     def name(self, response: int) -> str:
         """The id of a response."""
         return f"{self.group.prompt_id}-{response}"
