@@ -1,16 +1,21 @@
 """Door: the gate decides on the next reference; report and round manifest are written."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
+from infra.artifacts import Finished, open_artifact
 from infra.place import counts_of, records_of, side_of, store_of, table_of
 from infra.prefect.door import door
 from infra.prefect.reports import publish_report
 from infra.run_tree import RunTree
+from infra.storage import Store
 from tasks.bradley_terry import fit_strengths
 from tasks.canonical import digest
 from tasks.config import Config, plain_config
+from tasks.diagnosis import diagnose
 from tasks.errors import ConfigError
+from tasks.findings import Finding
 from tasks.gate import GateOutcome
 from tasks.measuring import Measured, guarded_slices
 from tasks.quotas import usefulness
@@ -23,6 +28,7 @@ from tasks.records import (
     Preference,
     PreferencePair,
     Prompt,
+    ReferenceScore,
     Response,
     RoundWork,
     Verdict,
@@ -30,8 +36,12 @@ from tasks.records import (
 from tasks.report.data import RoundData
 from tasks.report.render import html, markdown
 from tasks.report.sides import answers_side_by_side, cell_facts, part_facts
+from tasks.responses import by_id
 from tasks.step_metrics import reported
+from tasks.tables import from_table
+from tasks.training_evidence import Evidence, answer_lengths, held_out_shift, pair_lengths
 
+Row = TypeVar("Row")
 REPORT = "report.html"
 MAIN_SLICE = "all"
 
@@ -153,6 +163,7 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
         pairs=records_of(place, PreferencePair, pairs),
         counts=_report_counts(manifest["counts"]),
         steps=_steps(stages["train"], place),
+        findings=training_findings(tree.store, stages),
         evaluation=records_of(place, EvalReport, stages["evaluate"]),
         names=_names(manifest, place),
         samples=answers_side_by_side(
@@ -178,6 +189,40 @@ def _steps(trained: Artifact, place: Place) -> list[dict[str, float]]:
     for row, speed in zip(rows, speeds, strict=False):
         row["tokens_per_second"] = speed
     return [reported(row) for row in rows]
+
+
+def training_findings(store: Store, stages: Mapping[str, Artifact]) -> list[Finding]:
+    """What the numbers of a round's training say, as far as its `stages`, by role, are done."""
+    done = {role: open_artifact(store, one) for role, one in stages.items()}
+    trained = done["train"]
+    answers = _rows(Response, done, "sample-evaluation-")
+    pairs, responses = _rows(PreferencePair, done, "pair"), _rows(Response, done, "sample-train-")
+    responses += _rows(Response, done, "annotate", "responses")
+    scores = [
+        {row.response_id: row for row in _rows(ReferenceScore, done, f"score-{name}")}
+        for name in ("reference", "policy")
+    ]
+    key = trained.manifest["key"]
+    return diagnose(
+        Evidence(
+            steps=[reported(row) for row in trained.table().to_pylist()],
+            ended=trained.facts["ended"],
+            stop_when_clipped=key["settings"]["training"]["stop_when_clipped"],
+            held_out=held_out_shift(_rows(PreferencePair, done, "pair", "held_out"), *scores),
+            answers=answer_lengths(
+                answers, key["fingerprints"]["reference"], trained.facts["sha256"]
+            ),
+            pairs=pair_lengths(pairs, by_id(responses)),
+        )
+    )
+
+
+def _rows(
+    record: type[Row], done: Mapping[str, Finished], role: str, table: str = "rows"
+) -> list[Row]:
+    """The records in a table of every stage whose role begins with `role`."""
+    named = [stage for name, stage in done.items() if name.startswith(role)]
+    return [row for stage in named for row in from_table(record, stage.table(table))]
 
 
 def _names(manifest: dict[str, Any], place: Place) -> dict[str, str]:

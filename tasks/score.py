@@ -31,7 +31,13 @@ from tasks.records import (
 from tasks.responses import by_id, tokens_of
 from tasks.tables import check, concat
 from tasks.tokens import load_tokenizer
-from tasks.training_data import score_rows, tokenised, used_responses
+from tasks.training_data import (
+    prompt_limit,
+    score_rows,
+    tokenised,
+    truncation,
+    used_responses,
+)
 from tasks.weights import reference_fingerprint
 
 SEMANTICS = 1
@@ -47,8 +53,8 @@ def fingerprint_of(checkpoint: Checkpoint, training: TrainingSection) -> str:
         weights=checkpoint.sha256,
         tokenizer=checkpoint.tokenizer,
         template=checkpoint.template,
-        dtype=training.dtype,
-        truncation=f"drop>{training.max_tokens}",
+        dtype=training.dtype if training.master_weights else f"{training.dtype} weights",
+        truncation=truncation(training),
     )
 
 
@@ -70,6 +76,9 @@ def score(
         "score",
         settings={
             "dtype": training.dtype,
+            "master_weights": training.master_weights,
+            "max_prompt_tokens": training.max_prompt_tokens,
+            "long_prompts": training.long_prompts,
             "max_tokens": training.max_tokens,
             "tokens_per_microbatch": training.tokens_per_microbatch,
             "tables": list(tables),
@@ -120,7 +129,8 @@ def _rows(
     answers = by_id(records_of(place, Response, responses))
     asked = {one.prompt_id: one for one in records_of(place, Prompt, prompts)}
     tokenizer = load_tokenizer(checkpoint_folder(checkpoint, place.root))
-    ids = tokenised(asked, answers, used, tokens_of(checkpoint, tokenizer))
+    tokens = tokens_of(checkpoint, tokenizer)
+    ids = tokenised(asked, answers, used, tokens, prompt_limit(training))
     return score_rows(answers, ids, training.max_tokens)
 
 
@@ -186,6 +196,7 @@ def _spec(
         "shards": todo,
         "reference": fingerprint,
         "dtype": training.dtype,
+        "master_weights": training.master_weights,
         "device": training.device,
         "threads": training.threads,
         "tokens_per_microbatch": budget,

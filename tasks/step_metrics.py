@@ -45,6 +45,20 @@ class StepMetrics:
     """Mean summed log-probability of chosen responses (nats)."""
     rejected_logp: float | None
     """Mean summed log-probability of rejected responses (nats)."""
+    chosen_logp_per_token: float | None
+    """Mean log-probability of a chosen response's tokens (nats a token)."""
+    rejected_logp_per_token: float | None
+    """Mean log-probability of a rejected response's tokens (nats a token)."""
+    chosen_tokens: float | None
+    """Mean length of chosen responses (tokens)."""
+    rejected_tokens: float | None
+    """Mean length of rejected responses (tokens)."""
+    solved: float | None
+    """Share of pairs already solved: clipped on both sides, or sigmoid(-margin) under 2 %."""
+    kl: float | None
+    """Estimated distance from the reference on the batch's responses (k3, nats a token)."""
+    entropy: float | None
+    """Mean entropy of the next-token distribution at a sample of response positions (nats)."""
     gradient_norm: float
     """Norm of the gradient before it was scaled down."""
     learning_rate: float
@@ -78,3 +92,11 @@ def speeds(lines: Sequence[str]) -> list[float]:
 
 
 KEYS[StepMetrics] = ("step",)
+
+OF_LOSSES = {
+    *("reward_chosen", "reward_rejected", "margin", "accuracy"),
+    *("clipped_chosen", "clipped_rejected", "clipped_both"),
+}
+"""Columns that a loss fills, if it has such a thing."""
+TRAINER_KEYS = {field.name for field in fields(StepMetrics)} - OF_LOSSES | set(NO_METRICS)
+"""Names in a line of metrics.jsonl that are the trainer's own: no loss may report them."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ from tasks.training_data import (
     Examples,
     check_scored,
     pair_examples,
+    prompt_limit,
     response_examples,
     tokenised,
     used_responses,
@@ -54,7 +56,7 @@ from tasks.variants import kind_of, plain, settings_of
 
 _log = logging.getLogger(__name__)
 
-SEMANTICS = 2
+SEMANTICS = 3
 JOB_SETTINGS = (
     "learning_rate",
     "warmup_share",
@@ -66,6 +68,7 @@ JOB_SETTINGS = (
     "betas",
     "max_grad_norm",
     "max_tokens",
+    "oversized_trees",
     "checkpoint_every",
     "keep_last",
     "keep_every",
@@ -131,7 +134,7 @@ def _examples(
     asked = {one.prompt_id: one for one in records_of(place, Prompt, prompts)}
     tokenizer = load_tokenizer(checkpoint_folder(place.reference, place.root))
     tokens = tokens_of(place.reference, tokenizer)
-    ids = tokenised(asked, answers, used_responses(members), tokens)
+    ids = tokenised(asked, answers, used_responses(members), tokens, prompt_limit(training))
     if training.loss.EXAMPLES_KIND == "response_only":
         return response_examples(members, ids, training.max_tokens)
     scored = {one.response_id: one for one in records_of(place, ReferenceScore, scores)}
@@ -184,6 +187,10 @@ def _spec(stage: Stage, budget: int, training: TrainingSection, place: Place) ->
         | {"tokens_per_microbatch": budget},
         "seed": place.seed,
         "dtype": training.dtype,
+        "master_weights": training.master_weights,
+        "gradient_checkpointing": training.gradient_checkpointing,
+        "adapter": training.adapter and asdict(training.adapter),
+        "live_reference": training.live_reference and asdict(training.live_reference),
         "device": training.device,
         "threads": training.threads,
         "expect_reference": training.loss.USES_REFERENCE,
@@ -208,7 +215,8 @@ def _commit(
     lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     artifact = stage.commit(
         tables={"rows": (StepMetrics, to_table(StepMetrics, map(StepMetrics.of, lines)))},
-        files={"model": stage.put_folder("model", workdir / "model")} | kept_models(stage, workdir),
+        files={name: stage.put_folder(name, workdir / name) for name in ("model", "tensorboard")}
+        | kept_models(stage, workdir),
         facts={
             "sha256": found.sha256,
             "steps": result["steps"],

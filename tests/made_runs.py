@@ -19,6 +19,10 @@ ESCAPE = "\x1b[31mred\x9b2J\u202e"
 PROMPTS = [
     prompt_of(Row("x", {"prompt": f"Name {fruit} [bold].", "tags": [fruit]})) for fruit in "ab"
 ]
+STEPS = [
+    {"step": 1, "loss": 0.6931, "margin": 0.0, "other": []},
+    {"step": 2, "loss": 0.5, "margin": 0.25, "other": []},
+]
 
 
 def response(number: int, prompt: Prompt, text: str) -> Response:
@@ -51,38 +55,66 @@ def pair(chosen: str, rejected: str, prompt: Prompt) -> PreferencePair:
     )
 
 
-def _left(place: Place, role: str, record: type | None, table: pa.Table, **more) -> Artifact:
-    stage = open_stage(place, role.partition("-")[0], settings=role, inputs={}, semantics=1)
-    return note(place, role, stage.commit(tables={"rows": (record, table)}, **more))
+def _left(
+    place: Place,
+    role: str,
+    record: type | None,
+    table: pa.Table,
+    settings=None,
+    tables=None,
+    **more,
+) -> Artifact:
+    stage = open_stage(
+        place,
+        role.partition("-")[0],
+        settings=settings or role,
+        inputs={},
+        semantics=1,
+        fingerprints={"reference": "before"},
+    )
+    return note(
+        place, role, stage.commit(tables={"rows": (record, table)} | (tables or {}), **more)
+    )
 
 
-def made_run(folder: Path, name: str = "made", rounds: int = 1) -> RunTree:
-    """The run `name` in the store `folder`/store, its rounds all alike."""
-    tree = RunTree(open_store(f"file://{folder}/store"), name)
-    tree.write("frozen.json", {"base model": "sft", "tokenizer": "tok", "chat template": "tem"})
-    tree.write("splits.json", {"held_out": "h"})
+def _artifacts(place: Place, steps) -> dict[str, Artifact]:
     answers = [
         response(index, PROMPTS[index // 2], f"answer {index} {ESCAPE}") for index in range(4)
     ]
     pairs = [pair("r0", "r1", PROMPTS[0]), pair("r3", "r2", PROMPTS[1])]
-    steps = pa.table({"step": [1, 2], "loss": [0.6931, 0.5], "margin": [0.0, 0.25]})
+    return {
+        "collect-train": _left(place, "collect-train", Prompt, to_table(Prompt, PROMPTS)),
+        "sample-train-large": _left(
+            place, "sample-train-large", Response, to_table(Response, answers)
+        ),
+        "pair": _left(
+            place,
+            "pair",
+            PreferencePair,
+            to_table(PreferencePair, pairs),
+            tables={"held_out": (PreferencePair, to_table(PreferencePair, []))},
+            counts={"pairs": 2, "dropped_tie": 0},
+        ),
+        "train": _left(
+            place,
+            "train",
+            None,
+            pa.Table.from_pylist(steps),
+            settings={"training": {"stop_when_clipped": None}, "steps": len(steps)},
+            facts={"sha256": "w", "ended": "epochs"},
+        ),
+    }
+
+
+def made_run(folder: Path, name: str = "made", rounds: int = 1, steps=STEPS) -> RunTree:
+    """The run `name` in the store `folder`/store, its rounds all alike."""
+    tree = RunTree(open_store(f"file://{folder}/store"), name)
+    tree.write("frozen.json", {"base model": "sft", "tokenizer": "tok", "chat template": "tem"})
+    tree.write("splits.json", {"held_out": "h"})
     for index in range(rounds):
         place = small_place(root=tree.store.root, run=name, round_index=index)
         tree.write_round(index, "config.json", {"config": {}, "redo": {}, "redo_by": []})
-        artifacts = {
-            "collect-train": _left(place, "collect-train", Prompt, to_table(Prompt, PROMPTS)),
-            "sample-train-large": _left(
-                place, "sample-train-large", Response, to_table(Response, answers)
-            ),
-            "pair": _left(
-                place,
-                "pair",
-                PreferencePair,
-                to_table(PreferencePair, pairs),
-                counts={"pairs": 2, "dropped_tie": 0},
-            ),
-            "train": _left(place, "train", None, steps, facts={"sha256": "w"}),
-        }
+        artifacts = _artifacts(place, steps)
         tree.store.write(f"{tree.round_folder(index)}/report.html", b"<p>report")
         manifest = {
             "run": name,

@@ -71,6 +71,18 @@ def test_people_see_facts_and_counts_and_programs_only_rows(world):
     assert "facts" not in shown(world, "made", 0, "train", "--as", "csv")
 
 
+def test_people_are_told_what_the_numbers_of_a_training_say(tmp_path):
+    flat = [
+        {"step": step, "loss": 0.69, "margin": 0.01 * (step % 2), "accuracy": 0.5, "other": []}
+        for step in range(1, 13)
+    ]
+    world = made_run(tmp_path, steps=flat), str(small_preset(tmp_path))
+    words = " ".join(shown(world, "made", 0, "train").split())
+    assert "act: Nothing is learnt: the margin does not rise" in words
+    assert "Next step: Raise training.learning_rate" in words
+    assert "Nothing is learnt" not in shown(world, "made", 0, "train", "--as", "csv")
+
+
 @pytest.mark.parametrize(
     ("where", "found"),
     [

@@ -1,6 +1,7 @@
 import json
+from dataclasses import fields
 
-from tasks.step_metrics import OwnMetric, StepMetrics, reported
+from tasks.step_metrics import TRAINER_KEYS, OwnMetric, StepMetrics, reported
 from tasks.tables import content, from_table, to_table
 
 LINE = {
@@ -20,6 +21,12 @@ def test_own_metrics_come_back_from_the_table_and_enter_its_digest():
     one, other = (to_table(StepMetrics, [row]) for row in rows)
     assert list(from_table(StepMetrics, one)) == rows[:1]
     assert content(StepMetrics, one) != content(StepMetrics, other)
+
+
+def test_the_speed_and_the_names_of_losses_stay_apart_from_the_trainers_own():
+    assert {"step", "steps", "loss", "kl", "entropy", "tokens_per_second"} <= TRAINER_KEYS
+    assert not TRAINER_KEYS & {"margin", "clipped_both", "accuracy"}
+    assert "tokens_per_second" not in {field.name for field in fields(StepMetrics)}
 
 
 def test_the_report_gets_own_metrics_beside_the_others_and_nothing_for_what_is_missing():

@@ -13,7 +13,9 @@ from infra.artifacts import MANIFEST, Finished, open_artifact, read_stage
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
 from tasks.errors import ConfigError, DataError
+from tasks.findings import Finding
 from tasks.records import Artifact
+from tasks.refresh import training_findings
 from tasks.rounds import resolve
 
 SHOWN_ROWS = 20
@@ -84,6 +86,8 @@ def show_run(
             f"round {round_index} of {name!r} has no {role!r}; it has: {_listed(stages)}"
         )
     _show_stage(open_artifact(tree.store, stages[role]), Texts(_opened(tree.store, stages)), asked)
+    if role == "train" and asked.form not in FOR_PROGRAMS:
+        _show_findings(training_findings(tree.store, stages))
 
 
 def _rounds(tree: RunTree) -> list[int]:
@@ -151,6 +155,13 @@ def _show_stage(stage: Finished, texts: Texts, asked: Asked) -> None:
                 out.print(clean(f"{heading}: {said(facts)}"))
         out.print(f"table {asked.table}: {len(shown):,} of {len(rows):,} rows")
     print_rows([{name: row[name] for name in columns} for row in shown], columns, asked.form)
+
+
+def _show_findings(findings: Sequence[Finding]) -> None:
+    """What the diagnosis says of a training, a paragraph for each finding."""
+    for one in findings:
+        said = f"{one.seen} {one.meaning} Next step: {one.next_step}"
+        console().print(clean(f"\n{one.level}: {one.title}\n{said}"))
 
 
 def _listed(names: Any) -> str:

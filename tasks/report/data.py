@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.findings import Finding
 from tasks.records import EvalReport, Preference, PreferencePair, Prompt, Response, Verdict
 
 
@@ -29,9 +30,10 @@ class RoundData:
     reason how many were dropped. `counts["train"]["used"]` is what training read; without it the
     pairs less those that `score` and `train` dropped."""
     steps: list[dict[str, float]]
-    """One dict an optimizer step: step, loss, reward_chosen, reward_rejected, margin, accuracy,
-    clipped_chosen, clipped_rejected, clipped_both, chosen_logp, rejected_logp, gradient_norm,
-    learning_rate, tokens_per_second, then the loss's own. What it does not report is missing."""
+    """One dict an optimizer step: the columns of `StepMetrics`, tokens_per_second, then the loss's
+    own. What it does not report is missing."""
+    findings: list[Finding]
+    """What the diagnosis says of the training, what does harm first."""
     evaluation: list[EvalReport]
     """This round's measurements of policy, reference and SFT anchor."""
     names: dict[str, str]

@@ -91,14 +91,28 @@ PANELS = (
     ),
 )
 
-_DRAWN = {key for panel in PANELS for key, _ in panel.series}
-_NOT_DRAWN = {"step", "learning_rate", "gradient_norm", "tokens_per_second"}
+MORE_PANELS = (
+    Panel(
+        "Log-probability of a token",
+        "nats a token",
+        (("chosen_logp_per_token", "chosen"), ("rejected_logp_per_token", "rejected")),
+    ),
+    Panel("Solved", "share of pairs", (("solved", "solved"),), True),
+    Panel("Distance from the reference", "nats a token", (("kl", "on the pairs' responses"),)),
+    Panel("Entropy of the next token", "nats", (("entropy", "policy"),)),
+    Panel("Length", "tokens", (("chosen_tokens", "chosen"), ("rejected_tokens", "rejected"))),
+    Panel("Gradient norm", "", (("gradient_norm", "before it is scaled down"),)),
+)
+"""What the page has room for besides; the picture for markdown has not."""
+
+_DRAWN = {key for panel in (*PANELS, *MORE_PANELS) for key, _ in panel.series}
+_NOT_DRAWN = {"step", "learning_rate", "tokens_per_second"}
 
 
 def training_drawings(steps: list[dict[str, float]]) -> list[Drawing]:
     """One drawing for each panel of which the steps say anything, then the loss's own metrics."""
     drawings = []
-    for panel in (*PANELS, *_own_panels(steps)):
+    for panel in (*PANELS, *MORE_PANELS, *_own_panels(steps)):
         curves = _curves(panel, steps)
         if curves:
             legend = [(curve.label, curve.last) for curve in curves]

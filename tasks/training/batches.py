@@ -26,6 +26,8 @@ class Packed:
     """Packed places whose output predicts a response token."""
     targets_N: Tensor
     """The response tokens, branch after branch."""
+    lengths_B: Tensor
+    """Tokens of each branch."""
     num_tokens: int
     """Tokens without padding."""
 
@@ -157,6 +159,7 @@ def pack_parts(parts: Sequence[Part], device: torch.device, length: int | None =
         layout=layout_of(parts, device, length),
         predicts_N=_tensor(np.concatenate(predicts), device),
         targets_N=_tensor(np.concatenate(targets), device),
+        lengths_B=_tensor(np.array([len(one) for one in targets]), device),
         num_tokens=at,
     )
 

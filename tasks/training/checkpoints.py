@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tasks.child import Reporter, write_json
 from tasks.errors import DataError
+from tasks.training.adapters import has_adapter, merged_weights, save_stacked
 from tasks.training.policy import Policy
 from tasks.training.tensor_files import (
     Files,
@@ -211,14 +212,21 @@ def _set_random_state(states: Mapping[str, Tensor]) -> None:
             torch.set_rng_state(state)
 
 
-def export(policy: Policy, source: Path, workdir: Path, name: str = "model") -> Path:
-    """WORKDIR/name: the weights as they are now beside the source's config and tokenizer."""
+def export(
+    policy: Policy, source: Path, workdir: Path, name: str = "model", *, stacked: bool = False
+) -> Path:
+    """WORKDIR/name: the weights as they are now beside the source's config and tokenizer.
+
+    Adapters are merged; `stacked` keeps all rounds' adapters besides.
+    """
     folder = workdir / name
     weights, made = workdir / "weights.part", workdir / "model.part"
     for path in (weights, made, folder):
         shutil.rmtree(path, ignore_errors=True)
     # The model's own way of saving: names in files differ from names in memory for some models.
-    policy.model.save_pretrained(weights, max_shard_size=SHARD_BYTES)
+    adapted = has_adapter(policy.model)
+    whole = merged_weights(policy.model) if adapted else None
+    policy.model.save_pretrained(weights, state_dict=whole, max_shard_size=SHARD_BYTES)
     made.mkdir()
     for path in source.iterdir():
         if path.suffix in COPIED and ".safetensors" not in path.name:
@@ -226,6 +234,8 @@ def export(policy: Policy, source: Path, workdir: Path, name: str = "model") -> 
     for path in weights.glob(WEIGHTS):
         path.rename(made / path.name)
     shutil.rmtree(weights)
+    if adapted and stacked:
+        save_stacked(policy.model, source, made)
     for path in [*made.iterdir(), made]:
         sync(path)
     folder.parent.mkdir(exist_ok=True)

@@ -15,19 +15,27 @@ HEAD_ELEMENTS = 1 << 24
 
 def token_logps(policy: Policy, packed: Packed) -> Tensor:
     """Log-probability (nats, float32) of each response token, (N,)."""
+    return logps_of(policy, packed, predicting_hidden(policy, packed))
+
+
+def predicting_hidden(policy: Policy, packed: Packed) -> Tensor:
+    """Hidden states that predict the response tokens, (N, E)."""
     with policy.autocast():
-        hidden_SE = policy.hidden(packed.layout)
-        return _head(policy, take(hidden_SE, packed.predicts_N), packed.targets_N)
+        return take(policy.hidden(packed.layout), packed.predicts_N)
 
 
-def _head(policy: Policy, hidden_NE: Tensor, targets_N: Tensor) -> Tensor:
+def logps_of(policy: Policy, packed: Packed, hidden_NE: Tensor) -> Tensor:
+    """Log-probability (nats, float32) of each response token from its hidden state, (N,)."""
     size = max(1, HEAD_ELEMENTS // policy.model.config.get_text_config().vocab_size)
+    targets_N = packed.targets_N
     chunks = zip(torch.split(hidden_NE, size), torch.split(targets_N, size), strict=True)
-    if len(targets_N) <= size or not torch.is_grad_enabled():
-        return torch.cat([_logps(policy, part, targets) for part, targets in chunks])
-    parts = [
-        checkpoint(_logps, policy, part, targets, use_reentrant=False) for part, targets in chunks
-    ]
+    with policy.autocast():
+        if len(targets_N) <= size or not torch.is_grad_enabled():
+            return torch.cat([_logps(policy, part, targets) for part, targets in chunks])
+        parts = [
+            checkpoint(_logps, policy, part, targets, use_reentrant=False)
+            for part, targets in chunks
+        ]
     return torch.cat(parts)
 
 

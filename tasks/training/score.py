@@ -45,7 +45,9 @@ def score(workdir: Path, job: ScoreJob, reporter: Reporter) -> dict[str, Any]:
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     rows = _open_rows(workdir / job.rows)
-    policy = load_policy(workdir / job.model, job.dtype, job.device)
+    policy = load_policy(
+        workdir / job.model, job.dtype, job.device, master_weights=job.master_weights
+    )
     items = ItemLog(job.item_log, job.stage)
     (workdir / "shards").mkdir(exist_ok=True)
     done = 0

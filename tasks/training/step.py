@@ -10,10 +10,20 @@ from torch import Tensor
 
 from tasks.child import in_flight
 from tasks.errors import DataError
-from tasks.training.batches import Group
-from tasks.training.logprobs import token_logps
+from tasks.training.batches import Group, Packed
+from tasks.training.health import (
+    Mean,
+    added,
+    averages,
+    entropy_stride,
+    example_means,
+    head_entropy,
+    sampled_positions,
+)
+from tasks.training.logprobs import logps_of, predicting_hidden, token_logps
 from tasks.training.loss_batch import LossBatch, Side
 from tasks.training.policy import Policy
+from tasks.variants import kind_of
 
 REFERENCE_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}
 """Largest difference (nats) of a token's log-probability that rounding may make."""
@@ -62,12 +72,13 @@ def optimizer_step(
     Raises DataError if the loss or its gradient is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
-    sums = []
+    stride = entropy_stride(sum(len(group.slots_N) for group in groups))
+    parts = []
     for group in groups:
         with in_flight(tokens=group.largest, responses=len(group.mask_BT)):
-            sums.append(accumulate(policy, loss, group, num_prompts))
+            parts.append(accumulate(policy, loss, group, num_prompts, stride))
     norm = torch.nn.utils.clip_grad_norm_(policy.model.parameters(), max_grad_norm)
-    metrics = _metrics(sums, num_prompts) | {"gradient_norm": float(norm)}
+    metrics = _metrics(parts, num_prompts) | {"gradient_norm": float(norm)}
     if not (math.isfinite(metrics["loss"]) and math.isfinite(metrics["gradient_norm"])):
         raise DataError(
             f"training diverged: loss {metrics['loss']}, gradient norm {metrics['gradient_norm']}; "
@@ -77,52 +88,54 @@ def optimizer_step(
     return StepResult(metrics=metrics, tokens=sum(group.num_tokens for group in groups))
 
 
-def accumulate(policy: Policy, loss: Any, group: Group, num_prompts: int) -> dict[str, Tensor]:
-    """Add the gradient of one group; returns its weighted sums of what is reported.
+def accumulate(
+    policy: Policy, loss: Any, group: Group, num_prompts: int, stride: int
+) -> dict[str, Mean]:
+    """Add the gradient of one group; returns what is reported, by name.
 
     With several packs, the loss is taken over the log-probabilities of all of them, and its
     gradient on those is replayed through one pack after the other: memory holds one at a time.
+    Entropy is computed at one response token in `stride`.
     """
     if len(group.packs) == 1:
-        logps_N = token_logps(policy, group.packs[0])
-        objective, sums = _objective(loss, group, logps_N, num_prompts)
+        logps_N, entropy = _forward(policy, group.packs[0], stride)
+        objective, means = _objective(loss, group, logps_N, num_prompts)
         torch.autograd.backward(objective)
-        return sums
+        return means | {"entropy": entropy}
     with torch.no_grad():
-        parts = [token_logps(policy, one) for one in group.packs]
-    logps_N = torch.cat(parts).requires_grad_()
-    objective, sums = _objective(loss, group, logps_N, num_prompts)
+        found = [_forward(policy, one, stride) for one in group.packs]
+    logps_N = torch.cat([logps for logps, _ in found]).requires_grad_()
+    objective, means = _objective(loss, group, logps_N, num_prompts)
     [gradient_N] = torch.autograd.grad(objective, logps_N)
-    sizes = [len(part) for part in parts]
+    sizes = [len(one.targets_N) for one in group.packs]
     for one, gradient in zip(group.packs, torch.split(gradient_N, sizes), strict=True):
         torch.autograd.backward(token_logps(policy, one), gradient)
-    return sums
+    return means | {"entropy": added([entropy for _, entropy in found])}
+
+
+def _forward(policy: Policy, packed: Packed, stride: int) -> tuple[Tensor, Mean]:
+    """Log-probabilities of the response tokens, and the entropy at some of them."""
+    hidden_NE = predicting_hidden(policy, packed)
+    sampled = sampled_positions(packed.targets_N, packed.lengths_B, stride)
+    with policy.autocast():
+        entropy = head_entropy(policy.logits, hidden_NE[sampled])
+    return logps_of(policy, packed, hidden_NE), entropy
 
 
 def _objective(
     loss: Any, group: Group, logps_N: Tensor, num_prompts: int
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """What is minimised, and weighted sums of what is reported."""
+) -> tuple[Tensor, dict[str, Mean]]:
+    """What is minimised, and what is reported of the examples."""
     inputs = loss_batch(group, group.by_branch(logps_N))
     result = loss(inputs)
-    weights_P = group.weights_P
-    with torch.no_grad():
-        seen = {"chosen_logp": inputs.chosen.total()}
-        if inputs.rejected is not None:
-            seen["rejected_logp"] = inputs.rejected.total()
-        values = {"loss": result.loss, **result.metrics, **seen, "weight": 1.0}
-        sums = {name: (weights_P * value).sum() for name, value in values.items()}
-    return (weights_P * result.loss).sum() / num_prompts, sums
+    objective = (group.weights_P * result.loss).sum() / num_prompts
+    return objective, example_means(kind_of(loss), inputs, result, group.weights_P)
 
 
-def _metrics(sums: Sequence[dict[str, Tensor]], num_prompts: int) -> dict[str, float]:
+def _metrics(parts: Sequence[dict[str, Mean]], num_prompts: int) -> dict[str, float]:
     """Averages by weight; the loss is what is minimised, the sum over prompts / prompts."""
-    names = list(sums[0])
-    stacked = torch.stack([torch.stack([part[name] for name in names]) for part in sums])
-    totals = dict(zip(names, stacked.sum(0).tolist(), strict=True))
-    weight = totals.pop("weight")
-    loss = totals.pop("loss") / num_prompts
-    return {"loss": loss, **{name: value / weight for name, value in totals.items()}}
+    loss = sum(float(part["loss"].total) for part in parts) / num_prompts
+    return averages(parts) | {"loss": loss}
 
 
 @torch.no_grad()

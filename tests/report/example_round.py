@@ -5,9 +5,10 @@ import math
 import random
 from typing import Any
 
-from example_measurements import evaluation, history, lineage, steps
+from example_measurements import evaluation, evidence, history, lineage, steps
 
 from tasks.canonical import digest, short_id
+from tasks.diagnosis import diagnose
 from tasks.records import Preference, PreferencePair, Prompt, Response, Verdict
 from tasks.report import RoundData
 from tasks.tables import grouped
@@ -61,7 +62,8 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
             "score": {"already_solved": 47},
             "train": {"longer_than_max_tokens": 2},
         },
-        steps=steps(random_, 120),
+        steps=(made := steps(random_, 120)),
+        findings=diagnose(evidence(made)),
         evaluation=reports,
         names=dict(CHECKPOINTS),
         samples=[_sample(random_, number) for number in range(40)],

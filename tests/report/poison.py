@@ -40,7 +40,7 @@ def poisoned(data: RoundData, suffix: str) -> RoundData:
             name: _gate(value, suffix)
             if name == "gate"
             else value
-            if name in ("names", "steps")
+            if name in ("names", "steps", "findings")
             else _lineage(value, suffix)
             if name == "lineage"
             else _poison(value, suffix)

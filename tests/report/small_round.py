@@ -34,6 +34,7 @@ def small_round(**changes) -> RoundData:
         "pairs": [_pair("r1", "r3"), _pair("r3", "r2")],
         "counts": {},
         "steps": [],
+        "findings": [],
         "evaluation": [],
         "names": {},
         "samples": [],

@@ -29,6 +29,15 @@ def test_the_own_metrics_of_a_loss_are_drawn_after_the_others():
     assert drawings[1].legend == [("", 0.25)]
 
 
+def test_health_is_drawn_before_the_own_metrics_of_a_loss():
+    steps = _steps(3, gap=0.25, kl=0.1, entropy=1.5, solved=0.2, gradient_norm=1.0, loss=0.5)
+    steps = [step | {"chosen_tokens": 30.0, "rejected_tokens": 20.0} for step in steps]
+    assert [drawing.title for drawing in training_drawings(steps)] == [
+        *("Loss", "Solved", "Distance from the reference", "Entropy of the next token"),
+        *("Length", "Gradient norm", "gap"),
+    ]
+
+
 def test_colours_come_from_the_page_and_nothing_is_left_of_the_file_around_the_svg():
     svg = training_drawings(_steps(60, loss=0.5))[0].svg
     assert svg.startswith('<svg aria-hidden="true"')

@@ -105,5 +105,11 @@ def test_a_code_span_holds_any_line(text, wanted):
     assert str(code_span(text)) == wanted
 
 
+def test_findings_stand_in_the_list_of_the_training():
+    text = markdown(example_round(num_prompts=10))
+    assert "- **Act: Responses grow longer, and the pairs teach it.** The policy" in text
+    assert "- **Fine: Chosen responses become less likely in training" in text
+
+
 def test_a_fence_is_longer_than_those_in_the_text():
     assert str(fence("````\nx")) == "`````text\n````\nx\n`````"

@@ -7,6 +7,7 @@ from example_round import example_round
 from poison import HOSTILE, poisoned
 from small_round import empty_round, small_round
 
+from tasks.findings import Finding
 from tasks.report import html
 
 
@@ -89,6 +90,24 @@ def test_loss_judges_and_gate_are_named_with_their_settings_and_escaped():
     words = " ".join("".join(Page(text).words).split())
     assert "loss: hinge (beta 0.1); judge <b>: rule (margin 0.0)." in words
     assert "<b>" not in text
+
+
+def test_findings_say_what_was_seen_what_it_means_and_what_to_do_next():
+    said = {"title": "Too <long>", "seen": "3 < 4.", "meaning": "It drifts.", "next_step": "Stop."}
+    text = html(
+        small_round(steps=[{"step": 1, "loss": 0.5}], findings=[Finding(level="act", **said)])
+    )
+    words = " ".join("".join(Page(text).words).split())
+    assert "ActToo <long>3 < 4.It drifts.Next step. Stop." in words and "<long>" not in text
+
+
+def test_a_training_without_findings_says_that_nothing_stands_out():
+    words = "".join(Page(html(small_round(steps=[{"step": 1, "loss": 0.5}]))).words)
+    assert "Nothing in these numbers stands out." in words
+
+
+def test_no_steps_no_word_about_them():
+    assert "stands out" not in html(small_round())
 
 
 def test_a_metric_that_a_loss_names_becomes_a_caption_and_no_markup():

@@ -60,10 +60,12 @@ def test_gradients_equal_those_of_single_pairs_in_double_precision(decoder, toke
     packed = groups(tmp_path, examples, range(4), tokens)
     assert (max(len(group.packs) for group in packed) > 1) == (tokens == 20)
     loss = load_variant("tasks.losses", "dual_clip_dpo", **DUAL)
-    sums = [accumulate(policy, loss, group, 4) for group in packed]
+    parts = [accumulate(policy, loss, group, 4, 16) for group in packed]
     expected = sum(example.weight * oracle_loss(model, example, **DUAL) for example in examples)
     (expected / 4).backward()
-    assert sum(float(part["loss"]) for part in sums) == pytest.approx(expected.item(), rel=1e-6)
+    assert sum(float(part["loss"].total) for part in parts) == pytest.approx(
+        expected.item(), rel=1e-6
+    )
     assert relative_error(policy, model) < 2e-6
 
 
@@ -71,7 +73,7 @@ def test_supervised_gradients_equal_those_of_single_responses(tmp_path):
     examples, folder = response_examples(5), tiny_model("llama")
     policy, model = policy_of(folder), plain_model(folder)
     for group in groups(tmp_path, examples, range(5), 64, "sft"):
-        accumulate(policy, load_variant("tasks.losses", "sft"), group, 5)
+        accumulate(policy, load_variant("tasks.losses", "sft"), group, 5, 16)
     for example in examples:
         nll = -plain_logps(model, example.prompt_ids, example.chosen_ids).mean()
         (nll / 5).backward()
@@ -100,7 +102,7 @@ def test_a_prompt_weighs_the_same_however_many_pairs_it_has(tmp_path):
     whole = optimizer_step(policy, loss, packed, 2, optimizer, 1.0).metrics
     policy = policy_of(tiny_model())
     single = [
-        float(accumulate(policy, loss, group, 1)["loss"])
+        float(accumulate(policy, loss, group, 1, 16)["loss"].total)
         for prompt in range(2)
         for group in groups(tmp_path, examples, [prompt], 4096)
     ]
