@@ -23,6 +23,7 @@ from types import FrameType
 from typing import Any
 
 from tasks.errors import ConfigError, DataError
+from tasks.memory import OutOfMemory, is_used_up
 
 SPEC = "spec.json"
 PROGRESS = "progress.jsonl"
@@ -37,34 +38,12 @@ OUT_OF_MEMORY = 3
 BUG = 4
 STOPPED = 75
 
-OUT_OF_MEMORY_SIGNS = (
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "cublas_status_alloc_failed",
-    "std::bad_alloc",
-)
-"""What torch's RuntimeErrors say, in lower case, when host or device memory is used up."""
-
-
 TOGETHER_SECONDS = 1.0
 """Signals to stop that come this close together are one request."""
 
 
 class Stopped(BaseException):
     """SIGTERM came: unwind, close files, leave with exit code 75."""
-
-
-class OutOfMemory(MemoryError):
-    """The work does not fit in memory: the launcher may try again with less at once."""
-
-    def __init__(self, message: str, **facts: int) -> None:
-        super().__init__(message)
-        self.facts = facts
-
-    def __str__(self) -> str:
-        named = ", ".join(f"{name} {value}" for name, value in self.facts.items())
-        return f"{self.args[0]} (in flight: {named})" if named else str(self.args[0])
 
 
 class PartFailed(Exception):
@@ -86,24 +65,6 @@ class Part:
     def silent(self) -> bool:
         """Whether another process reports for this one."""
         return self.rank > 0
-
-
-@contextmanager
-def in_flight(**facts: int) -> Iterator[None]:
-    """What is worked on in the block: if memory runs out there, OutOfMemory says so.
-
-    Blocks may be nested; each adds its facts, which also stand in error.json.
-    """
-    try:
-        yield
-    except OutOfMemory as error:
-        error.facts = {**facts, **error.facts}
-        raise
-    except Exception as error:
-        if exit_code_of(error) != OUT_OF_MEMORY:
-            raise
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise OutOfMemory(f"out of memory: {said[0]}", **facts) from error
 
 
 class Reporter:
@@ -280,12 +241,7 @@ def exit_code_of(error: BaseException) -> int:
         return error.exit_code
     if isinstance(error, (ConfigError, DataError)):
         return BAD_INPUT
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return OUT_OF_MEMORY
-    text = str(error).lower()
-    if isinstance(error, RuntimeError) and any(sign in text for sign in OUT_OF_MEMORY_SIGNS):
-        return OUT_OF_MEMORY
-    return BUG
+    return OUT_OF_MEMORY if is_used_up(error) else BUG
 
 
 def _log_failure(error: BaseException) -> None:

@@ -16,6 +16,7 @@ from tasks.correction import CorrectionSettings
 from tasks.errors import ConfigError
 from tasks.quotas import QuotaSettings
 from tasks.sources import SourceIn
+from tasks.training.settings import AdapterSettings, LiveReferenceSettings
 from tasks.variants import NotInKey, built, chosen_from, plain, problem_text
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -155,19 +156,32 @@ class TrainingSection(Section):
     """Gradients are scaled down to this norm."""
     max_tokens: Positive = 2048
     """Longest prompt and response together (tokens); longer examples are dropped and counted."""
+    max_prompt_tokens: Positive | None = None
+    """Prompts longer than this (tokens) are cut, alike for all their responses; null: never."""
+    long_prompts: Literal["keep_end", "keep_start"] = "keep_end"
+    """What stays of a prompt that is cut; a token that begins every text (BOS) stays either way."""
     stop_when_clipped: Annotated[float, Field(gt=0, le=1)] | None = None
     """End early when this share of pairs is clipped on both sides."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Type of weights and activations; log-probabilities are always float32."""
+    """Type of activations; log-probabilities are always float32."""
+    master_weights: bool = True
+    """Weights and optimizer are float32 whatever dtype is; false: they are of that type too."""
+    adapter: AdapterSettings | None = None
+    """Train low-rank adapters instead of the weights; null: all weights."""
+    live_reference: LiveReferenceSettings | None = None
+    """A reference that follows the policy within the round; null: it stays what was scored."""
+    gradient_checkpointing: Annotated[bool, NotInKey] = False
+    """Compute activations once more in the backward pass instead of keeping them: less memory."""
     device: Annotated[Literal["auto", "cpu", "cuda"], NotInKey] = "auto"
     """Where it runs."""
     threads: Annotated[Positive | None, NotInKey] = None
     """CPU threads, of all processes together; all cores if not given."""
     processes: Annotated[Positive, NotInKey] = 1
-    """Processes of the trainer, each with a part of the model; one for each GPU. Results are equal
-    up to rounding."""
+    """Processes of the trainer, a part of the model and a GPU each; equal up to rounding."""
     tokens_per_microbatch: Positive = 8192
-    """Padded tokens of one forward pass; bounds memory."""
+    """Tokens of one forward pass; bounds memory."""
+    oversized_trees: Annotated[Literal["split", "refuse"], NotInKey] = "split"
+    """A prompt whose responses are more tokens than that: repeat it in several passes, or stop."""
     checkpoint_every: Annotated[Positive, NotInKey] = 100
     """Optimizer steps between checkpoints."""
     keep_last: Annotated[Positive, NotInKey] = 2

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from infra.arrow_files import read_arrow, write_arrow
 from infra.models import checkpoint_folder
@@ -18,6 +17,7 @@ from infra.progress import progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks import child
+from tasks.budgets import smallest_to_score
 from tasks.config import TrainingSection
 from tasks.records import (
     Artifact,
@@ -31,12 +31,27 @@ from tasks.records import (
 from tasks.responses import by_id, tokens_of
 from tasks.tables import check, concat
 from tasks.tokens import load_tokenizer
-from tasks.training_data import score_rows, tokenised, used_responses
+from tasks.training_data import (
+    prompt_limit,
+    score_rows,
+    tokenised,
+    truncation,
+    used_responses,
+)
 from tasks.weights import reference_fingerprint
 
 SEMANTICS = 1
 SHARD_ROWS = 1024
 """Responses of one shard: fixed, so that boundaries are a function of the rows."""
+SETTINGS = (
+    "dtype",
+    "master_weights",
+    "max_prompt_tokens",
+    "long_prompts",
+    "max_tokens",
+    "tokens_per_microbatch",
+)
+"""Settings of the training section that are in the stage's key."""
 PARTS = {"reference": ("rows", "held_out"), "policy": ("held_out",)}
 """Which pairs each model scores: the trained policy only those that it was not trained on."""
 
@@ -47,8 +62,8 @@ def fingerprint_of(checkpoint: Checkpoint, training: TrainingSection) -> str:
         weights=checkpoint.sha256,
         tokenizer=checkpoint.tokenizer,
         template=checkpoint.template,
-        dtype=training.dtype,
-        truncation=f"drop>{training.max_tokens}",
+        dtype=training.dtype if training.master_weights else f"{training.dtype} weights",
+        truncation=truncation(training),
     )
 
 
@@ -68,12 +83,7 @@ def score(
     stage = open_stage(
         place,
         "score",
-        settings={
-            "dtype": training.dtype,
-            "max_tokens": training.max_tokens,
-            "tokens_per_microbatch": training.tokens_per_microbatch,
-            "tables": list(tables),
-        },
+        settings={name: getattr(training, name) for name in SETTINGS} | {"tables": list(tables)},
         inputs={
             "pairs": pairs.content,
             "pairs_stage": pairs.uri.rsplit("/", 2)[-2],
@@ -89,18 +99,9 @@ def score(
         _, budget = with_smaller_budgets(
             lambda budget: _run(stage, rows, budget, checkpoint, fingerprint, training, place.root),
             training.tokens_per_microbatch,
-            _longest(rows),
+            smallest_to_score(rows),
         )
     return note(place, f"score-{name}", _commit(stage, _num_shards(rows), counts, budget))
-
-
-def _longest(rows: pa.Table) -> int:
-    """Tokens of the longest row: no smaller budget helps."""
-    lengths = pc.add(
-        pc.list_value_length(rows.column("prompt_ids")),
-        pc.list_value_length(rows.column("response_ids")),
-    )
-    return int(pc.max(lengths).as_py() or 1)
 
 
 def _rows(
@@ -120,7 +121,8 @@ def _rows(
     answers = by_id(records_of(place, Response, responses))
     asked = {one.prompt_id: one for one in records_of(place, Prompt, prompts)}
     tokenizer = load_tokenizer(checkpoint_folder(checkpoint, place.root))
-    ids = tokenised(asked, answers, used, tokens_of(checkpoint, tokenizer))
+    tokens = tokens_of(checkpoint, tokenizer)
+    ids = tokenised(asked, answers, used, tokens, prompt_limit(training))
     return score_rows(answers, ids, training.max_tokens)
 
 
@@ -186,6 +188,7 @@ def _spec(
         "shards": todo,
         "reference": fingerprint,
         "dtype": training.dtype,
+        "master_weights": training.master_weights,
         "device": training.device,
         "threads": training.threads,
         "tokens_per_microbatch": budget,

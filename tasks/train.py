@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from infra.progress import progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks import child
+from tasks.budgets import smallest_to_train
 from tasks.canonical import digest
 from tasks.config import TrainingSection
 from tasks.errors import ConfigError, DataError
@@ -46,6 +48,7 @@ from tasks.training_data import (
     Examples,
     check_scored,
     pair_examples,
+    prompt_limit,
     response_examples,
     tokenised,
     used_responses,
@@ -66,6 +69,7 @@ JOB_SETTINGS = (
     "betas",
     "max_grad_norm",
     "max_tokens",
+    "oversized_trees",
     "checkpoint_every",
     "keep_last",
     "keep_every",
@@ -110,7 +114,7 @@ def train(
     result, budget = with_smaller_budgets(
         lambda budget: _run(stage, workdir, budget, training, place),
         training.tokens_per_microbatch,
-        max(map(_longest, made.examples)),
+        smallest_to_train(made.examples, training.oversized_trees == "refuse"),
     )
     result |= {"tokens_per_microbatch": budget}
     return _trained(_commit(stage, workdir, result, made, training, place), place)
@@ -131,7 +135,7 @@ def _examples(
     asked = {one.prompt_id: one for one in records_of(place, Prompt, prompts)}
     tokenizer = load_tokenizer(checkpoint_folder(place.reference, place.root))
     tokens = tokens_of(place.reference, tokenizer)
-    ids = tokenised(asked, answers, used_responses(members), tokens)
+    ids = tokenised(asked, answers, used_responses(members), tokens, prompt_limit(training))
     if training.loss.EXAMPLES_KIND == "response_only":
         return response_examples(members, ids, training.max_tokens)
     scored = {one.response_id: one for one in records_of(place, ReferenceScore, scores)}
@@ -139,12 +143,6 @@ def _examples(
     logps = {one: score.logp for one, score in scored.items()}
     late = [one for one in filters if one.STAGE == "scored"]
     return pair_examples(members, ids, scored, filtered(members, answers, late, logps))
-
-
-def _longest(example: TrainingExample) -> int:
-    """Tokens of the longer row of an example: no smaller budget helps."""
-    sides = (example.chosen_ids, example.rejected_ids or [])
-    return len(example.prompt_ids) + max(map(len, sides))
 
 
 def _run(
@@ -184,6 +182,10 @@ def _spec(stage: Stage, budget: int, training: TrainingSection, place: Place) ->
         | {"tokens_per_microbatch": budget},
         "seed": place.seed,
         "dtype": training.dtype,
+        "master_weights": training.master_weights,
+        "gradient_checkpointing": training.gradient_checkpointing,
+        "adapter": training.adapter and asdict(training.adapter),
+        "live_reference": training.live_reference and asdict(training.live_reference),
         "device": training.device,
         "threads": training.threads,
         "processes": training.processes,

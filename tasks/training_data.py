@@ -1,10 +1,11 @@
 """Pairs and responses as the token rows that scoring and training read."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
+from tasks.config import TrainingSection
 from tasks.errors import DataError
 from tasks.pairs import reweigh
 from tasks.records import (
@@ -34,6 +35,18 @@ class Tokenised(NamedTuple):
     """By prompt_id."""
     responses: dict[str, list[int]]
     """By response_id, closing EOS included where the response finished by itself."""
+    cut_prompts: int = 0
+    """Prompts of which a part was left out."""
+
+
+class PromptLimit(NamedTuple):
+    """How long prompts are cut: by their own length alone, so alike wherever they come."""
+
+    tokens: int | None
+    keep: Literal["keep_end", "keep_start"]
+
+
+UNLIMITED = PromptLimit(None, "keep_end")
 
 
 class Examples(NamedTuple):
@@ -48,6 +61,7 @@ def tokenised(
     responses: Mapping[str, Response],
     used: Iterable[str],
     tokens: Tokens,
+    limit: PromptLimit = UNLIMITED,
 ) -> Tokenised:
     """Token ids of the responses in `used` and of their prompts.
 
@@ -55,10 +69,35 @@ def tokenised(
     """
     wanted = [responses[response_id] for response_id in sorted(set(used))]
     prompt_ids = {response.prompt_id for response in wanted}
+    rendered = {one: render(tokens.tokenizer, prompts[one].messages) for one in sorted(prompt_ids)}
+    bos = tokens.tokenizer.bos_token_id
     return Tokenised(
-        {one: render(tokens.tokenizer, prompts[one].messages) for one in sorted(prompt_ids)},
+        {one: cut(ids, limit, bos) for one, ids in rendered.items()},
         {response.response_id: ids_for_training(response, tokens) for response in wanted},
+        sum(len(ids) > (limit.tokens or len(ids)) for ids in rendered.values()),
     )
+
+
+def cut(ids: list[int], limit: PromptLimit, bos: int | None) -> list[int]:
+    """At most `limit.tokens` of a prompt's ids: its end or its start, a leading BOS besides."""
+    if limit.tokens is None or len(ids) <= limit.tokens:
+        return ids
+    if limit.keep == "keep_start":
+        return ids[: limit.tokens]
+    first = ids[:1] if ids[0] == bos else []
+    return [*first, *ids[len(ids) - limit.tokens + len(first) :]]
+
+
+def prompt_limit(training: TrainingSection) -> PromptLimit:
+    """What `training` says of long prompts."""
+    return PromptLimit(training.max_prompt_tokens, training.long_prompts)
+
+
+def truncation(training: TrainingSection) -> str:
+    """The rule for what is too long, as it enters a reference's fingerprint."""
+    limit = prompt_limit(training)
+    cuts = "" if limit.tokens is None else f" {limit.keep}>{limit.tokens}"
+    return f"drop>{training.max_tokens}{cuts}"
 
 
 def used_responses(pairs: Iterable[PreferencePair]) -> set[str]:
@@ -78,7 +117,8 @@ def score_rows(
         "response_ids": [ids.responses[one] for one in fits],
     }
     too_long = len(order) - len(fits)
-    return pa.Table.from_pydict(columns, schema=SCORE_ROWS), {"longer_than_max_tokens": too_long}
+    counts = {"longer_than_max_tokens": too_long, "cut_prompts": ids.cut_prompts}
+    return pa.Table.from_pydict(columns, schema=SCORE_ROWS), counts
 
 
 def _length(response_id: str, responses: Mapping[str, Response], ids: Tokenised) -> int:

@@ -23,6 +23,7 @@ TRAINING: dict[str, Any] = {
     "threads": 1,
     "max_tokens": 128,
     "checkpoint_every": 1,
+    "keep_every": 2,
     "device": "cpu",
 }
 

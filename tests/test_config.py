@@ -154,6 +154,8 @@ def test_configurations_are_frozen():
         ("training__threads", 2),
         ("training__processes", 2),
         ("training__checkpoint_every", 7),
+        ("training__keep_last", 1),
+        ("training__stop_seconds", 5.0),
         ("matrix__policy__threads", 1),
         ("prompts__files", ["elsewhere.jsonl"]),
         ("machine__side_by_side", 3),
@@ -167,6 +169,7 @@ def test_how_work_is_done_stays_out_of_stage_keys(key, value):
     ("key", "value"),
     [
         ("training__epochs", 2),
+        ("training__keep_every", 2),
         ("training__loss__beta", 0.2),
         ("matrix__policy__temperature", 0.5),
         ("matrix__policy__dtype", "bfloat16"),
@@ -180,8 +183,9 @@ def test_what_changes_results_is_in_stage_keys(key, value):
 def test_settings_of_a_section_name_the_kind_and_semantics_of_variants():
     settings = settings_of(small_config().training)
     assert set(TrainingSection.model_fields) - set(settings) == {
-        *("device", "threads", "processes", "checkpoint_every", "keep_last", "stop_seconds"),
+        *("device", "threads", "processes", "checkpoint_every"),
         *("deadline_hours", "stalled_minutes"),
+        *("keep_last", "stop_seconds", "oversized_trees", "gradient_checkpointing"),
     }
     assert (settings["loss"]["kind"], settings["loss"]["semantics"]) == ("dual_clip_dpo", 1)
 

@@ -2,10 +2,14 @@
 
 import math
 import re
+from pathlib import Path
 
 import pytest
 from markupsafe import escape
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from transformers import AutoModelForCausalLM
 
+from infra.artifacts import open_artifact
 from infra.lease import Holder, Lease
 from tasks.config import build_config
 from tasks.describe import describe
@@ -57,11 +61,35 @@ def test_each_round_starts_from_its_reference(story, round_index):
     assert first["loss"] == pytest.approx(math.log(2), abs=1e-5)
 
 
+def test_training_curves_are_kept_beside_the_model(story, tmp_path):
+    trained = Artifact(**story.manifests[0]["artifacts"]["train"])
+    [file] = open_artifact(story.world.store, trained).files("tensorboard")
+    (tmp_path / Path(file.path).name).write_bytes(story.world.store.read(file.path))
+    reader = EventAccumulator(str(tmp_path))
+    reader.Reload()
+    losses = story.world.table(story.manifests[0], "train").column("loss").to_pylist()
+    points = [point.value for point in reader.Scalars("training/loss")]
+    assert points == pytest.approx(losses, rel=1e-6)
+
+
 def test_policy_samples_are_drawn_from_the_rounds_reference(story):
     for manifest in story.manifests:
         artifact = Artifact(**manifest["artifacts"]["sample-train-policy"])
         facts = story.world.store.read(artifact.uri.partition("/store/")[2]).decode()
         assert manifest["reference_in"]["sha256"] in facts
+
+
+def test_weights_of_every_second_step_stay_in_the_stage_and_checkpoints_go(story, tmp_path):
+    store = story.world.store
+    finished = open_artifact(store, Artifact(**story.manifests[0]["artifacts"]["train"]))
+    last = finished.facts["steps"]
+    kept = [f"models/step-{step:07d}" for step in range(2, last + 1, 2)]
+    assert kept and sorted(finished.manifest["files"]) == ["model", *kept]
+    files = finished.files(kept[-1])
+    store.get_folder(files, files[0].path.rpartition("/")[0], tmp_path / "kept")
+    AutoModelForCausalLM.from_pretrained(tmp_path / "kept")
+    assert [path for path in store.list(finished.folder) if "/checkpoints/" in path] == []
+    assert finished.facts["tokens_per_microbatch"] == 8192
 
 
 def test_no_prompt_is_used_twice(story):

@@ -6,12 +6,14 @@ from typing import Any
 
 from tasks.child import Reporter, child_main
 from tasks.errors import ConfigError
+from tasks.training.allocator import keep_freed_memory
 from tasks.training.processes import joined, part
 from tasks.training.settings import ScoreJob, TrainJob, parse_job
 
 
 def work(workdir: Path, spec: dict[str, Any], reporter: Reporter) -> Mapping[str, Any]:
     """Train or score; the result is what result.json holds."""
+    keep_freed_memory()
     if spec.get("job") == "train":
         return _train(workdir, parse_job(TrainJob, spec), reporter)
     if spec.get("job") == "score":

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from tasks.child import Reporter, write_json
 from tasks.errors import DataError
+from tasks.training.adapters import has_adapter, merged_weights, save_stacked
 from tasks.training.policy import Policy
 from tasks.training.processes import rank, together
 from tasks.training.sharding import whole_weights
@@ -206,13 +207,16 @@ def _set_random_state(states: Mapping[str, Tensor]) -> None:
             torch.set_rng_state(state)
 
 
-def export(policy: Policy, source: Path, workdir: Path, name: str = "model") -> Path:
+def export(
+    policy: Policy, source: Path, workdir: Path, name: str = "model", *, stacked: bool = False
+) -> Path:
     """WORKDIR/name: the weights as they are now beside the source's config and tokenizer.
 
-    Every process calls it; the first one writes.
+    Adapters are merged; `stacked` keeps all rounds' adapters besides. Every process calls it, the
+    first one writes.
     """
     folder = workdir / name
-    whole = None if policy.root is None else whole_weights(policy.model)
+    whole = _whole_weights(policy)
     if rank() > 0:
         together()
         return folder
@@ -228,9 +232,18 @@ def export(policy: Policy, source: Path, workdir: Path, name: str = "model") -> 
     for path in weights.glob(WEIGHTS):
         path.rename(made / path.name)
     shutil.rmtree(weights)
+    if stacked:
+        save_stacked(policy.model, source, made)
     for path in [*made.iterdir(), made]:
         sync(path)
     folder.parent.mkdir(exist_ok=True)
     made.rename(folder)
     together()
     return folder
+
+
+def _whole_weights(policy: Policy) -> dict[str, Tensor] | None:
+    """What to write where the model as it is will not do: parts put together, an adapter merged."""
+    if policy.root is not None:
+        return whole_weights(policy.model)
+    return merged_weights(policy.model) if has_adapter(policy.model) else None

@@ -19,15 +19,16 @@ from tasks import child
 from tasks.child import PartFailed, Stopped
 from tasks.errors import ConfigError
 from tasks.training.processes import takes_gpus
-from tasks.training.settings import TrainJob
+from tasks.training.settings import TrainJob, check_processes
 
 
 def launched(workdir: Path, job: TrainJob, module: str = "tasks.training") -> dict[str, Any]:
     """Do `job` in its processes, each `python -m MODULE WORKDIR`; returns its result.
 
     SIGTERM goes to all of them. Raises Stopped then, PartFailed with the exit code of the process
-    that failed first, and ConfigError if there are not enough GPUs.
+    that failed first, and ConfigError if there are not enough GPUs, or only one can do it.
     """
+    check_processes(job.processes, job.adapter)
     _check_gpus(job)
     threads = job.threads or torch.get_num_threads()
     os.environ["OMP_NUM_THREADS"] = str(max(1, threads // job.processes))

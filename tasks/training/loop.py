@@ -10,12 +10,15 @@ from typing import Any
 import torch
 
 from tasks.canonical import digest
-from tasks.child import ItemLog, Reporter, Stopped, in_flight
+from tasks.child import ItemLog, Reporter, Stopped
 from tasks.errors import DataError
+from tasks.memory import in_flight
 from tasks.training import checkpoints, processes
+from tasks.training.adapters import add_adapter
 from tasks.training.batches import Budget, Group, groups_of
 from tasks.training.examples import Examples, batch_prompts, open_examples
-from tasks.training.policy import Policy, load_policy
+from tasks.training.live_reference import LiveReference
+from tasks.training.policy import Policy, load_policy, recompute_layers
 from tasks.training.schedule import learning_rate, num_steps
 from tasks.training.settings import TrainJob
 from tasks.training.step import check_is_reference, make_optimizer, optimizer_step
@@ -42,6 +45,26 @@ class State:
     """Mean margin of the first batch (reward units): about 0 where the policy is the reference."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What changes from step to step."""
+
+    policy: Policy
+    optimizer: torch.optim.AdamW
+    reference: LiveReference | None
+    """None: it stays what was scored."""
+
+    def saved(self, state: State) -> checkpoints.Saved:
+        """What a checkpoint keeps."""
+        extras = {"reference": self.reference.tensors} if self.reference else {}
+        return checkpoints.Saved(
+            model=self.policy.parameters,
+            optimizer=self.optimizer,
+            extras=extras,
+            state=vars(state),
+        )
+
+
 @dataclass(kw_only=True)
 class Trainer:
     """One job, in this process; others may do their part of each step."""
@@ -49,9 +72,8 @@ class Trainer:
     job: TrainJob
     workdir: Path
     reporter: Reporter
-    policy: Policy
+    trained: Trained
     examples: Examples
-    optimizer: torch.optim.AdamW
     state: State
     log: StepLog | None
     """None: the first process has it."""
@@ -75,16 +97,21 @@ class Trainer:
         """Make one optimizer step and report it."""
         started = time.monotonic()
         settings, step = self.job.settings, self.state.step
+        policy, optimizer = self.trained.policy, self.trained.optimizer
+        reference = self.trained.reference
         prompts, groups = self.batch(step)
         if step == 0 and self.job.expect_reference:
-            check_is_reference(self.policy, groups)
+            check_is_reference(policy, groups)
         rate = learning_rate(settings, step, self.steps)
-        for group in self.optimizer.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = rate
         with in_flight(step=step + 1, budget=settings.tokens_per_microbatch):
+            groups = [reference.scored(one) for one in groups] if reference else groups
             result = optimizer_step(
-                self.policy, self.job.loss, groups, prompts, self.optimizer, settings.max_grad_norm
+                policy, self.job.loss, groups, prompts, optimizer, settings.max_grad_norm
             )
+        if reference:
+            reference.follow(policy, step + 1)
         speed = result.tokens / (time.monotonic() - started)
         self.state.tokens += result.tokens
         self.record(result.metrics | {"learning_rate": rate, "tokens_per_second": round(speed, 1)})
@@ -99,9 +126,11 @@ class Trainer:
             tokens=settings.tokens_per_microbatch,
             oversized=settings.oversized_trees,
             together=self.job.loss.BATCH_STATISTICS,
-            padded=self.policy.device.type == "cuda",
+            padded=self.trained.policy.device.type == "cuda",
         )
-        return len(prompts), groups_of(self.examples, prompts.tolist(), budget, self.policy.device)
+        return len(prompts), groups_of(
+            self.examples, prompts.tolist(), budget, self.trained.policy.device
+        )
 
     def record(self, metrics: Mapping[str, float]) -> None:
         """Count the step, and write it to metrics.jsonl and as an event."""
@@ -121,14 +150,14 @@ class Trainer:
         if settings.keep_every is not None and step % settings.keep_every == 0:
             # Before the checkpoint: who resumes from it finds the models of earlier steps.
             name = f"models/step-{step:07d}"
-            checkpoints.export(self.policy, self.workdir / self.job.model, self.workdir, name)
+            self.export(name)
             self.reporter.event("model", step=step, folder=name)
         if self.stop_asked() or step % settings.checkpoint_every == 0:
             self.checkpoint()
 
     def checkpoint(self) -> None:
         """Save the present state, which the launcher may upload; where SIGTERM came, stop."""
-        saved = _saved(self.policy, self.optimizer, self.state)
+        saved = self.trained.saved(self.state)
         folder = checkpoints.save(self.workdir, saved, self.job.settings.keep_last)
         self.reporter.event("checkpoint", step=self.state.step, folder=folder)
         if self.stop_asked():
@@ -137,6 +166,17 @@ class Trainer:
     def stop_asked(self) -> bool:
         """Whether SIGTERM came to any of the processes: they agree, and stop at the same step."""
         return any(processes.gathered(self.reporter.stop_asked))
+
+    def export(self, name: str) -> None:
+        """Write the weights as they are now as the model folder WORKDIR/name."""
+        adapter = self.job.adapter
+        checkpoints.export(
+            self.trained.policy,
+            self.workdir / self.job.model,
+            self.workdir,
+            name,
+            stacked=adapter is not None and adapter.per_round == "stack",
+        )
 
     def saturated(self) -> bool:
         """Whether the last steps had too many pairs clipped on both sides to go on."""
@@ -158,7 +198,7 @@ def train(workdir: Path, job: TrainJob, reporter: Reporter) -> dict[str, Any]:
     trainer = _prepare(workdir, job, reporter)
     with trainer.log or nullcontext():
         ended = trainer.run()
-    checkpoints.export(trainer.policy, workdir / job.model, workdir)
+    trainer.export("model")
     if processes.by_first(lambda: work_digest(workdir, job)) != trainer.state.work:
         raise DataError("examples or model changed while training ran; start again")
     return {
@@ -176,29 +216,39 @@ def train(workdir: Path, job: TrainJob, reporter: Reporter) -> dict[str, Any]:
 def _prepare(workdir: Path, job: TrainJob, reporter: Reporter) -> Trainer:
     if job.threads is not None:
         torch.set_num_threads(max(1, job.threads // job.processes))
-    torch.manual_seed(job.seed)
     examples = open_examples(workdir / job.examples, job.loss, job.settings.max_tokens)
-    policy = load_policy(workdir / job.model, job.dtype, job.device)
+    policy = _load(workdir, job)
     policy.check_context(examples.longest)
+    if job.gradient_checkpointing:
+        recompute_layers(policy)
+    reference = None
+    if job.live_reference:
+        reference = LiveReference(model=_load(workdir, job), settings=job.live_reference)
     optimizer = make_optimizer(policy, job.settings.betas, job.settings.weight_decay)
+    trained = Trained(policy=policy, optimizer=optimizer, reference=reference)
     work = processes.by_first(lambda: work_digest(workdir, job))
-    state = _resume(workdir, work, policy, optimizer, reporter)
+    state = _resume(workdir, work, trained, reporter)
     if state.step:
         reporter.event("resumed", step=state.step)
     log = StepLog(workdir, goes_on=state.step > 0) if processes.rank() == 0 else None
     return Trainer(
-        job=job, workdir=workdir, reporter=reporter, policy=policy, examples=examples,
-        optimizer=optimizer, state=state, log=log,
+        job=job, workdir=workdir, reporter=reporter, trained=trained, examples=examples,
+        state=state, log=log,
     )  # fmt: skip
 
 
-def _saved(policy: Policy, optimizer: torch.optim.Optimizer, state: State) -> checkpoints.Saved:
-    return checkpoints.Saved(model=policy.parameters, optimizer=optimizer, state=vars(state))
+def _load(workdir: Path, job: TrainJob) -> Policy:
+    """The model as training starts from it."""
+    torch.manual_seed(job.seed)
+    policy = load_policy(
+        workdir / job.model, job.dtype, job.device, master_weights=job.master_weights
+    )
+    if job.adapter:
+        add_adapter(policy.model, job.adapter)
+    return policy
 
 
-def _resume(
-    workdir: Path, work: str, policy: Policy, optimizer: torch.optim.Optimizer, reporter: Reporter
-) -> State:
+def _resume(workdir: Path, work: str, trained: Trained, reporter: Reporter) -> State:
     folder = processes.by_first(lambda: checkpoints.latest(workdir, reporter))
     if folder is None:
         return State(work=work)
@@ -208,7 +258,7 @@ def _resume(
             f"{folder} belongs to other work: model, examples, reference, loss or settings differ; "
             "use an empty work folder"
         )
-    checkpoints.restore(workdir, folder, _saved(policy, optimizer, state))
+    checkpoints.restore(workdir, folder, trained.saved(state))
     return state
 
 

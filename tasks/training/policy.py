@@ -20,18 +20,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """A causal language model whose parameters are float32; dropout is off."""
+    """A causal language model; dropout is off."""
 
     model: Any
     device: torch.device
     dtype: str
+    """Type of activations."""
+    master_weights: bool = True
+    """Whether parameters are float32 where activations are not."""
     root: Root | None = None
     """Gathers the parameters, where several processes hold a part of them each."""
 
     @property
     def parameters(self) -> dict[str, nn.Parameter]:
-        """Parameters by name; tied ones once."""
-        return dict(self.model.named_parameters())
+        """Parameters that are trained, by name; tied ones once."""
+        return {n: one for n, one in self.model.named_parameters() if one.requires_grad}
 
     def run(self, compute: Callable[..., T], *arguments: Any) -> T:
         """compute(*arguments), which calls `hidden` and `logits`; every process calls it alike."""
@@ -39,7 +42,7 @@ class Policy:
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context in which activations have the type `dtype`."""
-        if self.dtype == "float32":
+        if self.dtype == "float32" or not self.master_weights:
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
 
@@ -76,7 +79,9 @@ class Policy:
             )
 
 
-def load_policy(folder: str | Path, dtype: str, device: str) -> Policy:
+def load_policy(
+    folder: str | Path, dtype: str, device: str, *, master_weights: bool = True
+) -> Policy:
     """The model in `folder` (safetensors, no network), ready to score and to train."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
@@ -89,7 +94,7 @@ def load_policy(folder: str | Path, dtype: str, device: str) -> Policy:
             str(folder),
             local_files_only=True,
             use_safetensors=True,
-            dtype=torch.float32,
+            dtype=torch.float32 if master_weights else getattr(torch, dtype),
             attn_implementation="eager",  # the model's own formula: the probe compares with it
         )
     except (OSError, ValueError) as error:
@@ -99,7 +104,9 @@ def load_policy(folder: str | Path, dtype: str, device: str) -> Policy:
     if place.type == "cpu" and dtype == "float32":
         use_onednn(model)
     root = _placed(model, place)
-    policy = Policy(model=model, device=place, dtype=dtype, root=root)
+    policy = Policy(
+        model=model, device=place, dtype=dtype, master_weights=master_weights, root=root
+    )
     check_computes_trees(policy)
     return policy
 
@@ -113,6 +120,21 @@ def _placed(model: Any, place: torch.device) -> Root | None:
         # Own aligned memory: views into a mapped file may be computed on in another order.
         parameter.data = parameter.data.clone()
     return None
+
+
+def recompute_layers(policy: Policy) -> None:
+    """Keep no activations inside of layers; ConfigError if the model does not know how."""
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    layers = [one for one in policy.model.modules() if isinstance(one, GradientCheckpointingLayer)]
+    if not layers:
+        raise ConfigError(
+            f"{type(policy.model).__name__} has no layers for gradient checkpointing; "
+            "set training.gradient_checkpointing=false"
+        )
+    policy.model.gradient_checkpointing_enable({"use_reentrant": False})
+    for layer in layers:
+        layer.training = True  # the layer alone asks this; what is inside keeps its dropout off
 
 
 def _device(name: str) -> str:

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from tasks.child import ItemLog, Reporter, in_flight
+from tasks.child import ItemLog, Reporter
 from tasks.errors import DataError
+from tasks.memory import in_flight
 from tasks.records import ReferenceScore
 from tasks.tables import to_table
 from tasks.training.batches import pack_parts
@@ -45,7 +46,9 @@ def score(workdir: Path, job: ScoreJob, reporter: Reporter) -> dict[str, Any]:
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     rows = _open_rows(workdir / job.rows)
-    policy = load_policy(workdir / job.model, job.dtype, job.device)
+    policy = load_policy(
+        workdir / job.model, job.dtype, job.device, master_weights=job.master_weights
+    )
     items = ItemLog(job.item_log, job.stage)
     (workdir / "shards").mkdir(exist_ok=True)
     done = 0

@@ -58,6 +58,34 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AdapterSettings:
+    """Low-rank matrices that are trained instead of the weights."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = Strict
+
+    rank: Positive = 16
+    """Rank of each matrix product."""
+    alpha: Positive = 32
+    """The product is scaled by alpha / rank."""
+    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    """Names of the linear layers that get one; all-linear: all but the head."""
+    per_round: Literal["merge", "stack"] = "merge"
+    """stack: the model folder keeps all rounds' adapters as one beside the merged weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveReferenceSettings:
+    """How a reference in memory follows the policy."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = Strict
+
+    every: Positive = 512
+    """Optimizer steps between its moves; 1 with a small mixing is a moving average."""
+    mixing: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """Share of the policy in its new weights; 1: it becomes the policy."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainJob:
     """spec.json of a training job."""
 
@@ -78,13 +106,21 @@ class TrainJob:
     seed: int
     """Decides the order of the prompts."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Type of activations; weights, optimizer and log-probabilities are float32."""
+    """Type of activations; log-probabilities are always float32."""
+    master_weights: bool = True
+    """Weights and optimizer are float32 whatever `dtype` is; otherwise they are of that type."""
+    gradient_checkpointing: bool = False
+    """Compute a layer's activations once more in the backward pass instead of keeping them."""
+    adapter: AdapterSettings | None = None
+    """Train low-rank matrices instead of the weights."""
+    live_reference: LiveReferenceSettings | None = None
+    """A reference that follows the policy; None: it stays what was scored."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where it runs; auto takes an accelerator if there is one."""
     threads: Positive | None = None
     """CPU threads, of all processes together; all cores if not given."""
     processes: Positive = 1
-    """Processes that hold a part of the model each, on GPUs one for each."""
+    """Processes that hold a part of the model each, and have a GPU each where there are any."""
     expect_reference: bool = False
     """Whether the model must reproduce the reference log-probabilities at step 0."""
     reference: str = ""
@@ -113,6 +149,8 @@ class ScoreJob:
     """Fingerprint that goes with the scores."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of activations; log-probabilities are float32."""
+    master_weights: bool = True
+    """Weights are float32 whatever `dtype` is; otherwise they are of that type."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where it runs; auto takes an accelerator if there is one."""
     threads: Positive | None = None
@@ -121,6 +159,15 @@ class ScoreJob:
     """Tokens of one forward pass; bounds memory."""
     item_log: str | None = None
     """File that gets one line per response before it is scored."""
+
+
+def check_processes(processes: int, adapter: AdapterSettings | None) -> None:
+    """Raise ConfigError for what only one process can train."""
+    if processes > 1 and adapter is not None:
+        raise ConfigError(
+            f"training.adapter is trained by one process, training.processes is {processes}; "
+            "set one of them to its default (an adapter takes little memory)"
+        )
 
 
 def parse_job(kind: type[Job], spec: Mapping[str, Any]) -> Job:

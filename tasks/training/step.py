@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tasks.child import in_flight
 from tasks.errors import DataError
+from tasks.memory import in_flight
 from tasks.training import processes
 from tasks.training.batches import Group, Packed
 from tasks.training.health import (

@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,6 @@ from tasks.child import (
     OUT_OF_MEMORY,
     STOPPED,
     ItemLog,
-    OutOfMemory,
     Reporter,
     Stopped,
     exit_code_of,
@@ -20,6 +20,7 @@ from tasks.child import (
     write_json,
 )
 from tasks.errors import ConfigError, DataError, StorageError
+from tasks.memory import OutOfMemory
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,16 @@ from tasks.errors import ConfigError, DataError, StorageError
 )
 def test_each_error_has_its_exit_code(error: BaseException, code: int) -> None:
     assert exit_code_of(error) == code
+
+
+def test_an_unnamed_failure_of_onednn_is_want_of_memory_only_where_memory_is_limited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    error = RuntimeError("could not create a primitive")
+    for limit, code in [(resource.RLIM_INFINITY, BUG), (1 << 40, OUT_OF_MEMORY)]:
+        monkeypatch.setattr(resource, "getrlimit", lambda which, limit=limit: (limit, limit))
+        assert exit_code_of(error) == code
+        assert exit_code_of(RuntimeError("could not create a primitive descriptor")) == BUG
 
 
 def test_items_of_a_batch_are_logged_in_one_append(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from loss_cases import CASES, loss_of, name_of
 from tasks.errors import ConfigError, DataError
 from tasks.losses._contract import needs_of
 from tasks.variants import kinds, variant_class
+from tests.sources import ROOT
 
 KTO = {"loss": {"kind": "kto"}}
 KINDS = kinds("tasks.losses")
@@ -116,3 +117,13 @@ def test_two_heads_are_one_too_many():
         loss_of("spo_degree", loss=one)
     with pytest.raises(ConfigError, match="both have a head"):
         loss_of("weighted_sum", terms={"a": {"loss": one}, "b": {"loss": one}})
+
+
+def test_the_page_has_a_row_for_every_loss_with_what_it_needs():
+    page = (ROOT / "docs/losses.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    for kind, loss in EXAMPLES.items():
+        row = next((line for line in rows if line.startswith(f"| `{kind}` |")), "")
+        needs = row.split("|")[3] if row else ""
+        assert row and [need for need in needs_of(loss) if need not in needs] == [], kind
+        assert ("no reference" in needs) != loss.USES_REFERENCE, kind

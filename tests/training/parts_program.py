@@ -7,8 +7,9 @@ import time
 
 import torch
 
-from tasks.child import OutOfMemory, child_main
+from tasks.child import child_main
 from tasks.errors import DataError
+from tasks.memory import OutOfMemory
 from tasks.training.launch import launched
 from tasks.training.processes import gathered, joined, part, together
 from tasks.training.settings import TrainJob, parse_job

@@ -9,7 +9,7 @@ import pytest
 from tiny_models import tiny_model
 from training_jobs import lines, pair_examples, run_here, train_spec, write_examples
 
-from tasks.child import Reporter
+from tasks.child import STOPPED, Reporter
 from tasks.errors import DataError
 from tasks.training import checkpoints
 from tasks.weights import weights_digest
@@ -54,25 +54,30 @@ def wait_for_step(workdir, step, process):
     raise AssertionError((workdir / "log.txt").read_text())
 
 
-def test_a_killed_job_ends_bit_equal_to_an_undisturbed_one(examples, tmp_path):
-    calm, killed = tmp_path / "calm", tmp_path / "killed"
-    for folder in (calm, killed):
+@pytest.mark.slow
+def test_a_stopped_job_saves_its_last_step_and_ends_bit_equal_to_an_undisturbed_one(
+    examples, tmp_path
+):
+    calm, stopped = tmp_path / "calm", tmp_path / "stopped"
+    for folder in (calm, stopped):
         folder.mkdir()
         write_examples(folder, examples)
-    job = train_spec(tiny_model(), settings=SETTINGS | {"epochs": 60}, expect_reference=True)
+    rarely = {"epochs": 30, "checkpoint_every": 1000}
+    job = train_spec(tiny_model(), settings=SETTINGS | rarely, expect_reference=True)
     run_here(calm, job)
-    process = start_child(killed, job)
-    wait_for_step(killed, 6, process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (killed / "result.json").exists()
-    again = start_child(killed, job)
-    assert again.wait(timeout=600) == 0, (killed / "log.txt").read_text()
-    assert weights_digest(killed / "model") == weights_digest(calm / "model")
-    assert stable(killed) == stable(calm)
-    assert [row["step"] for row in stable(killed)] == list(range(1, 181))
-    resumed = [e for e in lines(killed / "progress.jsonl") if e["event"] == "resumed"]
-    assert len(resumed) == 1 and resumed[0]["step"] >= 4
+    process = start_child(stopped, job)
+    wait_for_step(stopped, 6, process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=300) == STOPPED, (stopped / "log.txt").read_text()
+    last = stable(stopped)[-1]["step"]
+    assert [path.name for path in stopped.glob("checkpoints/*")] == [f"step-{last:07d}"]
+    assert lines(stopped / "progress.jsonl")[-1]["event"] == "checkpoint"
+    again = start_child(stopped, job)
+    assert again.wait(timeout=300) == 0, (stopped / "log.txt").read_text()
+    assert weights_digest(stopped / "model") == weights_digest(calm / "model")
+    assert stable(stopped) == stable(calm)
+    resumed = [e for e in lines(stopped / "progress.jsonl") if e["event"] == "resumed"]
+    assert resumed == [{"event": "resumed", "step": last}]
 
 
 def interrupted(workdir, examples, step, job):
@@ -134,10 +139,66 @@ def test_examples_that_change_during_training_are_noticed(examples, tmp_path, mo
     write_examples(tmp_path, examples)
     export = checkpoints.export
 
-    def swap(*arguments):
+    def swap(*arguments, **settings):
         write_examples(tmp_path, examples[:-1])
-        return export(*arguments)
+        return export(*arguments, **settings)
 
     monkeypatch.setattr(checkpoints, "export", swap)
     with pytest.raises(DataError, match="changed while training ran"):
         run_here(tmp_path, spec())
+
+
+def test_a_resumed_job_may_have_another_budget_and_other_retention(examples, tmp_path):
+    interrupted(tmp_path, examples, 9, spec())
+    job = spec()
+    job["settings"] |= {"tokens_per_microbatch": 32, "keep_last": 1, "checkpoint_every": 3}
+    assert run_here(tmp_path, job)["steps"] == 30
+    assert {"event": "resumed", "step": 8} in lines(tmp_path / "progress.jsonl")
+    assert [path.name for path in tmp_path.glob("checkpoints/*")] == ["step-0000030"]
+
+
+def test_weights_of_every_tenth_step_stay_as_models(examples, tmp_path):
+    write_examples(tmp_path, examples)
+    job = spec()
+    job["settings"] |= {"keep_every": 10, "checkpoint_every": 10}
+    run_here(tmp_path, job)
+    names = [f"models/step-00000{step}" for step in (10, 20, 30)]
+    events = [
+        e for e in lines(tmp_path / "progress.jsonl") if e["event"] in ("model", "checkpoint")
+    ]
+    assert [e["folder"] for e in events if e["event"] == "model"] == names
+    assert [e["event"] for e in events] == ["model", "checkpoint"] * 3
+    digests = [weights_digest(tmp_path / name) for name in names]
+    assert len(set(digests)) == 3 and digests[-1] == weights_digest(tmp_path / "model")
+
+
+def test_models_of_steps_made_again_are_the_same(examples, tmp_path):
+    calm, died = tmp_path / "calm", tmp_path / "died"
+    job = spec()
+    job["settings"] |= {"keep_every": 5, "checkpoint_every": 4}
+    for folder in (calm, died):
+        folder.mkdir()
+    interrupted(died, examples, 7, job)
+    before = weights_digest(died / "models/step-0000005")
+    write_examples(calm, examples)
+    run_here(calm, job)
+    run_here(died, job)
+    assert weights_digest(died / "models/step-0000005") == before
+    for path in sorted(calm.glob("models/*")):
+        assert weights_digest(died / "models" / path.name) == weights_digest(path)
+
+
+def test_a_job_goes_on_from_the_checkpoint_before_a_damaged_one(examples, tmp_path):
+    calm, died = tmp_path / "calm", tmp_path / "died"
+    for folder in (calm, died):
+        folder.mkdir()
+    write_examples(calm, examples)
+    run_here(calm, spec())
+    interrupted(died, examples, 9, spec())
+    weights = next((died / "checkpoints/step-0000008").glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-100] + bytes(100))
+    run_here(died, spec())
+    events = lines(died / "progress.jsonl")
+    assert [e["folder"] for e in events if e["event"] == "damaged"] == ["checkpoints/step-0000008"]
+    assert {"event": "resumed", "step": 4} in events
+    assert weights_digest(died / "model") == weights_digest(calm / "model")

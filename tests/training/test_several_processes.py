@@ -37,13 +37,16 @@ SETTINGS = {
     "max_grad_norm": 0.2, "prompts_per_batch": 3,
 }  # fmt: skip
 CASES = {
-    "a head tied to the embeddings": ("qwen2", PAIRS, {}),
-    "a head of its own": ("llama", PAIRS, {}),
-    "trees that are split": ("llama", PAIRS, {"tokens_per_microbatch": 24}),
-    "a batch in one piece": ("qwen2", PAIRS, {"tokens_per_microbatch": 48}),
-    "responses alone": ("llama", ALONE, {"prompts_per_batch": 5}),
-    "a checkpoint of one process": ("qwen2", PAIRS, {"checkpoint_every": 2}),
+    "a head tied to the embeddings": ("qwen2", PAIRS, {}, {}),
+    "a head of its own": ("llama", PAIRS, {}, {}),
+    "trees that are split": ("llama", PAIRS, {"tokens_per_microbatch": 24}, {}),
+    "a batch in one piece": ("qwen2", PAIRS, {"tokens_per_microbatch": 48}, {}),
+    "responses alone": ("llama", ALONE, {"prompts_per_batch": 5}, {}),
+    "a checkpoint of one process": ("qwen2", PAIRS, {"checkpoint_every": 2}, {}),
+    "activations computed again": ("llama", PAIRS, {}, {"gradient_checkpointing": True}),
+    "a reference that follows": ("qwen2", PAIRS, {}, {"live_reference": {"every": 2}}),
 }
+"""Kind of model, loss, settings, and further fields of the job."""
 
 
 def lopsided(model):
@@ -70,9 +73,10 @@ def prepared(workdir, kind="qwen2", loss=PAIRS, settings=None, examples=None, **
 def both(tmp_path_factory):
     """Folders of every case, done by one process and by two."""
     base = tmp_path_factory.mktemp("both")
-    for case, (kind, loss, settings) in CASES.items():
-        run_here(base / f"{case}, one", prepared(base / f"{case}, one", kind, loss, settings))
-        prepared(base / f"{case}, two", kind, loss, settings, processes=2)
+    for case, (kind, loss, settings, fields) in CASES.items():
+        one, two = base / f"{case}, one", base / f"{case}, two"
+        run_here(one, prepared(one, kind, loss, settings, **fields))
+        prepared(two, kind, loss, settings, **fields, processes=2)
     half = base / "a checkpoint of one process, two"
     examples = lopsided(tiny_model("qwen2", seed=1))
     job = json.loads((half / "spec.json").read_text())
