@@ -40,6 +40,7 @@ CASES = {
     "a head tied to the embeddings": ("qwen2", PAIRS, {}, {}),
     "a head of its own": ("llama", PAIRS, {}, {}),
     "trees that are split": ("llama", PAIRS, {"tokens_per_microbatch": 24}, {}),
+    "trees in three parts": ("llama", PAIRS, {"tokens_per_microbatch": 16}, {}),
     "a batch in one piece": ("qwen2", PAIRS, {"tokens_per_microbatch": 48}, {}),
     "responses alone": ("llama", ALONE, {"prompts_per_batch": 5}, {}),
     "a checkpoint of one process": ("qwen2", PAIRS, {"checkpoint_every": 2}, {}),
@@ -149,11 +150,13 @@ def test_a_job_of_two_processes_of_which_one_is_killed_goes_on_bit_equal(tmp_pat
     assert stable(killed) == stable(calm)
 
 
-def test_sigterm_stops_both_at_a_checkpoint_from_which_one_process_goes_on(tmp_path):
+@pytest.mark.parametrize("rank", [None, 1])
+def test_sigterm_stops_both_at_a_checkpoint_from_which_one_process_goes_on(rank, tmp_path):
+    """To the launcher, or to the process that does not report."""
     one, two = tmp_path / "one", tmp_path / "two"
     run_here(one, prepared(one, settings={"epochs": 10}))
     job = prepared(two, settings={"epochs": 10, "checkpoint_every": 100}, processes=2)
-    assert ended_after(3, signal.SIGTERM, two).exit_code == 75
+    assert ended_after(3, signal.SIGTERM, two, rank).exit_code == 75
     [saved] = (two / "checkpoints").iterdir()
     result = run_here(two, job | {"processes": 1})
     [event] = [one for one in lines(two / "progress.jsonl") if one["event"] == "resumed"]
