@@ -139,9 +139,9 @@ def test_examples_that_change_during_training_are_noticed(examples, tmp_path, mo
     write_examples(tmp_path, examples)
     export = checkpoints.export
 
-    def swap(*arguments):
+    def swap(*arguments, **options):
         write_examples(tmp_path, examples[:-1])
-        return export(*arguments)
+        return export(*arguments, **options)
 
     monkeypatch.setattr(checkpoints, "export", swap)
     with pytest.raises(DataError, match="changed while training ran"):
