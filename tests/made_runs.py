@@ -56,13 +56,7 @@ def pair(chosen: str, rejected: str, prompt: Prompt) -> PreferencePair:
 
 
 def _left(
-    place: Place,
-    role: str,
-    record: type | None,
-    table: pa.Table,
-    settings=None,
-    tables=None,
-    **more,
+    place: Place, role: str, record: type | None, table: pa.Table, settings=None, others=(), **more
 ) -> Artifact:
     stage = open_stage(
         place,
@@ -72,9 +66,8 @@ def _left(
         semantics=1,
         fingerprints={"reference": "before"},
     )
-    return note(
-        place, role, stage.commit(tables={"rows": (record, table)} | (tables or {}), **more)
-    )
+    tables = {"rows": (record, table), **dict(others)}
+    return note(place, role, stage.commit(tables=tables, **more))
 
 
 def _artifacts(place: Place, steps) -> dict[str, Artifact]:
@@ -92,7 +85,7 @@ def _artifacts(place: Place, steps) -> dict[str, Artifact]:
             "pair",
             PreferencePair,
             to_table(PreferencePair, pairs),
-            tables={"held_out": (PreferencePair, to_table(PreferencePair, []))},
+            others={"held_out": (PreferencePair, to_table(PreferencePair, []))},
             counts={"pairs": 2, "dropped_tie": 0},
         ),
         "train": _left(

@@ -67,7 +67,7 @@ def test_responses_come_with_their_prompts_as_they_were_written(world):
 
 
 def test_people_see_facts_and_counts_and_programs_only_rows(world):
-    assert "facts: sha256 w" in shown(world, "made", 0, "train")
+    assert "facts: ended epochs, sha256 w" in shown(world, "made", 0, "train")
     assert "facts" not in shown(world, "made", 0, "train", "--as", "csv")
 
 
@@ -115,7 +115,10 @@ def test_a_stage_is_shown_by_its_address_alone(world):
         (("made", "0", "pairs"), "round 0 of 'made' has no 'pairs'; it has: collect-train,"),
         (("made", "7"), "run 'made' has no round 7; it has: 0"),
         (("nobody",), "no round of run 'nobody' is begun"),
-        (("made", "0", "pair", "--table", "prior"), "has no tables 'prior'; it has: rows"),
+        (
+            ("made", "0", "pair", "--table", "prior"),
+            "has no tables 'prior'; it has: held_out",
+        ),
         (("made", "0", "pair", "--where", "x=1"), "--where: no column 'x'; there are: pair_id,"),
         (("made", "0", "pair", "--where", "x"), "--where 'x': write column=value"),
         (("made", "0", "pair", "--columns", "x"), "--columns: no column 'x'"),

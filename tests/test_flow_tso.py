@@ -2,9 +2,11 @@
 
 import math
 import re
+from pathlib import Path
 
 import pytest
 from markupsafe import escape
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import AutoModelForCausalLM
 
 from infra.artifacts import open_artifact
@@ -57,6 +59,17 @@ def test_each_round_starts_from_its_reference(story, round_index):
     [first, *_] = story.world.table(story.manifests[round_index], "train").to_pylist()
     assert abs(first["margin"]) < 1e-4
     assert first["loss"] == pytest.approx(math.log(2), abs=1e-5)
+
+
+def test_training_curves_are_kept_beside_the_model(story, tmp_path):
+    trained = Artifact(**story.manifests[0]["artifacts"]["train"])
+    [file] = open_artifact(story.world.store, trained).files("tensorboard")
+    (tmp_path / Path(file.path).name).write_bytes(story.world.store.read(file.path))
+    reader = EventAccumulator(str(tmp_path))
+    reader.Reload()
+    losses = story.world.table(story.manifests[0], "train").column("loss").to_pylist()
+    points = [point.value for point in reader.Scalars("training/loss")]
+    assert points == pytest.approx(losses, rel=1e-6)
 
 
 def test_policy_samples_are_drawn_from_the_rounds_reference(story):

@@ -6,11 +6,13 @@ from typing import Any
 
 from tasks.child import Reporter, child_main
 from tasks.errors import ConfigError
+from tasks.training.allocator import keep_freed_memory
 from tasks.training.settings import ScoreJob, TrainJob, parse_job
 
 
 def work(workdir: Path, spec: dict[str, Any], reporter: Reporter) -> Mapping[str, Any]:
     """Train or score; the result is what result.json holds."""
+    keep_freed_memory()
     if spec.get("job") == "train":
         from tasks.training.loop import train
 

@@ -93,10 +93,10 @@ def test_loss_judges_and_gate_are_named_with_their_settings_and_escaped():
 
 
 def test_findings_say_what_was_seen_what_it_means_and_what_to_do_next():
-    said = {"title": "Too <long>", "seen": "3 < 4.", "meaning": "It drifts.", "next_step": "Stop."}
-    text = html(
-        small_round(steps=[{"step": 1, "loss": 0.5}], findings=[Finding(level="act", **said)])
+    one = Finding(
+        level="act", title="Too <long>", seen="3 < 4.", meaning="It drifts.", next_step="Stop."
     )
+    text = html(small_round(steps=[{"step": 1, "loss": 0.5}], findings=[one]))
     words = " ".join("".join(Page(text).words).split())
     assert "ActToo <long>3 < 4.It drifts.Next step. Stop." in words and "<long>" not in text
 

@@ -43,7 +43,7 @@ def test_each_change_has_at_most_the_rank_of_the_adapter(tmp_path):
     base, after = weights(trained(tmp_path)), weights(tmp_path / "model")
     for name in changed(base, after):
         singular = torch.linalg.svdvals((after[name] - base[name]).double())
-        assert singular[2] < 1e-6 * singular[0]
+        assert singular[2] < 1e-4 * singular[0]
 
 
 def test_layers_can_be_named(tmp_path):

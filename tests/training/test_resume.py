@@ -139,9 +139,9 @@ def test_examples_that_change_during_training_are_noticed(examples, tmp_path, mo
     write_examples(tmp_path, examples)
     export = checkpoints.export
 
-    def swap(*arguments, **options):
+    def swap(*arguments, **settings):
         write_examples(tmp_path, examples[:-1])
-        return export(*arguments, **options)
+        return export(*arguments, **settings)
 
     monkeypatch.setattr(checkpoints, "export", swap)
     with pytest.raises(DataError, match="changed while training ran"):
