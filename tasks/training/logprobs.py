@@ -29,7 +29,9 @@ def predicting_hidden(policy: Policy, packed: Packed) -> Tensor:
 
 def logps_of(policy: Policy, packed: Packed, hidden_NE: Tensor) -> Tensor:
     """Log-probability (nats, float32) of each response token from its hidden state, (N,)."""
-    size = max(1, HEAD_ELEMENTS[policy.device.type] // policy.model.config.get_text_config().vocab_size)
+    size = max(
+        1, HEAD_ELEMENTS[policy.device.type] // policy.model.config.get_text_config().vocab_size
+    )
     targets_N = packed.targets_N
     chunks = zip(torch.split(hidden_NE, size), torch.split(targets_N, size), strict=True)
     with policy.autocast():
