@@ -34,17 +34,22 @@ def side_schema(loss: Any) -> pa.Schema:
     return pa.schema([pa.field(name, kind, nullable=False) for name, kind in columns.items()])
 
 
+def reads_side_table(loss: Any) -> bool:
+    """Whether `loss` needs anything beside a TrainingExample."""
+    return len(side_schema(loss)) > 1
+
+
 def joined(examples: pa.Table, side: pa.Table | None, loss: Any) -> pa.Table:
     """`examples` with the columns of `side`, row by row of the same `example_id`.
 
     Rows of `side` for other examples are left out. Raises DataError where columns, types, values,
     or rows are missing, or where an id occurs twice.
     """
-    wanted = side_schema(loss)
-    if len(wanted) == 1:
+    if not reads_side_table(loss):
         if side is not None:
             raise DataError(f"the loss {kind_of(loss)!r} reads no side table; leave it out")
         return examples
+    wanted = side_schema(loss)
     if side is None:
         raise DataError(
             f"the loss {kind_of(loss)!r} needs {', '.join(needs_of(loss))}; give a side table with "
