@@ -23,12 +23,19 @@ def token_logps(policy: Policy, packed: Packed) -> Tensor:
 
 def predicting_hidden(policy: Policy, packed: Packed) -> Tensor:
     """Hidden states that predict the response tokens, (N, E)."""
+    return hidden_at(policy, packed, packed.predicts_N)
+
+
+def hidden_at(policy: Policy, packed: Packed, places: Tensor) -> Tensor:
+    """Last hidden states at packed `places`, (places, E)."""
     with policy.autocast():
-        return take(policy.hidden(packed.layout), packed.predicts_N)
+        return take(policy.hidden(packed.layout), places)
 
 
 def logps_of(policy: Policy, packed: Packed, hidden_NE: Tensor) -> Tensor:
     """Log-probability (nats, float32) of each response token from its hidden state, (N,)."""
+    if not len(packed.targets_N):
+        return hidden_NE.sum(-1).float()
     size = max(
         1, HEAD_ELEMENTS[policy.device.type] // policy.model.config.get_text_config().vocab_size
     )

@@ -15,6 +15,7 @@ from tasks.errors import DataError
 from tasks.training import checkpoints
 from tasks.training.adapters import add_adapter
 from tasks.training.batches import Budget, Group, groups_of
+from tasks.training.degree_head import with_degree_head
 from tasks.training.events import EVENTS, EventFiles
 from tasks.training.examples import Examples, batch_prompts, open_examples
 from tasks.training.live_reference import LiveReference
@@ -56,6 +57,8 @@ class Trained:
     def saved(self, state: State) -> checkpoints.Saved:
         """What a checkpoint keeps."""
         extras = {"reference": self.reference.tensors} if self.reference else {}
+        if head := self.policy.degree_head:
+            extras["degree_head"] = dict(head.named_parameters())
         return checkpoints.Saved(
             model=self.policy.parameters,
             optimizer=self.optimizer,
@@ -211,8 +214,11 @@ def train(workdir: Path, job: TrainJob, reporter: Reporter) -> dict[str, Any]:
 def _prepare(workdir: Path, job: TrainJob, reporter: Reporter) -> Trainer:
     if job.threads is not None:
         torch.set_num_threads(job.threads)
-    examples = open_examples(workdir / job.examples, job.loss, job.settings.max_tokens)
+    side = None if job.side is None else workdir / job.side
+    examples = open_examples(workdir / job.examples, job.loss, job.settings.max_tokens, side)
     policy = _load(workdir, job)
+    if job.loss.HEAD_CLASSES:
+        policy = with_degree_head(policy, job.loss.HEAD_CLASSES, job.seed)
     policy.check_context(examples.longest)
     if job.gradient_checkpointing:
         recompute_layers(policy)
@@ -260,8 +266,9 @@ def _resume(workdir: Path, work: str, trained: Trained, reporter: Reporter) -> S
 def work_digest(workdir: Path, job: TrainJob) -> str:
     """Digest of what decides the trained weights: inputs by content, never by name."""
     settings = settings_of(job)
-    for name in ("stage", "model", "examples", "item_log", "device", "threads"):
+    for name in ("stage", "model", "examples", "side", "item_log", "device", "threads"):
         del settings[name]
+    tables = [job.examples, *([job.side] if job.side else [])]
     return digest(
-        [settings, weights_digest(workdir / job.model), file_digest(workdir / job.examples)]
+        [settings, weights_digest(workdir / job.model), *(file_digest(workdir / t) for t in tables)]
     )

@@ -99,6 +99,8 @@ class TrainJob:
     """Folder of the model that training starts from; may be relative to the work folder."""
     examples: str
     """Arrow file of TrainingExample rows, relative to the work folder."""
+    side: str | None = None
+    """Arrow file with what the loss needs besides, by example_id (tasks/side_table.py)."""
     loss: Annotated[Any, *chosen_from("tasks.losses")]
     """The objective, as {kind, ...}."""
     settings: TrainingSettings
