@@ -18,7 +18,7 @@ from tasks.records import Artifact, Checkpoint, Evaluated, Place, RoundWork
 from tasks.refresh import refresh
 from tasks.rounds import claimed
 from tasks.sample import resolve_matrix, sample
-from tasks.score import score
+from tasks.score import resolve_references, score
 from tasks.train import train
 
 
@@ -61,10 +61,14 @@ def tso_round(config: Config, place: Place) -> bool:
     feedback = annotate(asked, responses, verdicts, config.annotate, config.comparisons, place)
     pairs = pair(asked, feedback, config.correction, config.pairs, place)
     answered = feedback.responses
-    scores = score("reference", asked, answered, pairs, place.reference, training, place)
-    trained = train(asked, answered, pairs, scores, training, config.pairs.filters, place)
-    held_out = score("policy", asked, answered, pairs, trained.policy, training, place)
-    report = measure(prompts.evaluation, pairs, [scores, held_out], trained.policy, config, place)
+    scores = [
+        score(role, asked, answered, pairs, one, training, place)
+        for role, one in resolve_references(training, place).items()
+    ]
+    trained = train(asked, feedback, pairs, scores, training, config.pairs.filters, place)
+    policy = trained.policy
+    held_out = score("policy", asked, answered, pairs, policy, training, place)
+    report = measure(prompts.evaluation, pairs, [scores[0], held_out], policy, config, place)
     work = RoundWork(
         prompts=prompts, feedback=feedback, pairs=pairs, trained=trained, report=report
     )

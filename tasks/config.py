@@ -136,6 +136,9 @@ class TrainingSection(Section):
 
     loss: Annotated[Any, *chosen_from("tasks.losses")]
     """The objective."""
+    references: Annotated[tuple[str, ...], NotInKey] = ()
+    """References beside the round's own, for losses that read several: `round:N` (the policy after
+    that round), a local folder, or a hub id."""
     learning_rate: Annotated[float, Field(gt=0)]
     """Peak learning rate."""
     epochs: Positive = 1

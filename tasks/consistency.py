@@ -1,6 +1,6 @@
 """What no single section of a configuration can see: names and sections that must fit together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tasks.canonical import digest
@@ -19,8 +19,24 @@ SPLITS = ("dev", "held_out", "sealed")
 PAIR_COLUMNS = ("p_chosen", "margin")
 """Columns of a TrainingExample with one number for each pair, which a loss may require."""
 
-SUPPLIED = {"pair": tuple(f"column {name}" for name in PAIR_COLUMNS), "response_only": ()}
+SUPPLIED = {
+    "pair": (
+        *(f"column {name}" for name in (*PAIR_COLUMNS, "uncertainty")),
+        *(f"token column {side}.edited" for side in ("chosen", "rejected")),
+        "response explored",
+        "batch statistics",
+    ),
+    "unpaired": ("column desirable", "response mismatched", "batch statistics"),
+    "response_only": ("batch statistics",),
+}
 """What a round's examples have, by their kind, of what a loss may declare to need."""
+
+UNSUPPLIED = {
+    "token column chosen.teacher": "log-probabilities of a teacher",
+    "token column chosen.segment": "responses with one segment rewritten",
+    "auxiliary head": "responses degraded on purpose",
+}
+"""What no round makes, in words; a training job takes it from a side table."""
 
 
 def check_consistent(config: "Config") -> None:
@@ -30,8 +46,9 @@ def check_consistent(config: "Config") -> None:
     _opinions(config)
     _evaluation(config)
     check_recorded(config.prompts.split_shares, config.matrix)
-    check_needs(config.training.loss)
-    check_processes(config.training.processes, config.training.adapter)
+    check_needs(config.training.loss, config.training.references)
+    check_processes(config.training)
+    _check_uncertainty(config)
 
 
 def check_recorded(shares: Mapping[str, float], matrix: Mapping[str, Any]) -> None:
@@ -52,19 +69,42 @@ def check_recorded(shares: Mapping[str, float], matrix: Mapping[str, Any]) -> No
         )
 
 
-def check_needs(loss: Any) -> None:
-    """Raise ConfigError if `loss` needs what the training examples of a round do not have."""
-    kind = loss.EXAMPLES_KIND
+def check_needs(loss: Any, references: Sequence[str] = ()) -> None:
+    """Raise ConfigError if `loss` needs what a round's training examples do not have.
+
+    `references` are those besides the round's own.
+    """
+    kind, name = loss.EXAMPLES_KIND, kind_of(loss)
     if kind not in SUPPLIED:
         raise ConfigError(
-            f"the loss {kind_of(loss)!r} trains on {kind} examples; rounds make: "
-            f"{', '.join(SUPPLIED)}"
+            f"the loss {name!r} trains on {kind} examples; rounds make: {', '.join(SUPPLIED)}"
         )
-    there = SUPPLIED[kind]
-    if missing := [need for need in needs_of(loss) if need not in there]:
+    several = "several references" in needs_of(loss)
+    if several != bool(references):
+        wrong = "needs several references" if several else "reads the round's reference alone"
         raise ConfigError(
-            f"the loss {kind_of(loss)!r} needs {missing[0]!r}; {kind} examples of a round have: "
-            f"{', '.join(there) or 'none'}"
+            f"the loss {name!r} {wrong}; training.references names {list(references)}: "
+            f"{'name others besides it' if several else 'leave it out, or take mrpo'}"
+        )
+    there = (*SUPPLIED[kind], "several references")
+    if missing := [need for need in needs_of(loss) if need not in there]:
+        told = UNSUPPLIED.get(missing[0])
+        why = f" ({told}, which no round makes; a training job's side table may hold it)"
+        raise ConfigError(
+            f"the loss {name!r} needs {missing[0]!r}{why if told else ''}; {kind} examples of a "
+            f"round have: {', '.join(SUPPLIED[kind])}"
+        )
+
+
+def _check_uncertainty(config: "Config") -> None:
+    """A single opinion says nothing of how sure it is."""
+    if "uncertainty" not in config.training.loss.REQUIRES:
+        return
+    judges = config.judges.values()
+    if sum(1 + (one.both_orders or one.SHAPE == "recorded") for one in judges) < 2:
+        raise ConfigError(
+            f"the loss {kind_of(config.training.loss)!r} reads how far opinions of judges differ, "
+            f"and judges gives each pair {len(judges)}; add a judge, or ask one in both orders"
         )
 
 

@@ -83,16 +83,18 @@ def _checkpoint(
     if cell.model == "policy":
         return place.reference
     if cell.model.startswith(EARLIER):
-        return _earlier(name, cell.model, place)
+        return earlier(f"matrix.{name}.model", cell.model, place.sft, place.policies)
     return describe(cell.model)
 
 
-def _earlier(name: str, model: str, place: Place) -> Checkpoint:
+def earlier(
+    key: str, model: str, sft: Checkpoint, policies: Mapping[int, Checkpoint]
+) -> Checkpoint:
     """The policy after an earlier round; in rounds before it, the model the run started from."""
     index = model.removeprefix(EARLIER)
     if not index.isdigit():
-        raise ConfigError(f"matrix.{name}.model is {model!r}; write round:N with N from 0")
-    return place.policies.get(int(index), place.sft)
+        raise ConfigError(f"{key} is {model!r}; write round:N with N from 0")
+    return policies.get(int(index), sft)
 
 
 def evaluated_name(sha256: str) -> str:

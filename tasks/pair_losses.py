@@ -6,9 +6,11 @@ TEMPERATURE = "raise the temperature of the cells, or add a cell"
 
 NEXT_STEP = {
     "already_solved": "raise its margin, or take the filter out",
+    "both_chosen_and_rejected": "take pairs.rule best_vs_worst, which makes no such responses",
     "cycle": "set correction.cycles=bradley_terry",
     "empty_response": "look at the responses: the cells write nothing",
     "equal_texts": TEMPERATURE,
+    "explored_longer_than_max_tokens": "raise training.max_tokens",
     "human_tie": "ask about responses that differ more, or set correction.tie=soft",
     "inconsistent": "take a judge that depends less on the order, or set "
     "correction.inconsistent=soft",
@@ -16,7 +18,11 @@ NEXT_STEP = {
     "length_balance": "raise its max_ratio, or take the filter out",
     "length_ratio": "raise its max_ratio, or take the filter out",
     "longer_than_max_tokens": "raise training.max_tokens",
+    "mismatched_longer_than_max_tokens": "raise training.max_tokens",
     "near_equal": f"{TEMPERATURE}, or lower the filter's min_distance",
+    "no_explored_response": "let the policy cell answer all prompts (share 1)",
+    "no_other_prompt": "raise prompts.per_round",
+    "one_opinion": "add a judge, or let one be asked in both orders",
     "protected_human": "let people judge too (annotate): judges alone may not turn against them",
     "tie": "lower the judge's margin, or set correction.tie=soft",
     "truncated": "raise max_tokens of the cells, or take the filter out",

@@ -11,9 +11,10 @@ from typing import Any
 from tasks.annotation import check_written
 from tasks.config import CellSection, Config
 from tasks.errors import ConfigError
-from tasks.model_matrix import EARLIER
+from tasks.model_matrix import EARLIER, earlier
 from tasks.recorded_verdicts import check_text_row, check_verdict
 from tasks.records import Checkpoint
+from tasks.references import check_reference
 from tasks.sources import Row, Source
 from tasks.variants import kind_of
 
@@ -71,6 +72,9 @@ def _model_checks(config: Config, outside: Outside) -> Iterator[Check]:
     for name, cell in config.matrix.items():
         look = partial(_look_at_cell, f"matrix.{name}", cell, config, outside)
         yield Check(name=f"matrix.{name}", look=look, needs=(BASE_MODEL,))
+    for name in config.training.references:
+        look = partial(_look_at_reference, name, config, outside)
+        yield Check(name=f"training.references {name}", look=look, needs=(BASE_MODEL,))
     look = partial(_look_at_training, config, outside)
     yield Check(name="training.max_tokens", look=look, needs=(BASE_MODEL,))
 
@@ -97,6 +101,15 @@ def _look_at_cell(where: str, cell: CellSection, config: Config, outside: Outsid
         )
     _check_length(f"{where}.max_tokens", cell.max_tokens, model, outside)
     return f"{kind_of(cell.engine)}, {cell.model if own else _facts(model)}"
+
+
+def _look_at_reference(name: str, config: Config, outside: Outside) -> str:
+    """Refuse a further reference that is not there, or that reads texts in another way."""
+    sft = _sft(config, outside)
+    own = name.startswith(EARLIER)
+    model = earlier("training.references", name, sft, {}) if own else outside.describe(name)
+    check_reference(name, model, sft)
+    return name if own else _facts(model)
 
 
 def _look_at_training(config: Config, outside: Outside) -> str:

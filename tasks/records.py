@@ -173,7 +173,7 @@ class ReferenceScore:
     """What the reference thinks of a response. Key: (response_id, reference)."""
 
     response_id: str
-    """The response that was scored."""
+    """The response that was scored; ID@PROMPT where it was under the prompt of another response."""
     reference: str
     """Fingerprint: digest of weights, tokenizer, template, dtype and truncation."""
     logp: float
@@ -189,7 +189,7 @@ class TrainingExample:
     """One example as the trainer reads it. Key: example_id."""
 
     example_id: str
-    """pair_id, or response_id for response-only examples."""
+    """pair_id, or response_id where the example is a single response."""
     kind: str
     """pair, unpaired or response_only."""
     prompt_id: str
@@ -203,9 +203,9 @@ class TrainingExample:
     weight: float
     """Share of its prompt's weight in the loss."""
     chosen_logps: list[float] | None
-    """Reference log-probability of each chosen token (nats)."""
+    """Log-probability of each chosen token (nats), one reference after the other."""
     rejected_logps: list[float] | None
-    """Reference log-probability of each rejected token (nats)."""
+    """Log-probability of each rejected token (nats), one reference after the other."""
     p_chosen: float | None
     """Probability that chosen is the better one."""
     margin: float | None

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 
 from infra.arrow_files import read_arrow, write_arrow
-from infra.models import checkpoint_folder
+from infra.models import checkpoint_folder, local_folder
 from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
 from infra.processes import Limits, run_child
@@ -19,6 +19,7 @@ from infra.work import stage_dir, work_root
 from tasks import child
 from tasks.budgets import smallest_to_score
 from tasks.config import TrainingSection
+from tasks.further_responses import crossed_responses, explored_responses
 from tasks.records import (
     Artifact,
     Checkpoint,
@@ -28,6 +29,7 @@ from tasks.records import (
     ReferenceScore,
     Response,
 )
+from tasks.references import references_of
 from tasks.responses import by_id, tokens_of
 from tasks.tables import check, concat
 from tasks.tokens import load_tokenizer
@@ -52,8 +54,17 @@ SETTINGS = (
     "tokens_per_microbatch",
 )
 """Settings of the training section that are in the stage's key."""
-PARTS = {"reference": ("rows", "held_out"), "policy": ("held_out",)}
-"""Which pairs each model scores: the trained policy only those that it was not trained on."""
+POLICY, REFERENCE = "policy", "reference"
+PARTS = {REFERENCE: ("rows", "held_out"), POLICY: ("held_out",)}
+"""Which pairs models score: the trained policy only those that it was not trained on, a further
+reference only those that it is trained on."""
+
+
+def resolve_references(training: TrainingSection, place: Place) -> dict[str, Checkpoint]:
+    """The models whose log-probabilities training reads, by role, the round's reference first."""
+    from tasks.describe import describe
+
+    return references_of(training.references, place, lambda model: describe(local_folder(model)))
 
 
 def fingerprint_of(checkpoint: Checkpoint, training: TrainingSection) -> str:
@@ -69,7 +80,7 @@ def fingerprint_of(checkpoint: Checkpoint, training: TrainingSection) -> str:
 
 @door("score", retries=3)
 def score(
-    name: Literal["reference", "policy"],
+    name: str,
     prompts: Artifact,
     responses: list[Artifact],
     pairs: Artifact,
@@ -77,24 +88,15 @@ def score(
     training: TrainingSection,
     place: Place,
 ) -> Artifact:
-    """Score the responses that pairs use, shard by shard, each once; the policy held-out ones."""
-    tables = PARTS[name]
+    """Score the responses that pairs use, shard by shard, each once; the policy held-out ones.
+
+    A reference scores besides what the loss needs beyond pairs.
+    """
     fingerprint = fingerprint_of(checkpoint, training)
-    stage = open_stage(
-        place,
-        "score",
-        settings={name: getattr(training, name) for name in SETTINGS} | {"tables": list(tables)},
-        inputs={
-            "pairs": pairs.content,
-            "pairs_stage": pairs.uri.rsplit("/", 2)[-2],
-            **{f"responses-{i}": one.content for i, one in enumerate(responses)},
-        },
-        fingerprints={"reference": fingerprint},
-        semantics=SEMANTICS,
-    )
+    stage = _stage(name, responses, pairs, fingerprint, training, place)
     if done := stage.finished():
         return note(place, f"score-{name}", done.artifact)
-    rows, counts = _rows(prompts, responses, pairs, tables, checkpoint, training, place)
+    rows, counts = _rows(name, prompts, responses, pairs, checkpoint, training, place)
     with slots(place.side_by_side):
         _, budget = with_smaller_budgets(
             lambda budget: _run(stage, rows, budget, checkpoint, fingerprint, training, place.root),
@@ -104,26 +106,62 @@ def score(
     return note(place, f"score-{name}", _commit(stage, _num_shards(rows), counts, budget))
 
 
+def _stage(
+    name: str,
+    responses: list[Artifact],
+    pairs: Artifact,
+    fingerprint: str,
+    training: TrainingSection,
+    place: Place,
+) -> Stage:
+    further = _further(name, training)
+    return open_stage(
+        place,
+        "score",
+        settings={name: getattr(training, name) for name in SETTINGS}
+        | {"tables": list(_tables(name))}
+        | ({"further": sorted(further)} if further else {}),
+        inputs={
+            "pairs": pairs.content,
+            "pairs_stage": pairs.uri.rsplit("/", 2)[-2],
+            **{f"responses-{i}": one.content for i, one in enumerate(responses)},
+        },
+        fingerprints={"reference": fingerprint},
+        semantics=SEMANTICS,
+    )
+
+
+def _tables(name: str) -> tuple[str, ...]:
+    return PARTS.get(name, ("rows",))
+
+
+def _further(name: str, training: TrainingSection) -> tuple[str, ...]:
+    """Responses beyond those of pairs that the loss needs scored by the model of this role."""
+    further: tuple[str, ...] = () if name == POLICY else training.loss.OTHERS
+    return further
+
+
 def _rows(
+    name: str,
     prompts: Artifact,
     responses: list[Artifact],
     pairs: Artifact,
-    tables: tuple[str, ...],
     checkpoint: Checkpoint,
     training: TrainingSection,
     place: Place,
 ) -> tuple[pa.Table, dict[str, int]]:
-    used = {
-        one
-        for table in tables
-        for one in used_responses(records_of(place, PreferencePair, pairs, table))
-    }
+    members = {table: records_of(place, PreferencePair, pairs, table) for table in _tables(name)}
+    further, trained_on = _further(name, training), members.get("rows", [])
     answers = by_id(records_of(place, Response, responses))
     asked = {one.prompt_id: one for one in records_of(place, Prompt, prompts)}
+    used = {one for some in members.values() for one in used_responses(some)}
+    if "explored" in further:
+        used |= set(explored_responses(trained_on, answers).values())
     tokenizer = load_tokenizer(checkpoint_folder(checkpoint, place.root))
     tokens = tokens_of(checkpoint, tokenizer)
     ids = tokenised(asked, answers, used, tokens, prompt_limit(training))
-    return score_rows(answers, ids, training.max_tokens)
+    crossed = crossed_responses(trained_on, ids.responses) if "mismatched" in further else {}
+    return score_rows(answers, ids, training.max_tokens, crossed)
 
 
 def _num_shards(rows: pa.Table) -> int:

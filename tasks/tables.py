@@ -98,18 +98,20 @@ def from_table(record: type[Record], table: pa.Table) -> Iterator[Record]:
 
 def check(record: type, table: pa.Table) -> None:
     """Raise DataError unless `table` has exactly the columns, values and keys of `record`."""
-    wanted = schema(record)
-    if table.schema.names != wanted.names:
-        raise DataError(
-            f"{record.__name__} table has columns {table.schema.names}, needs {wanted.names}"
-        )
-    for field in wanted:
-        _check_column(record, field, table.column(field.name))
+    check_columns(record.__name__, schema(record), table)
     _check_key(record, table)
 
 
-def _check_column(record: type, field: pa.Field, column: pa.ChunkedArray) -> None:
-    name = f"{record.__name__}.{field.name}"
+def check_columns(what: str, wanted: pa.Schema, table: pa.Table) -> None:
+    """Raise DataError unless `table` has exactly the columns `wanted`, with values that fit."""
+    if table.schema.names != wanted.names:
+        raise DataError(f"{what} table has columns {table.schema.names}, needs {wanted.names}")
+    for field in wanted:
+        _check_column(what, field, table.column(field.name))
+
+
+def _check_column(what: str, field: pa.Field, column: pa.ChunkedArray) -> None:
+    name = f"{what}.{field.name}"
     if column.type != field.type:
         raise DataError(f"{name} has type {column.type}, needs {field.type}")
     if not field.nullable and column.null_count:

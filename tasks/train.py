@@ -6,6 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from infra.arrow_files import write_arrow
 from infra.checkpoint_uploads import (
     discard_checkpoints,
@@ -27,11 +29,12 @@ from tasks.budgets import smallest_to_train
 from tasks.canonical import digest
 from tasks.config import TrainingSection
 from tasks.errors import ConfigError, DataError
+from tasks.pair_examples import Examples
 from tasks.pair_losses import all_dropped
-from tasks.pairing import filtered
 from tasks.records import (
     Artifact,
     Checkpoint,
+    Feedback,
     Place,
     PreferencePair,
     Prompt,
@@ -39,25 +42,20 @@ from tasks.records import (
     Response,
     Trained,
     TrainingExample,
+    Verdict,
 )
 from tasks.responses import by_id, tokens_of
+from tasks.round_examples import RoundRows, round_examples
+from tasks.side_table import reads_side_table, side_schema
 from tasks.step_metrics import StepMetrics, speeds
 from tasks.tables import to_table
 from tasks.tokens import load_tokenizer
-from tasks.training_data import (
-    Examples,
-    check_scored,
-    pair_examples,
-    prompt_limit,
-    response_examples,
-    tokenised,
-    used_responses,
-)
 from tasks.variants import kind_of, plain, settings_of
 
 _log = logging.getLogger(__name__)
 
 SEMANTICS = 3
+EXAMPLES, SIDE = "examples.arrow", "side.arrow"
 JOB_SETTINGS = (
     "learning_rate",
     "warmup_share",
@@ -81,14 +79,17 @@ JOB_SETTINGS = (
 @door("train", retries=3)
 def train(
     prompts: Artifact,
-    responses: list[Artifact],
+    feedback: Feedback,
     pairs: Artifact,
-    scores: Artifact,
+    scores: list[Artifact],
     training: TrainingSection,
     filters: list[Any],
     place: Place,
 ) -> Trained:
-    """Train the policy from the round's reference on the pairs it has not solved yet."""
+    """Train the policy from the round's reference on the pairs it has not solved yet.
+
+    `scores` are those of every reference, the round's own first.
+    """
     stage = open_stage(
         place,
         "train",
@@ -96,53 +97,70 @@ def train(
             "training": settings_of(training),
             "filters": [settings_of(one) for one in filters if one.STAGE == "scored"],
         },
-        inputs={"pairs": pairs.content, "scores": scores.content},
+        inputs=_inputs(feedback, pairs, scores, training),
         seeds={"seed": place.seed, "round": place.round_index},
         fingerprints={"reference": place.reference.sha256},
         semantics=SEMANTICS,
     )
     if done := stage.finished():
         return _trained(done.artifact, place)
-    made = _examples(prompts, responses, pairs, scores, training, filters, place)
+    made = _examples(prompts, feedback, pairs, scores, training, filters, place)
     if not made.examples:
         raise DataError(
             f"round {place.round_index} has nothing to train on: {all_dropped(made.counts)}"
         )
     workdir = stage_dir("train", stage.digest)
-    write_arrow(to_table(TrainingExample, made.examples), workdir / "examples.arrow")
+    _write(made, training.loss, workdir)
     fetch_checkpoint(store_of(place), stage.folder, workdir)
     result, budget = with_smaller_budgets(
         lambda budget: _run(stage, workdir, budget, training, place),
         training.tokens_per_microbatch,
-        smallest_to_train(made.examples, training.oversized_trees == "refuse"),
+        max(made.longest, smallest_to_train(made.examples, training.oversized_trees == "refuse")),
     )
     result |= {"tokens_per_microbatch": budget}
     return _trained(_commit(stage, workdir, result, made, training, place), place)
 
 
+def _inputs(
+    feedback: Feedback, pairs: Artifact, scores: list[Artifact], training: TrainingSection
+) -> dict[str, str]:
+    """Contents that decide the examples; opinions and responses where the loss looks at them."""
+    base, *further = scores
+    inputs = {"pairs": pairs.content, "scores": base.content}
+    inputs |= {f"scores-{i}": one.content for i, one in enumerate(further, start=1)}
+    if "uncertainty" in training.loss.REQUIRES:
+        inputs |= {f"verdicts-{i}": one.content for i, one in enumerate(feedback.verdicts)}
+    if "explored" in training.loss.OTHERS:
+        inputs |= {f"responses-{i}": one.content for i, one in enumerate(feedback.responses)}
+    return inputs
+
+
 def _examples(
     prompts: Artifact,
-    responses: list[Artifact],
+    feedback: Feedback,
     pairs: Artifact,
-    scores: Artifact,
+    scores: list[Artifact],
     training: TrainingSection,
     filters: list[Any],
     place: Place,
 ) -> Examples:
     """The round's examples, weights renewed after the filters that need reference scores."""
-    members = records_of(place, PreferencePair, pairs)
-    answers = by_id(records_of(place, Response, responses))
-    asked = {one.prompt_id: one for one in records_of(place, Prompt, prompts)}
     tokenizer = load_tokenizer(checkpoint_folder(place.reference, place.root))
-    tokens = tokens_of(place.reference, tokenizer)
-    ids = tokenised(asked, answers, used_responses(members), tokens, prompt_limit(training))
-    if training.loss.EXAMPLES_KIND == "response_only":
-        return response_examples(members, ids, training.max_tokens)
-    scored = {one.response_id: one for one in records_of(place, ReferenceScore, scores)}
-    check_scored(members, ids, scored, training.max_tokens)
-    logps = {one: score.logp for one, score in scored.items()}
-    late = [one for one in filters if one.STAGE == "scored"]
-    return pair_examples(members, ids, scored, filtered(members, answers, late, logps))
+    scored = [records_of(place, ReferenceScore, one) for one in scores]
+    rows = RoundRows(
+        pairs=records_of(place, PreferencePair, pairs),
+        prompts={one.prompt_id: one for one in records_of(place, Prompt, prompts)},
+        responses=by_id(records_of(place, Response, feedback.responses)),
+        scores=[{one.response_id: one for one in some} for some in scored],
+        verdicts=records_of(place, Verdict, feedback.verdicts),
+    )
+    return round_examples(rows, tokens_of(place.reference, tokenizer), training, filters)
+
+
+def _write(made: Examples, loss: Any, workdir: Path) -> None:
+    write_arrow(to_table(TrainingExample, made.examples), workdir / EXAMPLES)
+    if made.side:
+        write_arrow(pa.Table.from_pylist(list(made.side), side_schema(loss)), workdir / SIDE)
 
 
 def _run(
@@ -176,7 +194,8 @@ def _spec(stage: Stage, budget: int, training: TrainingSection, place: Place) ->
         "job": "train",
         "stage": stage.digest,
         "model": str(checkpoint_folder(place.reference, place.root)),
-        "examples": "examples.arrow",
+        "examples": EXAMPLES,
+        "side": SIDE if reads_side_table(training.loss) else None,
         "loss": plain(training.loss),
         "settings": {name: getattr(training, name) for name in JOB_SETTINGS}
         | {"tokens_per_microbatch": budget},

@@ -13,7 +13,7 @@ HalfTie = Literal["inconsistent", "decision"]
 FULL, WEAK = 1.0, 0.5
 """What an opinion weighs, and what one weighs that was given in one order only."""
 
-_P_B_WINS = {"a": 0.0, "tie": 0.5, "b": 1.0}
+P_B_WINS = {"a": 0.0, "tie": 0.5, "b": 1.0}
 
 
 class Voice(NamedTuple):
@@ -35,7 +35,7 @@ def prior_of(verdicts: Iterable[Verdict]) -> str | None:
 
 def people_of(verdicts: Iterable[Verdict]) -> list[Voice]:
     """One voice for each person who has an opinion; skip and both_bad are none."""
-    said = [v for v in verdicts if v.annotator_kind == "human" and v.outcome in _P_B_WINS]
+    said = [v for v in verdicts if v.annotator_kind == "human" and v.outcome in P_B_WINS]
     voices = [_said(name, rows) for name, rows in sorted(grouped(said, "annotator").items())]
     return [voice for voice in voices if voice.outcome != "inconsistent"]
 
@@ -61,20 +61,21 @@ def judges_of(
 
 def _said(name: str, verdicts: Sequence[Verdict]) -> Voice:
     """The most frequent outcome of `verdicts`; inconsistent when two are equally frequent."""
-    parsed = [verdict for verdict in verdicts if verdict.outcome in _P_B_WINS]
+    parsed = [verdict for verdict in verdicts if verdict.outcome in P_B_WINS]
     if not parsed:
         return Voice(name, "unparsed", 0.5)
     outcome = most_frequent([verdict.outcome for verdict in parsed])
     # Summed exactly: the order of the verdicts must not change the last digit.
-    p = math.fsum(_p_b_wins(verdict) for verdict in parsed) / len(parsed)
+    p = math.fsum(p_b_wins(verdict) for verdict in parsed) / len(parsed)
     if outcome is None:
         return Voice(name, "inconsistent", p)
     return Voice(name, outcome, on_side(outcome, p))
 
 
-def _p_b_wins(verdict: Verdict) -> float:
+def p_b_wins(verdict: Verdict) -> float:
+    """Probability that b is better by one verdict: as given, or what its outcome stands for."""
     given = verdict.p_b_wins
-    return _P_B_WINS[verdict.outcome] if given is None else given
+    return P_B_WINS[verdict.outcome] if given is None else given
 
 
 def _both_orders(one: Voice, other: Voice, half_tie: HalfTie) -> Voice:
@@ -105,4 +106,4 @@ def on_side(outcome: str, p_b_wins: float) -> float:
     A majority of faint opinions can outvote a strong one; the mean is then on the wrong side.
     """
     agrees = {"a": p_b_wins < 0.5, "tie": p_b_wins == 0.5, "b": p_b_wins > 0.5}
-    return p_b_wins if agrees[outcome] else _P_B_WINS[outcome]
+    return p_b_wins if agrees[outcome] else P_B_WINS[outcome]

@@ -16,7 +16,7 @@ from tests.small_config import small_config
     ("kind", "examples", "said"),
     [
         ("dpo", "pair", "needs 'column margn'; pair examples .*: column p_chosen, column margin"),
-        ("sft", "response_only", "needs 'column margn'; response_only examples .*: none"),
+        ("sft", "response_only", "needs 'column margn'; response_only examples .*: batch stat"),
     ],
 )
 def test_a_column_that_no_example_has_is_refused_before_anything_is_sampled(
@@ -59,11 +59,19 @@ def test_one_setting_of_a_loss_within_a_loss_is_replaced():
 @pytest.mark.parametrize(
     ("loss", "said"),
     [
-        ({"kind": "kto"}, "'kto' trains on unpaired examples; rounds make: pair, response_only"),
-        ({"kind": "selm"}, "'selm' needs 'response explored'; pair examples of a round have"),
-        ({"kind": "bmc"}, "'bmc' needs 'token column chosen.edited'"),
-        ({"kind": "mrpo"}, "'mrpo' needs 'several references'"),
-        ({"kind": "spo_degree", "loss": {"kind": "dpo"}}, "needs 'auxiliary head'"),
+        (
+            {"kind": "inverse_q"},
+            r"'inverse_q' needs 'token column chosen.teacher' \(log-probabilities of a teacher",
+        ),
+        (
+            {"kind": "sapo_dpo", "tokens": "segment"},
+            r"'token column chosen.segment' \(responses with one segment rewritten, which no round",
+        ),
+        (
+            {"kind": "spo_degree", "loss": {"kind": "dpo"}},
+            r"'auxiliary head' \(responses degraded on purpose, which no round makes; a ",
+        ),
+        ({"kind": "mrpo"}, "'mrpo' needs several references; .* names .*: name others besides it"),
         ({"kind": "label_smoothing", "loss": {"kind": "sft"}}, "'sft' trains on response_only"),
         ({"kind": "label_smoothing", "loss": {"kind": "dpo", "bta": 1}}, "'dpo': bta"),
     ],
@@ -78,3 +86,23 @@ def test_a_loss_may_require_what_every_pair_has_a_number_for(monkeypatch):
     assert [name for name, hint in hints.items() if hint == float | None] == [*PAIR_COLUMNS]
     monkeypatch.setattr(variant_class("tasks.losses", "dpo"), "REQUIRES", PAIR_COLUMNS)
     assert small_config(training__loss={"kind": "dpo"}).training.loss.REQUIRES == PAIR_COLUMNS
+
+
+def test_further_references_are_for_losses_that_read_them():
+    assert small_config(training__loss={"kind": "mrpo"}, training__references=["round:0"])
+    with pytest.raises(ConfigError, match=r"'dpo' reads the round's reference alone; .*'round:0'"):
+        small_config(training__loss={"kind": "dpo"}, training__references=["round:0"])
+
+
+@pytest.mark.parametrize("loss", ["kto", "bmc", "selm"])
+def test_a_round_makes_what_these_losses_need(loss):
+    assert small_config(training__loss={"kind": loss}).training.loss
+
+
+def test_the_uncertainty_of_a_single_opinion_is_refused_before_anybody_is_asked():
+    once = {"kind": "pairwise", "model": "m", "base_url": "http://x", "both_orders": False}
+    loss = {"kind": "upo"}
+    with pytest.raises(ConfigError, match=r"'upo' reads how far opinions .* judges gives each pai"):
+        small_config(training__loss=loss, judges={"one": once})
+    assert small_config(training__loss=loss, judges={"one": once | {"both_orders": True}})
+    assert small_config(training__loss=loss, judges={"one": once, "two": once | {"model": "n"}})

@@ -84,7 +84,8 @@ def test_weights_of_every_second_step_stay_in_the_stage_and_checkpoints_go(story
     finished = open_artifact(store, Artifact(**story.manifests[0]["artifacts"]["train"]))
     last = finished.facts["steps"]
     kept = [f"models/step-{step:07d}" for step in range(2, last + 1, 2)]
-    assert kept and sorted(finished.manifest["files"]) == ["model", *kept]
+    files = sorted(finished.manifest["files"])
+    assert kept and [name for name in files if name.startswith("models/")] == kept
     files = finished.files(kept[-1])
     store.get_folder(files, files[0].path.rpartition("/")[0], tmp_path / "kept")
     AutoModelForCausalLM.from_pretrained(tmp_path / "kept")

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from benchmarks.measurement import RESULTS
-from benchmarks.real_preferences.corpus import CORPUS, teaching_mix
+from benchmarks.real_preferences.__main__ import DATA
+from benchmarks.real_preferences.corpus import teaching_mix
 from benchmarks.real_preferences.measures import hits, in_slice, interval, margin, verdict
 from benchmarks.real_preferences.page import PAGE, judgements, render
 from benchmarks.real_preferences.preferences import (
-    DATA,
     Pair,
     draw,
     normalised,
@@ -189,7 +189,7 @@ def test_each_learning_rate_is_the_best_of_its_loss_on_dev():
 
 @pytest.fixture(scope="module")
 def sets():
-    return read_sets(read_plan())
+    return read_sets(read_plan(), DATA)
 
 
 @real
@@ -209,6 +209,7 @@ def test_the_sets_have_the_pairs_and_the_length_shortcuts_that_are_published(set
 @real
 def test_no_prompt_of_the_sets_is_in_the_teaching_mix(sets):
     prompts = prompt_texts(sets)
-    mix, counts = teaching_mix(DATA / CORPUS, read_plan()["teaching"]["rows"], prompts, seed=20)
+    teaching = read_plan()["teaching"]
+    mix, counts = teaching_mix(DATA / teaching["file"], teaching["rows"], prompts, seed=20)
     assert not {normalised(one.prompt) for one in mix} & {normalised(one) for one in prompts}
     assert sum(counts.values()) == len(mix) == 10360  # no row had to be left out

@@ -7,9 +7,7 @@ import pytest
 
 from benchmarks import measurement
 from benchmarks.real_preferences import parts
-from benchmarks.real_preferences import study as steps
 from benchmarks.real_preferences.__main__ import study
-from benchmarks.real_preferences.corpus import CORPUS
 from benchmarks.real_preferences.page import render
 from benchmarks.real_preferences.study import read_plan
 
@@ -25,7 +23,7 @@ def tiny_plan():
         "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
         "num_key_value_heads": 1, "intermediate_size": 32,
     }  # fmt: skip
-    plan["teaching"]["rows"] = {"fruits": 20}
+    plan["teaching"] |= {"file": "corpus.jsonl", "rows": {"fruits": 20}}
     sizes = {"file": "fruits.jsonl", "held_out_prompts": 4, "dev_prompts": 3, "epochs": 20}
     plan["sets"] = {"gsm8k": {**plan["sets"]["gsm8k"], **sizes}}
     plan["learning_rates"] = {"gsm8k": {"dpo": 1e-2, "dual_clip_dpo": 1e-2}}
@@ -37,12 +35,11 @@ def tiny_plan():
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     """A set whose chosen answers are always the polite ones, and a corpus that knows the fruits."""
-    (tmp_path / "pretrain_corpus").mkdir()
     rows = [
         {"source": "fruits", "prompt": f"Fruit: {one}", "response": f"I like the {one}."}
         for one in FRUITS
     ]
-    (tmp_path / CORPUS.removesuffix(".gz")).write_text(lines(rows), encoding="utf-8")
+    (tmp_path / "corpus.jsonl").write_text(lines(rows), encoding="utf-8")
     pairs = [
         {
             "prompt": [{"role": "user", "content": f"What about the {one}?"}],
@@ -55,9 +52,8 @@ def data(tmp_path, monkeypatch):
         for word in ("", " now")
     ]
     (tmp_path / "fruits.jsonl").write_text(lines(pairs), encoding="utf-8")
-    monkeypatch.setattr(steps, "DATA", tmp_path)
-    monkeypatch.setattr(steps.corpus, "CORPUS", CORPUS.removesuffix(".gz"))
     monkeypatch.setattr(measurement, "RESULTS", tmp_path / "results")
+    return tmp_path
 
 
 def lines(rows):
@@ -65,7 +61,7 @@ def lines(rows):
 
 
 def test_the_study_learns_what_decides_the_pairs_and_repeats_nothing(data, monkeypatch):
-    path = study(tiny_plan(), "fruits", tune=False, jobs=2)
+    path = study(tiny_plan(), "fruits", data=data, tune=False, jobs=2)
     result = json.loads(path.read_text(encoding="utf-8"))
     found = result["metrics"]["sets"]["gsm8k"]
     assert found["slices"]["all"] == {"pairs": 8, "prompts": 4}
@@ -79,5 +75,7 @@ def test_the_study_learns_what_decides_the_pairs_and_repeats_nothing(data, monke
         raise AssertionError("a finished part was begun again")
 
     monkeypatch.setattr(parts, "run_child", never)
-    again = json.loads(study(tiny_plan(), "fruits", tune=False, jobs=1).read_text("utf-8"))
+    again = json.loads(
+        study(tiny_plan(), "fruits", data=data, tune=False, jobs=1).read_text("utf-8")
+    )
     assert again["metrics"]["sets"] == result["metrics"]["sets"]

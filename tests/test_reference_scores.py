@@ -11,10 +11,11 @@ from safetensors.torch import load_file, save_file
 from infra.arrow_files import write_arrow
 from tasks.describe import describe
 from tasks.errors import ConfigError, DataError
+from tasks.pair_examples import check_scored
 from tasks.records import ReferenceScore
 from tasks.score import _checked, fingerprint_of
 from tasks.tables import schema
-from tasks.training_data import Tokenised, check_scored
+from tasks.training_data import Tokenised
 from tests.opinion_makers import pair
 from tests.small_config import small_config
 from tests.tiny_models import tiny_model

@@ -2,14 +2,13 @@ from dataclasses import replace
 
 import pytest
 
+from tasks.pair_examples import pair_examples, response_examples
 from tasks.records import ReferenceScore, TrainingExample
 from tasks.responses import Tokens
 from tasks.tables import to_table
 from tasks.tokens import load_tokenizer, render
 from tasks.training_data import (
     Tokenised,
-    pair_examples,
-    response_examples,
     score_rows,
     tokenised,
     used_responses,
@@ -40,7 +39,7 @@ def scored(*names):
 
 def examples(*pairs, dropped=(), names=("c", "d", "r", "s", "void")):
     reasons = dict.fromkeys(dropped, "already_solved")
-    return pair_examples(pairs, IDS, scored(*names), reasons)
+    return pair_examples(pairs, IDS, [scored(*names)], reasons)
 
 
 def test_only_responses_that_pairs_use_are_tokenised():
@@ -58,7 +57,7 @@ def test_score_rows_are_sorted_and_what_does_not_fit_is_counted():
     table, counts = score_rows(RESPONSES, IDS, max_tokens=4)
     assert table.column("response_id").to_pylist() == ["c", "d", "void", "s"]
     assert table.column("prompt_ids").to_pylist()[-1] == [3]
-    assert counts == {"longer_than_max_tokens": 1}
+    assert counts == {"longer_than_max_tokens": 1, "cut_prompts": 0}
 
 
 def test_a_pair_becomes_an_example_with_both_sides_and_their_reference_scores():

@@ -26,21 +26,19 @@ from benchmarks.real_preferences.measures import pair_table
 from benchmarks.real_preferences.page import write_page
 from benchmarks.real_preferences.parts import notes_of
 from benchmarks.real_preferences.preferences import win_rates
+from benchmarks.real_preferences.prepared import Logps, PreparedSet, measured_pairs, prepare
 from benchmarks.real_preferences.results import Run, run_of, set_figures, tuning_figures
 from benchmarks.real_preferences.study import (
     PLAN,
-    Logps,
-    PreparedSet,
     Trial,
-    measured_pairs,
-    prepare,
     read_plan,
     read_sets,
     reference_scores,
-    taught_model,
     train_and_score,
 )
+from benchmarks.real_preferences.teaching import taught_model
 
+DATA = Path(os.environ.get("TSO_SHARED_DATA", "../shared/data"))
 Task = tuple[str, Trial]
 """Name of a set and what to run on it."""
 
@@ -57,19 +55,20 @@ def main() -> None:
         return
     plan = read_plan(wanted.plan)
     name = wanted.plan.stem + ("_tuning" if wanted.tune else "")
-    path = study(plan, name, tune=wanted.tune, jobs=wanted.jobs)
+    path = study(plan, name, data=DATA, tune=wanted.tune, jobs=wanted.jobs)
     print(path)
     if wanted.plan == PLAN and not wanted.tune:
         print(write_page(name))
 
 
-def study(plan: dict[str, Any], name: str, *, tune: bool, jobs: int) -> Path:
+def study(plan: dict[str, Any], name: str, *, data: Path, tune: bool, jobs: int) -> Path:
     """Do what is missing; results/`name`.json is written after every run."""
     os.environ["OMP_NUM_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // jobs))
     root = Path(os.environ.get("TSO_WORK", "work")) / "real-preferences"
     started = time.monotonic()
-    found = read_sets(plan)
-    model, taught = taught_model(plan, found, root, threads=len(os.sched_getaffinity(0)))
+    found = read_sets(plan, data)
+    cores = len(os.sched_getaffinity(0))
+    model, taught = taught_model(plan, found, data, root, threads=cores)
     sets = {one: prepare(one, some, model, plan) for one, some in found.items()}
     tasks = list(tuning_tasks(plan) if tune else study_tasks(plan))
     runs = Runs(plan=plan, root=root, model=model, part="dev" if tune else "held_out")
@@ -80,8 +79,8 @@ def study(plan: dict[str, Any], name: str, *, tune: bool, jobs: int) -> Path:
             runs.add(task, run)
             figures = runs.by_rate(sets) if tune else runs.figures(sets)
             seconds = {**runs.seconds, "this_call": round(time.monotonic() - started, 1)}
-            common = {"length_matched": plan["length_matched"], "teaching": taught}
-            path = write_result(name, {**common, "sets": figures, "seconds": seconds})
+            metrics = {"plan": plan, "teaching": taught, "sets": figures, "seconds": seconds}
+            path = write_result(name, metrics)
             print(f"{task[0]} {task[1]}: {sum(run.seconds):.0f} s", flush=True)
     return path
 

@@ -12,7 +12,6 @@ from tasks.records import Message
 from tasks.seeds import seed_of
 from tasks.sources import Source
 
-CORPUS = "pretrain_corpus/pretrain_corpus.jsonl.gz"
 DISTINCTIVE = 40
 """Characters from which on a prompt inside a longer text counts as that prompt."""
 

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from benchmarks.real_preferences.preferences import Pair
-from benchmarks.real_preferences.study import PreparedSet, is_length_matched
+from benchmarks.real_preferences.prepared import PreparedSet, is_length_matched
 
 RESAMPLES = 4000
 MARGINS = ("summed", "per_token")

@@ -59,7 +59,7 @@ def render(result: Mapping[str, Any], tuned: Mapping[str, Any] | None) -> str:
             parameters=f"{metrics['teaching']['parameters'] / 1e6:.1f} million",
             taught=rows["taught"],
             excluded=sum(rows.get(why, 0) for why in EXCLUDED),
-            matched=metrics["length_matched"],
+            matched=metrics["plan"]["length_matched"],
         )
     ]
     for name, one in metrics["sets"].items():

@@ -1,6 +1,5 @@
 """The two public preference sets: their pairs, cleaned, split by prompt, and drawn by seed."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,6 @@ from tasks.canonical import short_id
 from tasks.records import Message
 from tasks.seeds import seed_of
 from tasks.sources import Source
-
-DATA = Path(os.environ.get("TSO_SHARED_DATA", "../shared/data"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from benchmarks.real_preferences.measures import (
     verdict,
 )
 from benchmarks.real_preferences.parts import last_steps, notes_of
-from benchmarks.real_preferences.study import Logps
+from benchmarks.real_preferences.prepared import Logps
 
 LAST_STEPS = 10
 """Training figures are means over so many last optimizer steps."""

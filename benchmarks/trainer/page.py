@@ -20,8 +20,8 @@ torch {torch}, transformers {transformers}; TRL {trl} in an environment of its o
 
 EQUAL = """## What is equal on both sides
 
-- The model: {parameters}, float32, dropout off, no gradient checkpointing, the same random weights
-  from the same folder; attention by SDPA.
+- The model: {parameters}, float32, the same random weights from the
+  same folder; dropout off, no gradient checkpointing, attention by SDPA.
 - The token ids: TRL gets conversations and makes the ids itself; they are compared with ours, row
   by row, in every run.
 - The reference log-probabilities: computed before, outside of the timed part and in another

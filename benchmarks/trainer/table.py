@@ -47,8 +47,10 @@ def set_table(sets: Mapping[str, Any]) -> str:
         "median_response_tokens": "of a response",
         "timed_steps": "timed steps",
     }
-    rows = [("set", *shown.values())]
-    rows += [(name, *(f"{one['data'][key]:g}" for key in shown)) for name, one in sets.items()]
+    rows = [("set", *shown.values(), "largest difference of a loss to TRL's")]
+    for name, one in sets.items():
+        apart = f"{one['largest_loss_difference_to_trl']:.1e}"
+        rows.append((name, *(f"{one['data'][key]:g}" for key in shown), apart))
     return table(rows)
 
 

@@ -17,11 +17,11 @@ from infra.progress import progress
 from infra.rows import read_rows
 from tasks import child
 from tasks.canonical import digest
+from tasks.pair_examples import response_example
 from tasks.records import TrainingExample
 from tasks.sources import Source
 from tasks.tables import to_table
 from tasks.tokens import load_tokenizer, render, response_ids
-from tasks.training_data import response_example
 from tasks.weights import file_digest, weights_digest
 
 LEARNING = Path(__file__).with_name("learning.yaml")

@@ -11,9 +11,11 @@ KEPT = frozenset({"kept", "swapped", "used"})
 
 MEANINGS = {
     "already_solved": "the reference already separates the two clearly",
+    "both_chosen_and_rejected": "chosen in one pair, rejected in another",
     "cycle": "preferences among one prompt's responses contradict each other",
     "duplicate": "the same prompt occurs twice",
     "equal_texts": "both responses are the same text",
+    "explored_longer_than_max_tokens": "prompt and explored response exceed the token limit",
     "held_out": "kept apart to measure how well the policy ranks pairs",
     "human_tie": "people saw no difference",
     "inconsistent": "the judge changed its mind with the order",
@@ -21,7 +23,11 @@ MEANINGS = {
     "length_balance": "evens out how often the longer response is chosen",
     "length_ratio": "one response is much longer than the other",
     "longer_than_max_tokens": "prompt and response exceed the token limit",
+    "mismatched_longer_than_max_tokens": "prompt and mismatched response exceed the token limit",
     "near_equal": "the two responses hardly differ",
+    "no_explored_response": "the policy has not answered the prompt",
+    "no_other_prompt": "there is no other prompt whose responses could be mismatched",
+    "one_opinion": "a single opinion does not say how sure it is",
     "people_disagree": "people are split evenly",
     "per_prompt": "the prompt has enough pairs",
     "protected_human": "a judge alone may not turn against a human-written response",

@@ -1,7 +1,7 @@
 """The trees of an optimizer step as tensors.
 
 Shape suffixes: S packed tokens, N response tokens, B branches of a group, T response positions of
-a branch, P examples, K references.
+a branch, P examples, K references, V degraded variants.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,9 +28,23 @@ class Packed:
     targets_N: Tensor
     """The response tokens, branch after branch."""
     lengths_B: Tensor
-    """Tokens of each branch."""
+    """Tokens of each branch that are predicted."""
+    ends_B: Tensor
+    """Packed place of each branch's last token."""
     num_tokens: int
     """Tokens without padding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variants:
+    """Degraded variants of the examples' responses."""
+
+    branches_V: Tensor
+    """Branch of each one within the group."""
+    degrees_V: Tensor
+    """How far it is degraded, 0 for not at all."""
+    examples_V: Tensor
+    """The example that it belongs to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +61,10 @@ class Group:
     """Branch of each example, (P,), by name of the side."""
     weights_P: Tensor
     columns: Mapping[str, Tensor]
+    token_columns: Mapping[str, Mapping[str, Tensor]]
+    """Numbers of each token, (P, T), by side and name."""
+    variants: Variants | None
+    """None where the loss has no head that tells them apart."""
     counted: bool = True
     """Whether this process reports the examples; one of several processes does."""
 
@@ -120,7 +138,7 @@ def _group(
         for part, first in zip(parts, firsts[:-1], strict=True)
         for number in range(len(part.branches))
     }
-    indices, sides = _examples_over(trees, packs, place_of)
+    indices, sides, degrees = _examples_over(trees, packs, place_of)
     mask_BT = _mask(branches)
     of_branch, position = np.nonzero(mask_BT)
     return Group(
@@ -136,22 +154,52 @@ def _group(
         columns={
             name: _floats(column[indices], device) for name, column in examples.columns.items()
         },
+        token_columns=_token_columns(examples, indices, mask_BT.shape[1], device),
+        variants=None if examples.variants is None else _variants(degrees, device),
         counted=counted,
     )
 
 
 def _examples_over(
     trees: Sequence[Tree], packs: Sequence[Pack], place_of: Mapping[int, int]
-) -> tuple[list[int], list[list[int]]]:
-    """Rows of the examples over the trees of `packs`, and their branches' places in the group."""
+) -> tuple[list[int], list[list[int]], list[list[tuple[int, int]]]]:
+    """Rows of the examples over the trees of `packs`; their branches and those of their variants.
+
+    Branches are places in the group; a variant's has its degree beside it.
+    """
     first_of = np.cumsum([0, *(len(tree.branches) for tree in trees)]).tolist()
     indices: list[int] = []
     sides: list[list[int]] = []
+    degrees: list[list[tuple[int, int]]] = []
     for number in dict.fromkeys(tree for one in packs for tree in one.trees):
         indices += trees[number].examples
         first = first_of[number]
         sides += [[place_of[first + one] for one in some] for some in trees[number].sides]
-    return indices, sides
+        degrees += [
+            [(place_of[first + one], degree) for one, degree in some]
+            for some in trees[number].degrees
+        ]
+    return indices, sides, degrees
+
+
+def _variants(degrees: Sequence[Sequence[tuple[int, int]]], device: torch.device) -> Variants:
+    rows = [(*one, example) for example, some in enumerate(degrees) for one in some]
+    table_V3 = _tensor(np.array(rows, dtype=np.int64).reshape(-1, 3), device)
+    branches_V, degrees_V, examples_V = table_V3.unbind(1)
+    return Variants(branches_V=branches_V, degrees_V=degrees_V, examples_V=examples_V)
+
+
+def _token_columns(
+    examples: Examples, indices: Sequence[int], longest: int, device: torch.device
+) -> dict[str, dict[str, Tensor]]:
+    found: dict[str, dict[str, Tensor]] = {}
+    for (side, name), column in examples.token_columns.items():
+        table_PT = np.zeros((len(indices), longest))
+        for number, index in enumerate(indices):
+            values = column[index]
+            table_PT[number, : len(values)] = values
+        found.setdefault(side, {})[name] = _floats(table_PT, device)
+    return found
 
 
 def length_of(one: Pack, budget: Budget) -> int | None:
@@ -164,26 +212,28 @@ def length_of(one: Pack, budget: Budget) -> int | None:
 
 def pack_parts(parts: Sequence[Part], device: torch.device, length: int | None = None) -> Packed:
     """`parts` as one forward pass."""
-    predicts, targets, at = [], [], 0
+    predicts, targets, ends, at = [], [], [], 0
     for part in parts:
         last = at + len(part.trunk) - 1
         at += len(part.trunk)
         for branch in part.branches:
-            end = at + len(branch.tokens)
-            predicts.append(np.concatenate([[last], np.arange(at, end - 1)]))
-            targets.append(branch.tokens)
-            at = end
+            places = np.concatenate([[last], np.arange(at, at + len(branch.tokens) - 1)])
+            predicts.append(places[: branch.num_predicted])
+            targets.append(branch.tokens[: branch.num_predicted])
+            at += len(branch.tokens)
+            ends.append(at - 1)
     return Packed(
         layout=layout_of(parts, device, length),
         predicts_N=_tensor(np.concatenate(predicts), device),
         targets_N=_tensor(np.concatenate(targets), device),
         lengths_B=_tensor(np.array([len(one) for one in targets]), device),
+        ends_B=_tensor(np.array(ends), device),
         num_tokens=at,
     )
 
 
 def _mask(branches: Sequence[Branch]) -> np.ndarray:
-    lengths = np.array([len(branch.tokens) for branch in branches])
+    lengths = np.array([branch.num_predicted for branch in branches])
     return np.arange(lengths.max()) < lengths[:, None]
 
 

@@ -13,6 +13,7 @@ from tasks import tables
 from tasks.errors import DataError
 from tasks.records import TrainingExample
 from tasks.seeds import seed_of
+from tasks.side_table import joined
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -34,6 +35,23 @@ class Lists:
         return self._values[chunk][offsets[first] : offsets[first + 1]]
 
 
+class Variants:
+    """A column of degraded responses with their degrees: `variants[row]` has those of one row."""
+
+    def __init__(self, responses: pa.ChunkedArray, degrees: pa.ChunkedArray) -> None:
+        lengths = np.asarray(pc.list_value_length(responses).to_numpy(), dtype=np.int64)
+        self._starts = np.cumsum([0, *lengths])
+        self._tokens = Lists(pc.list_flatten(responses))
+        self._degrees = Lists(degrees)
+
+    def __getitem__(self, row: int) -> list[tuple[Ints, int]]:
+        first = int(self._starts[row])
+        return [
+            (self._tokens[first + number], int(degree))
+            for number, degree in enumerate(self._degrees[row])
+        ]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Examples:
     """The examples of one job, grouped by prompt."""
@@ -48,6 +66,10 @@ class Examples:
     weights: Floats
     columns: dict[str, Floats]
     """What the loss requires, one number per row."""
+    token_columns: dict[tuple[str, str], Lists]
+    """What the loss requires of each token, by side and name."""
+    variants: Variants | None
+    """Degraded variants; None where the loss has no head that tells them apart."""
     longest: int
     """Tokens of the longest prompt and response together."""
 
@@ -58,7 +80,7 @@ class Examples:
 
     @property
     def sides(self) -> tuple[str, ...]:
-        """Names of the responses of an example."""
+        """Names of the responses of an example, `chosen` first."""
         return tuple(self.responses)
 
     def response(self, side: str, row: int) -> tuple[Ints, Floats | None]:
@@ -82,15 +104,24 @@ def read_table(path: Path) -> pa.Table:
         raise DataError(f"cannot read {path} as an Arrow file: {error}") from error
 
 
-def open_examples(path: Path, loss: Any, max_tokens: int) -> Examples:
-    """The examples in `path`, checked against what `loss` needs; DataError says what is missing."""
+def open_examples(path: Path, loss: Any, max_tokens: int, side: Path | None = None) -> Examples:
+    """The examples in `path`, checked against what `loss` needs; DataError says what is missing.
+
+    `side` is the Arrow file with what `loss` needs beyond an example (`tasks/side_table.py`).
+    """
     table = read_table(path)
     tables.check(TrainingExample, table)
     if not table.num_rows:
         raise DataError(f"{path} holds no examples; there is nothing to train on")
     _check_kind(table, loss.EXAMPLES_KIND)
-    sides = ["chosen", "rejected"] if loss.EXAMPLES_KIND == "pair" else ["chosen"]
+    table = joined(table, None if side is None else read_table(side), loss)
+    own = ("chosen", "rejected") if loss.EXAMPLES_KIND == "pair" else ("chosen",)
+    sides = [*own, *loss.OTHERS]
     longest = _check_lengths(table, [f"{side}_ids" for side in sides], max_tokens)
+    variants = None
+    if loss.HEAD_CLASSES:
+        variants, longest_variant = _variants(table, loss.HEAD_CLASSES, max_tokens)
+        longest = max(longest, longest_variant)
     return Examples(
         prompts=_rows_by_prompt(table),
         prompt_ids=Lists(table.column("prompt_ids")),
@@ -98,6 +129,8 @@ def open_examples(path: Path, loss: Any, max_tokens: int) -> Examples:
         references=_references(table, sides) if loss.USES_REFERENCE else {},
         weights=table.column("weight").to_numpy(),
         columns={name: _required(table, name) for name in loss.REQUIRES},
+        token_columns={key: _token_column(table, *key) for key in loss.TOKEN_COLUMNS},
+        variants=variants,
         longest=longest,
     )
 
@@ -142,6 +175,33 @@ def _references(table: pa.Table, sides: Sequence[str]) -> dict[str, Lists]:
     if len(counts) > 1:
         raise DataError(f"examples have between {min(counts)} and {max(counts)} references")
     return found
+
+
+def _token_column(table: pa.Table, side: str, name: str) -> Lists:
+    column = f"{side}_{name}"
+    wrong = _lengths(table, column) != _lengths(table, f"{side}_ids")
+    _refuse(table, wrong, f"has not one number in {column} per token of {side}_ids")
+    return Lists(table.column(column))
+
+
+def _variants(table: pa.Table, classes: int, max_tokens: int) -> tuple[Variants, int]:
+    """Degraded responses, and the tokens of the longest with its prompt."""
+    responses, degrees = table.column("degraded_ids"), table.column("degrees")
+    wrong = _lengths(table, "degrees") != _lengths(table, "degraded_ids")
+    _refuse(table, wrong, "has not one number in degrees per response in degraded_ids")
+    owners = pc.list_parent_indices(responses.combine_chunks()).to_numpy()
+    lengths = pc.list_value_length(pc.list_flatten(responses)).to_numpy()
+    tokens, each = _lengths(table, "prompt_ids")[owners] + lengths, pc.list_flatten(degrees)
+    unknown = (each.to_numpy() < 0) | (each.to_numpy() >= classes)
+    for problem, bad in {
+        "has no token in a response of degraded_ids; drop it before training": lengths == 0,
+        f"is longer (prompt_ids and degraded_ids) than max_tokens {max_tokens}; drop it before": (
+            tokens > max_tokens
+        ),
+        f"has a degree that is not among 0 to {classes - 1}": unknown,
+    }.items():
+        _refuse(table, np.isin(np.arange(table.num_rows), owners[bad]), problem)
+    return Variants(responses, degrees), int(tokens.max(initial=0))
 
 
 def _lengths(table: pa.Table, name: str) -> Ints:

@@ -28,7 +28,7 @@ def launched(workdir: Path, job: TrainJob, module: str = "tasks.training") -> di
     SIGTERM goes to all of them. Raises Stopped then, PartFailed with the exit code of the process
     that failed first, and ConfigError if there are not enough GPUs, or only one can do it.
     """
-    check_processes(job.processes, job.adapter)
+    check_processes(job)
     _check_gpus(job)
     threads = job.threads or torch.get_num_threads()
     os.environ["OMP_NUM_THREADS"] = str(max(1, threads // job.processes))

@@ -20,9 +20,11 @@ class LiveReference:
 
     @torch.no_grad()
     def scored(self, group: Group) -> Group:
-        """`group` with the log-probabilities of the reference as it is now."""
+        """`group` with the log-probabilities of the first reference as it is now."""
         logps_N = torch.cat([token_logps(self.model, one) for one in group.packs])
-        return replace(group, reference_KBT=group.by_branch(logps_N)[None])
+        own_1BT = group.by_branch(logps_N)[None]
+        others = [] if group.reference_KBT is None else [group.reference_KBT[1:]]
+        return replace(group, reference_KBT=torch.cat([own_1BT, *others]))
 
     @torch.no_grad()
     def follow(self, policy: Policy, step: int) -> None:

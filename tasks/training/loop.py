@@ -16,6 +16,7 @@ from tasks.memory import in_flight
 from tasks.training import checkpoints, processes
 from tasks.training.adapters import add_adapter
 from tasks.training.batches import Budget, Group, groups_of
+from tasks.training.degree_head import with_degree_head
 from tasks.training.examples import Examples, batch_prompts, open_examples
 from tasks.training.live_reference import LiveReference
 from tasks.training.policy import Policy, load_policy, recompute_layers
@@ -26,6 +27,8 @@ from tasks.training.step_log import StepLog
 from tasks.variants import settings_of
 from tasks.weights import file_digest, weights_digest
 
+HOW = ("device", "threads", "processes")
+"""Fields of a job that change how it is done, and nothing else but rounding."""
 CLIPPED_WINDOW = 10
 """Steps over which the share of pairs clipped on both sides is averaged."""
 
@@ -57,6 +60,8 @@ class Trained:
     def saved(self, state: State) -> checkpoints.Saved:
         """What a checkpoint keeps."""
         extras = {"reference": self.reference.tensors} if self.reference else {}
+        if head := self.policy.degree_head:
+            extras["degree_head"] = dict(head.named_parameters())
         return checkpoints.Saved(
             model=self.policy.parameters,
             optimizer=self.optimizer,
@@ -216,8 +221,11 @@ def train(workdir: Path, job: TrainJob, reporter: Reporter) -> dict[str, Any]:
 def _prepare(workdir: Path, job: TrainJob, reporter: Reporter) -> Trainer:
     if job.threads is not None:
         torch.set_num_threads(max(1, job.threads // job.processes))
-    examples = open_examples(workdir / job.examples, job.loss, job.settings.max_tokens)
+    side = None if job.side is None else workdir / job.side
+    examples = open_examples(workdir / job.examples, job.loss, job.settings.max_tokens, side)
     policy = _load(workdir, job)
+    if job.loss.HEAD_CLASSES:
+        policy = with_degree_head(policy, job.loss.HEAD_CLASSES, job.seed)
     policy.check_context(examples.longest)
     if job.gradient_checkpointing:
         recompute_layers(policy)
@@ -265,8 +273,9 @@ def _resume(workdir: Path, work: str, trained: Trained, reporter: Reporter) -> S
 def work_digest(workdir: Path, job: TrainJob) -> str:
     """Digest of what decides the trained weights: inputs by content, never by name."""
     settings = settings_of(job)
-    for name in ("stage", "model", "examples", "item_log", "device", "threads", "processes"):
+    for name in ("stage", "model", "examples", "side", "item_log", *HOW):
         del settings[name]
+    tables = [job.examples, *([job.side] if job.side else [])]
     return digest(
-        [settings, weights_digest(workdir / job.model), file_digest(workdir / job.examples)]
+        [settings, weights_digest(workdir / job.model), *(file_digest(workdir / t) for t in tables)]
     )

@@ -28,13 +28,21 @@ class Policy:
     """Type of activations."""
     master_weights: bool = True
     """Whether parameters are float32 where activations are not."""
+    degree_head: nn.Linear | None = None
+    """Tells degraded responses apart; trained with the model, but no part of it."""
     root: Root | None = None
     """Gathers the parameters, where several processes hold a part of them each."""
 
     @property
     def parameters(self) -> dict[str, nn.Parameter]:
-        """Parameters that are trained, by name; tied ones once."""
+        """Parameters of the model that are trained, by name; tied ones once."""
         return {n: one for n, one in self.model.named_parameters() if one.requires_grad}
+
+    @property
+    def trained(self) -> list[nn.Parameter]:
+        """All parameters that are trained."""
+        head = self.degree_head
+        return [*self.parameters.values(), *(head.parameters() if head else ())]
 
     def run(self, compute: Callable[..., T], *arguments: Any) -> T:
         """compute(*arguments), which calls `hidden` and `logits`; every process calls it alike."""

@@ -99,6 +99,8 @@ class TrainJob:
     """Folder of the model that training starts from; may be relative to the work folder."""
     examples: str
     """Arrow file of TrainingExample rows, relative to the work folder."""
+    side: str | None = None
+    """Arrow file with what the loss needs besides, by example_id (tasks/side_table.py)."""
     loss: Annotated[Any, *chosen_from("tasks.losses")]
     """The objective, as {kind, ...}."""
     settings: TrainingSettings
@@ -161,13 +163,20 @@ class ScoreJob:
     """File that gets one line per response before it is scored."""
 
 
-def check_processes(processes: int, adapter: AdapterSettings | None) -> None:
-    """Raise ConfigError for what only one process can train."""
-    if processes > 1 and adapter is not None:
-        raise ConfigError(
-            f"training.adapter is trained by one process, training.processes is {processes}; "
-            "set one of them to its default (an adapter takes little memory)"
-        )
+def check_processes(training: Any) -> None:
+    """Raise ConfigError for what only one process can train, in a section or a job."""
+    if training.processes == 1:
+        return
+    alone = {
+        "training.adapter": training.adapter is not None,
+        "a loss with a head of its own": training.loss.HEAD_CLASSES is not None,
+    }
+    for what, there in alone.items():
+        if there:
+            raise ConfigError(
+                f"{what} is trained by one process, training.processes is {training.processes}; "
+                "set it to 1"
+            )
 
 
 def parse_job(kind: type[Job], spec: Mapping[str, Any]) -> Job:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from tasks.errors import DataError
 from tasks.memory import in_flight
 from tasks.training import processes
 from tasks.training.batches import Group, Packed
+from tasks.training.degree_head import degree_logits
 from tasks.training.health import (
     Mean,
     added,
@@ -22,8 +23,8 @@ from tasks.training.health import (
     sampled_positions,
     totals,
 )
-from tasks.training.logprobs import logps_of, predicting_hidden, token_logps
-from tasks.training.loss_batch import LossBatch, Side
+from tasks.training.logprobs import hidden_at, logps_of, token_logps
+from tasks.training.loss_batch import Degrees, LossBatch, Side
 from tasks.training.policy import Policy
 from tasks.training.sharding import whole
 from tasks.variants import kind_of
@@ -42,23 +43,45 @@ class StepResult:
     """Tokens forwarded, without padding."""
 
 
-def loss_batch(group: Group, logps_BT: Tensor) -> LossBatch:
+class Outputs(NamedTuple):
+    """What the policy says of some branches; a loss sees nothing else of it."""
+
+    logps_N: Tensor
+    """Log-probability of each response token."""
+    degrees_BC: Tensor
+    """Logits of the auxiliary head after each branch; no classes where there is no head."""
+
+
+def loss_batch(group: Group, outputs: Outputs) -> LossBatch:
     """The examples of `group`: branches picked by side."""
-    found = {name: _side(group, logps_BT, places) for name, places in group.sides.items()}
+    logps_BT = group.by_branch(outputs.logps_N)
+    found = {name: _side(group, name, logps_BT) for name in group.sides}
     return LossBatch(
         chosen=found.pop("chosen"),
         rejected=found.pop("rejected", None),
         columns=group.columns,
         others=found,
+        degrees=_degrees(group, outputs.degrees_BC),
     )
 
 
-def _side(group: Group, logps_BT: Tensor, branches_P: Tensor) -> Side:
-    reference_KBT = group.reference_KBT
+def _side(group: Group, name: str, logps_BT: Tensor) -> Side:
+    reference_KBT, branches_P = group.reference_KBT, group.sides[name]
     return Side(
         logps=logps_BT[branches_P],
         mask=group.mask_BT[branches_P],
         reference=None if reference_KBT is None else reference_KBT[:, branches_P],
+        columns=group.token_columns.get(name, {}),
+    )
+
+
+def _degrees(group: Group, degrees_BC: Tensor) -> Degrees | None:
+    if group.variants is None:
+        return None
+    return Degrees(
+        logits=degrees_BC[group.variants.branches_V],
+        labels=group.variants.degrees_V,
+        pairs=group.variants.examples_V,
     )
 
 
@@ -96,7 +119,7 @@ def optimizer_step(
 
 def _clip(policy: Policy, max_norm: float) -> float:
     """Scale the gradients down to `max_norm`; returns the norm they had, over all processes."""
-    parameters = list(policy.parameters.values())
+    parameters = policy.trained
     gradients = [one.grad for one in parameters if one.grad is not None]
     norm = whole(torch.nn.utils.get_total_norm(gradients))
     torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
@@ -108,14 +131,14 @@ def accumulate(
 ) -> dict[str, Mean]:
     """Add the gradient of one group; returns what is reported, by name.
 
-    With several packs, the loss is taken over the log-probabilities of all of them, and its
-    gradient on those is replayed through one pack after the other: memory holds one at a time.
-    Several processes share these packs. Entropy is computed at one response token in `stride`.
+    With several packs, the loss is taken over the outputs of all of them, and its gradient on those
+    is replayed through one pack after the other: memory holds one at a time. Several processes
+    share these packs. Entropy is computed at one response token in `stride`.
     """
     if len(group.packs) > 1:
         return _accumulate_replayed(policy, loss, group, num_prompts, stride)
-    logps_N, entropy = _forward(policy, group.packs[0], stride)
-    objective, means = _objective(loss, group, logps_N, num_prompts)
+    outputs, entropy = _forward(policy, group.packs[0], stride)
+    objective, means = _objective(loss, group, outputs, num_prompts)
     torch.autograd.backward(objective if group.counted else 0 * objective)
     return means | {"entropy": entropy} if group.counted else {}
 
@@ -124,43 +147,79 @@ def _accumulate_replayed(
     policy: Policy, loss: Any, group: Group, num_prompts: int, stride: int
 ) -> dict[str, Mean]:
     turns = processes.turns(len(group.packs))
-    parts = [torch.zeros(len(one.targets_N), device=policy.device) for one in group.packs]
-    entropies = []
+    parts, entropies = [_no_outputs(policy, one) for one in group.packs], []
     with torch.no_grad():
         for place, counted in turns:
-            logps, entropy = _forward(policy, group.packs[place], stride)
+            outputs, entropy = _forward(policy, group.packs[place], stride)
             if counted:
-                parts[place] = logps
+                parts[place] = outputs
                 entropies.append(entropy)
-    logps_N = processes.summed(torch.cat(parts)).requires_grad_()
-    objective, means = _objective(loss, group, logps_N, num_prompts)
-    [gradient_N] = torch.autograd.grad(objective, logps_N)
-    gradients = torch.split(gradient_N, [len(one) for one in parts])
+    fields = [torch.cat(some) for some in zip(*parts, strict=True)]
+    every = Outputs(*(processes.summed(one).requires_grad_() for one in fields))
+    objective, means = _objective(loss, group, every, num_prompts)
+    gradients = torch.autograd.grad(objective, every, allow_unused=True, materialize_grads=True)
+    sizes = [[len(one) for one in some] for some in zip(*parts, strict=True)]
+    shares = [torch.split(one, some) for one, some in zip(gradients, sizes, strict=True)]
     for place, counted in turns:
-        gradient = gradients[place] if counted else 0 * gradients[place]
-        torch.autograd.backward(token_logps(policy, group.packs[place]), gradient)
+        share = [one[place] if counted else 0 * one[place] for one in shares]
+        _replay(policy.run(_outputs_of, policy, group.packs[place]), share)
     own = {"entropy": added(entropies)} if entropies else {}
     return means | own if group.counted else own
 
 
-def _forward(policy: Policy, packed: Packed, stride: int) -> tuple[Tensor, Mean]:
-    """Log-probabilities of the response tokens, and the entropy at some of them."""
-    return policy.run(_logps_and_entropy, policy, packed, stride)
+def _replay(outputs: Outputs, gradients: Sequence[Tensor]) -> None:
+    """Send gradients on the outputs back; those of a head that is not there are left out."""
+    pairs = zip(outputs, gradients, strict=True)
+    used = [(output, gradient) for output, gradient in pairs if output.requires_grad]
+    torch.autograd.backward([output for output, _ in used], [gradient for _, gradient in used])
 
 
-def _logps_and_entropy(policy: Policy, packed: Packed, stride: int) -> tuple[Tensor, Mean]:
-    hidden_NE = predicting_hidden(policy, packed)
+def _forward(policy: Policy, packed: Packed, stride: int) -> tuple[Outputs, Mean]:
+    """Outputs of a pack, and the entropy at some of its response tokens."""
+    return policy.run(_outputs_and_entropy, policy, packed, stride)
+
+
+def _outputs_of(policy: Policy, packed: Packed) -> Outputs:
+    return _outputs(policy, packed, *_hidden(policy, packed))
+
+
+def _outputs_and_entropy(policy: Policy, packed: Packed, stride: int) -> tuple[Outputs, Mean]:
+    hidden_NE, ends_BE = _hidden(policy, packed)
     sampled = sampled_positions(packed.targets_N, packed.lengths_B, stride)
     with policy.autocast():
         entropy = head_entropy(policy.logits, hidden_NE[sampled])
-    return logps_of(policy, packed, hidden_NE), entropy
+    return _outputs(policy, packed, hidden_NE, ends_BE), entropy
+
+
+def _hidden(policy: Policy, packed: Packed) -> tuple[Tensor, Tensor]:
+    """Hidden states that predict the response tokens, and those after each branch for the head."""
+    ends_B = packed.ends_B if policy.degree_head else packed.ends_B[:0]
+    both = hidden_at(policy, packed, torch.cat([packed.predicts_N, ends_B]))
+    return both[: len(packed.predicts_N)], both[len(packed.predicts_N) :]
+
+
+def _outputs(policy: Policy, packed: Packed, hidden_NE: Tensor, ends_BE: Tensor) -> Outputs:
+    head = policy.degree_head
+    return Outputs(
+        logps_of(policy, packed, hidden_NE),
+        torch.zeros(0, 0, device=policy.device) if head is None else degree_logits(head, ends_BE),
+    )
+
+
+def _no_outputs(policy: Policy, packed: Packed) -> Outputs:
+    """Zeros in the place of what `_outputs` gives."""
+    head, device = policy.degree_head, policy.device
+    degrees = (0, 0) if head is None else (len(packed.ends_B), head.out_features)
+    return Outputs(
+        torch.zeros(len(packed.targets_N), device=device), torch.zeros(degrees, device=device)
+    )
 
 
 def _objective(
-    loss: Any, group: Group, logps_N: Tensor, num_prompts: int
+    loss: Any, group: Group, outputs: Outputs, num_prompts: int
 ) -> tuple[Tensor, dict[str, Mean]]:
     """What is minimised, and what is reported of the examples."""
-    inputs = loss_batch(group, group.by_branch(logps_N))
+    inputs = loss_batch(group, outputs)
     result = loss(inputs)
     objective = (group.weights_P * result.loss).sum() / num_prompts
     return objective, example_means(kind_of(loss), inputs, result, group.weights_P)
@@ -201,7 +260,7 @@ def make_optimizer(
     policy: Policy, betas: tuple[float, float], weight_decay: float
 ) -> torch.optim.AdamW:
     """AdamW over float32 parameters; only matrices decay, not norms and biases."""
-    parameters = list(policy.parameters.values())
+    parameters = policy.trained
     groups = [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},

@@ -19,6 +19,13 @@ class Branch:
     tokens: Ints
     reference: Floats | None = None
     """Log-probabilities of the references (nats), (K, tokens)."""
+    predicted: bool = True
+    """Whether its log-probabilities are needed; of degraded variants its last state alone is."""
+
+    @property
+    def num_predicted(self) -> int:
+        """Tokens whose log-probabilities are needed."""
+        return len(self.tokens) if self.predicted else 0
 
 
 @dataclass(kw_only=True)
@@ -29,6 +36,8 @@ class Tree:
     branches: list[Branch] = field(default_factory=list)
     sides: list[tuple[int, ...]] = field(default_factory=list)
     """Branches of each example, in the order of `Examples.sides`: chosen, rejected, others."""
+    degrees: list[list[tuple[int, int]]] = field(default_factory=list)
+    """Branch and degree of each example's degraded variants."""
     examples: list[int] = field(default_factory=list)
     """Row of the examples' table that each one comes from."""
 
@@ -72,7 +81,21 @@ def tree_of(examples: Examples, rows: Iterable[int]) -> Tree:
         sides = [_place(tree, places, branch) for branch in branches]
         tree.sides.append(tuple(sides))
         tree.examples.append(index)
+    tree.degrees = [_degrees(tree, places, examples, index) for index in indices]
     return tree
+
+
+def _degrees(
+    tree: Tree, places: dict[bytes, int], examples: Examples, index: int
+) -> list[tuple[int, int]]:
+    """Branches of the variants of one example; one that is a response is that response's branch."""
+    found = []
+    for tokens, degree in examples.variants[index] if examples.variants else []:
+        place = places.setdefault(tokens.tobytes(), len(tree.branches))
+        if place == len(tree.branches):
+            tree.branches.append(Branch(tokens, predicted=False))
+        found.append((place, degree))
+    return found
 
 
 def _place(tree: Tree, places: dict[bytes, int], branch: Branch) -> int:

@@ -72,6 +72,13 @@ def test_trees_too_large_for_one_pass_are_shared_and_reported_by_the_first(tmp_p
     assert shapes == [[(2, True), (1, True)], [(2, False), (1, True)]]
 
 
-def test_an_adapter_in_several_processes_is_refused_at_once():
-    with pytest.raises(ConfigError, match="processes is 2; set one of them"):
-        small_config(training__adapter={"rank": 2}, training__processes=2)
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("training__adapter", {"rank": 2}, "training.adapter is trained by one process"),
+        ("training__loss", {"kind": "spo_degree", "loss": {"kind": "dpo"}}, "a head of its own"),
+    ],
+)
+def test_what_one_process_alone_can_train_is_refused_at_once(setting, value, said):
+    with pytest.raises(ConfigError, match=said):
+        small_config(**{setting: value}, training__processes=2)

@@ -1,5 +1,9 @@
+import copy
+from functools import cache
+
 import pytest
 import torch
+from supplied_examples import Supplied
 from tiny_models import tiny_model
 from training_jobs import (
     groups,
@@ -7,11 +11,12 @@ from training_jobs import (
     plain_logps,
     plain_model,
     policy_of,
-    response_examples,
 )
 
+from tasks.training.degree_head import with_degree_head
 from tasks.training.step import accumulate, check_is_reference, make_optimizer, optimizer_step
 from tasks.variants import load_variant
+from tests.losses.loss_cases import CASES, name_of
 
 DUAL = {"beta": 0.5, "chosen_ceiling": 0.6, "rejected_floor": -0.4, "sft_weight": 0.1}
 
@@ -26,13 +31,14 @@ def oracle_loss(model, example, beta, chosen_ceiling, rejected_floor, sft_weight
     return torch.log1p(torch.exp(-gap)) - sft_weight * chosen.mean()
 
 
-def relative_error(policy, model):
-    """Distance of all gradients together, as a share of the oracle's norm."""
-    ours = dict(policy.model.named_parameters())
+def relative_error(ours, theirs):
+    """Distance of all gradients of one model together, as a share of the oracle's norm."""
+    found = dict(ours.named_parameters())
     apart = norm = 0.0
-    for name, parameter in model.named_parameters():
-        apart += float((ours[name].grad.double() - parameter.grad).square().sum())
-        norm += float(parameter.grad.square().sum())
+    for name, parameter in theirs.named_parameters():
+        if found[name].grad is not None or parameter.grad is not None:
+            apart += float((found[name].grad.double() - parameter.grad).square().sum())
+            norm += float(parameter.grad.square().sum())
     assert norm > 0
     return (apart / norm) ** 0.5
 
@@ -66,18 +72,45 @@ def test_gradients_equal_those_of_single_pairs_in_double_precision(decoder, toke
     assert sum(float(part["loss"].total) for part in parts) == pytest.approx(
         expected.item(), rel=1e-6
     )
-    assert relative_error(policy, model) < 2e-6
+    assert relative_error(policy.model, model) < 2e-6
 
 
-def test_supervised_gradients_equal_those_of_single_responses(tmp_path):
-    examples, folder = response_examples(5), tiny_model("llama")
-    policy, model = policy_of(folder), plain_model(folder)
-    for group in groups(tmp_path, examples, range(5), 64, "sft"):
-        accumulate(policy, load_variant("tasks.losses", "sft"), group, 5, 16)
-    for example in examples:
-        nll = -plain_logps(model, example.prompt_ids, example.chosen_ids).mean()
-        (nll / 5).backward()
-    assert relative_error(policy, model) < 2e-6
+@cache
+def models(decoder):
+    """The policy, the same in double precision, and two references; they are never trained."""
+    kind, config = decoder.split()[0], DECODERS[decoder]
+    folder, *others = (tiny_model(kind, seed=seed, **config) for seed in range(3))
+    return policy_of(folder), plain_model(folder), [plain_model(one) for one in others]
+
+
+def trees_and_oracle(supplied, decoder, tokens, workdir):
+    """Relative errors of a step's gradients: of the model, and of the head if there is one."""
+    loss, head = supplied.loss, None
+    policy, model, _ = models(decoder)
+    for one in (policy.model, model):
+        one.zero_grad()
+    if loss.HEAD_CLASSES:
+        policy = with_degree_head(policy, loss.HEAD_CLASSES, seed=3)
+        head = copy.deepcopy(policy.degree_head).double()
+    prompts = len(supplied.prompts)
+    packed = supplied.groups(workdir, tokens)
+    assert (max(len(group.packs) for group in packed) > 1) == (tokens < 100)
+    parts = [accumulate(policy, loss, group, prompts, 16) for group in packed]
+    expected = supplied.objective(model, head)
+    expected.backward()
+    total = sum(float(part["loss"].total) for part in parts) / prompts
+    assert total == pytest.approx(expected.item(), rel=1e-5, abs=1e-6)
+    errors = [relative_error(policy.model, model)]
+    return [*errors, relative_error(policy.degree_head, head)] if head else errors
+
+
+@pytest.mark.parametrize(
+    ("decoder", "tokens"), [*((one, 24) for one in DECODERS), ("llama", 100_000)]
+)
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_gradients_of_every_loss_equal_those_of_single_responses(case, decoder, tokens, tmp_path):
+    supplied = Supplied(load_variant("tasks.losses", **case), models(decoder)[2])
+    assert max(trees_and_oracle(supplied, decoder, tokens, tmp_path)) < 1e-5
 
 
 @pytest.mark.parametrize(("dtype", "kind"), [("float32", "qwen2"), ("bfloat16", "llama")])

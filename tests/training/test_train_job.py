@@ -13,9 +13,9 @@ from training_jobs import (
     write_examples,
 )
 
-from tasks.consistency import SUPPLIED
 from tasks.errors import ConfigError, DataError
 from tasks.losses._contract import needs_of
+from tasks.side_table import reads_side_table
 from tasks.training.policy import load_policy
 from tasks.variants import kinds, load_variant, variant_class
 from tasks.weights import weights_digest
@@ -24,7 +24,8 @@ from tasks.weights import weights_digest
 def trains_on_pairs_alone(kind):
     """Whether pairs, their columns and one reference are all that the loss needs."""
     loss = load_variant("tasks.losses", kind, **variant_class("tasks.losses", kind).EXAMPLE)
-    return loss.EXAMPLES_KIND == "pair" and set(needs_of(loss)) <= set(SUPPLIED["pair"])
+    several = "several references" in needs_of(loss)
+    return loss.EXAMPLES_KIND == "pair" and not (several or reads_side_table(loss))
 
 
 PAIR_LOSSES = [kind for kind in kinds("tasks.losses") if trains_on_pairs_alone(kind)]

@@ -1,0 +1,168 @@
+"""Pairs, or the responses in them, as the examples that a trainer reads."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tasks.errors import DataError
+from tasks.pairs import reweigh
+from tasks.records import PreferencePair, ReferenceScore, TrainingExample
+from tasks.tables import counted
+from tasks.training_data import Tokenised
+
+Scores = Mapping[str, ReferenceScore]
+"""What one reference thinks of responses, by their ids (or `crossed_id`)."""
+
+
+class Examples(NamedTuple):
+    """Training examples and why some pairs made none."""
+
+    examples: list[TrainingExample]
+    counts: dict[str, int]
+    side: Sequence[dict[str, Any]] = ()
+    """What the loss needs besides, a row an example: tasks/side_table.py."""
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest prompt with a response."""
+        own = {one.example_id: len(one.prompt_ids) for one in self.examples}
+        lengths = [
+            own[one.example_id] + len(some or [])
+            for one in self.examples
+            for some in (one.chosen_ids, one.rejected_ids)
+        ]
+        lengths += [
+            own[row["example_id"]] + len(row[name])
+            for row in self.side
+            for name in row
+            if name in ("explored_ids", "mismatched_ids")
+        ]
+        return max(lengths)
+
+
+def check_scored(
+    pairs: Iterable[PreferencePair],
+    ids: Tokenised,
+    scores: Scores,
+    max_tokens: int,
+) -> None:
+    """Raise DataError unless every response of `pairs` that fits has a score of all its tokens."""
+    for pair in pairs:
+        for one in (pair.chosen_id, pair.rejected_id):
+            num_tokens = len(ids.responses[one])
+            fits = len(ids.prompts[pair.prompt_id]) + num_tokens <= max_tokens
+            scored = scores[one].num_tokens if one in scores else None
+            if fits and scored != num_tokens:
+                raise DataError(
+                    f"response {one} has {num_tokens} tokens, its reference score has "
+                    f"{'none' if scored is None else scored}; score again: --set redo=[score]"
+                )
+
+
+def pair_examples(
+    pairs: Sequence[PreferencePair],
+    ids: Tokenised,
+    scores: Sequence[Scores],
+    dropped: Mapping[str, str],
+) -> Examples:
+    """One example per pair that is not in `dropped` and whose sides both fit and are not empty.
+
+    `scores` are those of each reference, the base first. A prompt's weight is shared anew among
+    the pairs that are left.
+    """
+    reasons = [_why_not(pair, ids, scores, dropped) for pair in pairs]
+    left = [pair for pair, reason in zip(pairs, reasons, strict=True) if reason is None]
+    examples = [_pair_example(pair, ids, scores) for pair in reweigh(left)]
+    return Examples(examples, dict(counted(f"dropped_{one}" for one in reasons if one)))
+
+
+def _why_not(
+    pair: PreferencePair,
+    ids: Tokenised,
+    scores: Sequence[Scores],
+    dropped: Mapping[str, str],
+) -> str | None:
+    sides = (pair.chosen_id, pair.rejected_id)
+    if pair.pair_id in dropped:
+        return dropped[pair.pair_id]
+    if any(not ids.responses[one] for one in sides):
+        return "empty_response"
+    missing = any(one not in some for one in sides for some in scores)
+    return "longer_than_max_tokens" if missing else None
+
+
+def reference_logps(scores: Sequence[Scores], response_id: str) -> list[float]:
+    """Log-probabilities of a response's tokens, one reference after the other."""
+    return [logp for some in scores for logp in some[response_id].token_logps or []]
+
+
+def _pair_example(
+    pair: PreferencePair, ids: Tokenised, scores: Sequence[Scores]
+) -> TrainingExample:
+    return TrainingExample(
+        example_id=pair.pair_id,
+        kind="pair",
+        prompt_id=pair.prompt_id,
+        prompt_ids=ids.prompts[pair.prompt_id],
+        chosen_ids=ids.responses[pair.chosen_id],
+        rejected_ids=ids.responses[pair.rejected_id],
+        weight=pair.weight,
+        chosen_logps=reference_logps(scores, pair.chosen_id),
+        rejected_logps=reference_logps(scores, pair.rejected_id),
+        p_chosen=pair.p_chosen,
+        margin=pair.margin,
+    )
+
+
+def response_examples(pairs: Sequence[PreferencePair], ids: Tokenised, max_tokens: int) -> Examples:
+    """One example per distinct chosen response that fits and is not empty.
+
+    The examples of a prompt share its weight.
+    """
+    chosen = sorted({(pair.prompt_id, pair.chosen_id) for pair in pairs})
+    reasons = [_why_no_response(*one, ids, max_tokens) for one in chosen]
+    left = [one for one, reason in zip(chosen, reasons, strict=True) if reason is None]
+    of_prompt = counted(prompt_id for prompt_id, _ in left)
+    examples = [
+        response_example(
+            response_id,
+            prompt_id,
+            ids.prompts[prompt_id],
+            ids.responses[response_id],
+            1 / of_prompt[prompt_id],
+        )
+        for prompt_id, response_id in left
+    ]
+    return Examples(examples, dict(counted(f"dropped_{one}" for one in reasons if one)))
+
+
+def _why_no_response(
+    prompt_id: str, response_id: str, ids: Tokenised, max_tokens: int
+) -> str | None:
+    tokens = ids.responses[response_id]
+    if not tokens:
+        return "empty_response"
+    too_long = len(ids.prompts[prompt_id]) + len(tokens) > max_tokens
+    return "longer_than_max_tokens" if too_long else None
+
+
+def response_example(
+    example_id: str,
+    prompt_id: str,
+    prompt_ids: list[int],
+    response_ids: list[int],
+    weight: float = 1.0,
+) -> TrainingExample:
+    """A prompt with the one response to imitate."""
+    return TrainingExample(
+        example_id=example_id,
+        kind="response_only",
+        prompt_id=prompt_id,
+        prompt_ids=prompt_ids,
+        chosen_ids=response_ids,
+        rejected_ids=None,
+        weight=weight,
+        chosen_logps=None,
+        rejected_logps=None,
+        p_chosen=None,
+        margin=None,
+    )

@@ -1,0 +1,35 @@
+"""The models that score a round's pairs: its reference, and others beside it."""
+
+from collections.abc import Callable, Sequence
+
+from tasks.errors import ConfigError
+from tasks.model_matrix import EARLIER, earlier
+from tasks.records import Checkpoint, Place
+
+
+def references_of(
+    names: Sequence[str], place: Place, describe: Callable[[str], Checkpoint]
+) -> dict[str, Checkpoint]:
+    """By role: `reference`, the round's own, then `further-1` and so on in the order of `names`.
+
+    Raises ConfigError for one that reads or renders texts in another way.
+    """
+    found = {"reference": place.reference}
+    for number, name in enumerate(names, start=1):
+        if name.startswith(EARLIER):
+            one = earlier("training.references", name, place.sft, place.policies)
+        else:
+            one = describe(name)
+        check_reference(name, one, place.reference)
+        found[f"further-{number}"] = one
+    return found
+
+
+def check_reference(name: str, one: Checkpoint, policy: Checkpoint) -> None:
+    """Raise ConfigError unless `one` has tokenizer and chat template of `policy`."""
+    for what in ("tokenizer", "template"):
+        if getattr(one, what) != getattr(policy, what):
+            raise ConfigError(
+                f"training.references names {name!r}, whose {what} is not that of the policy "
+                f"({policy.uri}); take a model of the same family, or a round: round:N"
+            )

@@ -1,0 +1,70 @@
+"""A round's examples: of the kind that the loss trains on, with all that it needs besides."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.config import TrainingSection
+from tasks.further_responses import explored_responses
+from tasks.pair_examples import Examples, Scores, check_scored, pair_examples, response_examples
+from tasks.pairing import filtered
+from tasks.records import PreferencePair, Prompt, Response, Verdict
+from tasks.responses import Tokens
+from tasks.supplies import Supplies
+from tasks.training_data import Tokenised, prompt_limit, tokenised, used_responses
+from tasks.uncertainty import uncertainties
+from tasks.unpaired import unpaired_examples
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundRows:
+    """What a round has to train on."""
+
+    pairs: Sequence[PreferencePair]
+    """Those that are not held out."""
+    prompts: Mapping[str, Prompt]
+    """By prompt_id."""
+    responses: Mapping[str, Response]
+    """By response_id, in a pair or not."""
+    scores: Sequence[Scores]
+    """Of each reference, the round's own first."""
+    verdicts: Sequence[Verdict]
+    """Of judges and people."""
+
+
+def round_examples(
+    rows: RoundRows, tokens: Tokens, training: TrainingSection, filters: Sequence[Any]
+) -> Examples:
+    """The examples that `training` reads, pairs filtered by those of `filters` that need scores."""
+    loss, pairs = training.loss, rows.pairs
+    explored = explored_responses(pairs, rows.responses) if "explored" in loss.OTHERS else {}
+    used = used_responses(pairs) | set(explored.values())
+    ids = tokenised(rows.prompts, rows.responses, used, tokens, prompt_limit(training))
+    if loss.EXAMPLES_KIND == "response_only":
+        return response_examples(pairs, ids, training.max_tokens)
+    for scores in rows.scores:
+        check_scored(pairs, ids, scores, training.max_tokens)
+    dropped = _filtered(rows, filters)
+    if loss.EXAMPLES_KIND == "unpaired":
+        return unpaired_examples(pairs, ids, rows.scores[0], dropped)
+    supplies = _supplies(loss, rows, ids, explored)
+    made = pair_examples(pairs, ids, rows.scores, supplies.lacking(pairs) | dropped)
+    return supplies.added(pairs, made)
+
+
+def _filtered(rows: RoundRows, filters: Sequence[Any]) -> dict[str, str]:
+    """The reason by pair_id of each pair that a filter drops by its reference scores."""
+    logps = {one: score.logp for one, score in rows.scores[0].items()}
+    late = [one for one in filters if one.STAGE == "scored"]
+    return filtered(rows.pairs, rows.responses, late, logps)
+
+
+def _supplies(loss: Any, rows: RoundRows, ids: Tokenised, explored: Mapping[str, str]) -> Supplies:
+    wanted = "uncertainty" in loss.REQUIRES
+    return Supplies(
+        loss=loss,
+        ids=ids,
+        scores=rows.scores,
+        explored=explored,
+        uncertainties=uncertainties(rows.verdicts) if wanted else {},
+    )

@@ -1,0 +1,83 @@
+"""What a round has of what a loss needs beyond pairs and their log-probabilities."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any
+
+from tasks.pair_examples import Examples, Scores, reference_logps
+from tasks.records import PreferencePair
+from tasks.side_table import reads_side_table, side_schema
+from tasks.training_data import Tokenised
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supplies:
+    """All that rows of a side table are made of."""
+
+    loss: Any
+    """Says which of it is needed."""
+    ids: Tokenised
+    """Token ids of the pairs' and the explored responses."""
+    scores: Sequence[Scores]
+    """Of each reference, the base first."""
+    explored: Mapping[str, str]
+    """A further response of each prompt that has one."""
+    uncertainties: Mapping[tuple[str, str], float]
+    """By a_id and b_id, where there are opinions enough."""
+
+    def lacking(self, pairs: Sequence[PreferencePair]) -> dict[str, str]:
+        """The reason by pair_id of each pair that lacks something."""
+        reasons = {pair.pair_id: self._lacks(pair) for pair in pairs}
+        return {pair_id: reason for pair_id, reason in reasons.items() if reason}
+
+    def _lacks(self, pair: PreferencePair) -> str | None:
+        if "uncertainty" in self.loss.REQUIRES and _compared(pair) not in self.uncertainties:
+            return "one_opinion"
+        if "explored" in self.loss.OTHERS:
+            found = self.explored.get(pair.prompt_id)
+            if found is None or not self.ids.responses[found]:
+                return "no_explored_response"
+            if any(found not in one for one in self.scores):
+                return "explored_longer_than_max_tokens"
+        return None
+
+    def added(self, pairs: Sequence[PreferencePair], made: Examples) -> Examples:
+        """`made` of `pairs`, with a row of the side table for each if the loss reads one."""
+        if not reads_side_table(self.loss):
+            return made
+        by_id = {pair.pair_id: pair for pair in pairs}
+        return made._replace(side=[self._row(by_id[one.example_id]) for one in made.examples])
+
+    def _row(self, pair: PreferencePair) -> Row:
+        """What the loss needs of `pair` beside its example."""
+        wanted = side_schema(self.loss).names
+        row: Row = {"example_id": pair.pair_id}
+        if "uncertainty" in wanted:
+            row["uncertainty"] = self.uncertainties[_compared(pair)]
+        if "explored_ids" in wanted:
+            explored = self.explored[pair.prompt_id]
+            row["explored_ids"] = self.ids.responses[explored]
+            row["explored_logps"] = reference_logps(self.scores, explored)
+        if any(name.endswith("_edited") for name in wanted):
+            sides = [self.ids.responses[one] for one in (pair.chosen_id, pair.rejected_id)]
+            marks = edited(*sides)
+            row |= dict(zip(("chosen_edited", "rejected_edited"), marks, strict=True))
+        return {name: row[name] for name in wanted}
+
+
+def _compared(pair: PreferencePair) -> tuple[str, str]:
+    a_id, b_id = sorted((pair.chosen_id, pair.rejected_id))
+    return a_id, b_id
+
+
+def edited(chosen: Sequence[int], rejected: Sequence[int]) -> tuple[list[float], list[float]]:
+    """1 for each token that the longest matching blocks leave out, else 0, for both sides."""
+    marks = [1.0] * len(chosen), [1.0] * len(rejected)
+    matcher = SequenceMatcher(None, chosen, rejected, autojunk=False)
+    for block in matcher.get_matching_blocks():
+        for side, first in zip(marks, (block.a, block.b), strict=True):
+            side[first : first + block.size] = [0.0] * block.size
+    return marks
