@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -56,24 +56,6 @@ _log = logging.getLogger(__name__)
 
 SEMANTICS = 3
 EXAMPLES, SIDE = "examples.arrow", "side.arrow"
-JOB_SETTINGS = (
-    "learning_rate",
-    "warmup_share",
-    "decay",
-    "epochs",
-    "max_steps",
-    "prompts_per_batch",
-    "weight_decay",
-    "betas",
-    "max_grad_norm",
-    "max_tokens",
-    "oversized_trees",
-    "checkpoint_every",
-    "keep_last",
-    "keep_every",
-    "stop_seconds",
-    "stop_when_clipped",
-)
 
 
 @door("train", retries=3)
@@ -115,7 +97,7 @@ def train(
     result, budget = with_smaller_budgets(
         lambda budget: _run(stage, workdir, budget, training, place),
         training.tokens_per_microbatch,
-        max(made.longest, smallest_to_train(made.examples, training.oversized_trees == "refuse")),
+        smallest_to_train(made, whole_prompts=training.oversized_trees == "refuse"),
     )
     result |= {"tokens_per_microbatch": budget}
     return _trained(_commit(stage, workdir, result, made, training, place), place)
@@ -197,7 +179,7 @@ def _spec(stage: Stage, budget: int, training: TrainingSection, place: Place) ->
         "examples": EXAMPLES,
         "side": SIDE if reads_side_table(training.loss) else None,
         "loss": plain(training.loss),
-        "settings": {name: getattr(training, name) for name in JOB_SETTINGS}
+        "settings": {one.name: getattr(training, one.name) for one in fields(TrainingSettings)}
         | {"tokens_per_microbatch": budget},
         "seed": place.seed,
         "dtype": training.dtype,
