@@ -50,6 +50,7 @@ from tasks.side_table import reads_side_table, side_schema
 from tasks.step_metrics import StepMetrics, speeds
 from tasks.tables import to_table
 from tasks.tokens import load_tokenizer
+from tasks.training.settings import TrainingSettings
 from tasks.variants import kind_of, plain, settings_of
 
 _log = logging.getLogger(__name__)
