@@ -115,7 +115,7 @@ def train(
     result, budget = with_smaller_budgets(
         lambda budget: _run(stage, workdir, budget, training, place),
         training.tokens_per_microbatch,
-        max(made.longest, smallest_to_train(made.examples, training.oversized_trees == "refuse")),
+        smallest_to_train(made, whole_prompts=training.oversized_trees == "refuse"),
     )
     result |= {"tokens_per_microbatch": budget}
     return _trained(_commit(stage, workdir, result, made, training, place), place)
