@@ -57,22 +57,9 @@ _log = logging.getLogger(__name__)
 SEMANTICS = 3
 EXAMPLES, SIDE = "examples.arrow", "side.arrow"
 JOB_SETTINGS = (
-    "learning_rate",
-    "warmup_share",
-    "decay",
-    "epochs",
-    "max_steps",
-    "prompts_per_batch",
-    "weight_decay",
-    "betas",
-    "max_grad_norm",
-    "max_tokens",
-    "oversized_trees",
-    "checkpoint_every",
-    "keep_last",
-    "keep_every",
-    "stop_seconds",
-    "stop_when_clipped",
+    *("learning_rate", "warmup_share", "decay", "epochs", "max_steps", "prompts_per_batch"),
+    *("weight_decay", "betas", "max_grad_norm", "max_tokens", "oversized_trees"),
+    *("checkpoint_every", "keep_last", "keep_every", "stop_seconds", "stop_when_clipped"),
 )
 
 
@@ -125,13 +112,14 @@ def _inputs(
     feedback: Feedback, pairs: Artifact, scores: list[Artifact], training: TrainingSection
 ) -> dict[str, str]:
     """Contents that decide the examples; opinions and responses where the loss looks at them."""
-    base, *further = scores
-    inputs = {"pairs": pairs.content, "scores": base.content}
-    inputs |= {f"scores-{i}": one.content for i, one in enumerate(further, start=1)}
+    looked_at = {"scores": scores[1:]}
     if "uncertainty" in training.loss.REQUIRES:
-        inputs |= {f"verdicts-{i}": one.content for i, one in enumerate(feedback.verdicts)}
+        looked_at["verdicts"] = feedback.verdicts
     if "explored" in training.loss.OTHERS:
-        inputs |= {f"responses-{i}": one.content for i, one in enumerate(feedback.responses)}
+        looked_at["responses"] = feedback.responses
+    inputs = {"pairs": pairs.content, "scores": scores[0].content}
+    for name, some in looked_at.items():
+        inputs |= {f"{name}-{i}": one.content for i, one in enumerate(some)}
     return inputs
 
 
