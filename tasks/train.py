@@ -108,13 +108,14 @@ def _inputs(
     feedback: Feedback, pairs: Artifact, scores: list[Artifact], training: TrainingSection
 ) -> dict[str, str]:
     """Contents that decide the examples; opinions and responses where the loss looks at them."""
-    base, *further = scores
-    inputs = {"pairs": pairs.content, "scores": base.content}
-    inputs |= {f"scores-{i}": one.content for i, one in enumerate(further, start=1)}
+    looked_at = {"scores": scores[1:]}
     if "uncertainty" in training.loss.REQUIRES:
-        inputs |= {f"verdicts-{i}": one.content for i, one in enumerate(feedback.verdicts)}
+        looked_at["verdicts"] = feedback.verdicts
     if "explored" in training.loss.OTHERS:
-        inputs |= {f"responses-{i}": one.content for i, one in enumerate(feedback.responses)}
+        looked_at["responses"] = feedback.responses
+    inputs = {"pairs": pairs.content, "scores": scores[0].content}
+    for name, some in looked_at.items():
+        inputs |= {f"{name}-{i}": one.content for i, one in enumerate(some)}
     return inputs
 
 
