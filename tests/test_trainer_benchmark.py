@@ -1,6 +1,7 @@
 """The benchmark of the trainer gives both sides the same pairs, and counts and divides rightly."""
 
 import json
+import math
 import os
 from collections import Counter
 from itertools import islice
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.measurement import RESULTS
-from benchmarks.trainer.accuracy import accuracy, summary
+from benchmarks.trainer.accuracy import Held, held, summary
 from benchmarks.trainer.groups import Group, pairs_of, read_groups
 from benchmarks.trainer.model import make_tokenizer
 from benchmarks.trainer.page import page
@@ -120,19 +121,27 @@ def test_a_goal_is_met_from_its_ratio_on():
     assert [line.split("|")[5].strip() for line in lines[2:]] == ["met", "not met", "", "not met"]
 
 
-def test_the_common_accuracy_is_the_lower_of_the_two_best():
-    curves = {"ours": {5: 0.6, 10: 0.8}, "trl": {5: 0.5, 10: 0.75}}
+def test_the_common_best_is_the_worse_of_the_two_best():
+    curves = {
+        "ours": {5: Held(0.6, 0.7), 10: Held(0.8, 0.5)},
+        "trl": {5: Held(0.5, 0.6), 10: Held(0.6, 0.65)},
+    }
     runs = [{"ours": {5: 3.0, 10: 6.0}, "trl": {5: 10.0, 10: 24.0}}]
     found = summary(curves, runs)
-    assert (found["accuracy"], found["ours_steps"], found["trl_steps"]) == (0.75, 10, 10)
-    assert found["ratio"] == 24.0 / 6.0
+    accuracy, loss = found["to_accuracy"], found["to_loss"]
+    assert (accuracy["target"], accuracy["ours_steps"], accuracy["trl_steps"]) == (0.6, 5, 10)
+    assert accuracy["ratio"] == 24.0 / 3.0
+    assert (loss["target"], loss["ours_steps"], loss["trl_steps"]) == (0.6, 10, 5)
+    assert loss["ratio"] == 10.0 / 6.0
 
 
 def test_a_pair_is_right_if_the_chosen_reward_is_larger():
     groups = [group("a", 1, 1, 1), group("b", 1, 1, 1)]
     reference = {"a-0": -5.0, "a-1": -1.0, "b-0": -2.0, "b-1": -2.0}
     policy = {"a-0": -4.0, "a-1": -1.0, "b-0": -2.5, "b-1": -2.5}
-    assert accuracy(policy, reference, groups) == 0.5
+    found = held(policy, reference, groups, beta=2.0)
+    assert found.accuracy == 0.5
+    assert found.loss == pytest.approx((math.log(1 + math.exp(-2.0)) + math.log(2)) / 2)
 
 
 @pytest.mark.skipif(not (RESULTS / "trainer.json").exists(), reason="not measured yet")

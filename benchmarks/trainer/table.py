@@ -71,9 +71,11 @@ def _goal_rows(metrics: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         measured, goal = f"{found['largest_difference']:.1e}", f"at most {found['goal']:g}"
         yield ("trajectory", what, measured, goal, _verdict(found["met"]))
     if "accuracy" in metrics:
-        found = metrics["accuracy"]
-        what = f"seconds to {found['accuracy']:.1%} held-out reward accuracy, TRL's / ours"
-        yield ("accuracy", what, f"{found['ratio']:.2f}", "", "")
+        accuracy, loss = (metrics["accuracy"][f"to_{what}"] for what in ("accuracy", "loss"))
+        what = f"seconds to {accuracy['target']:.1%} held-out reward accuracy, TRL's / ours"
+        yield ("accuracy", what, f"{accuracy['ratio']:.2f}", "", "")
+        what = f"seconds to a held-out loss of {loss['target']:.3f}, TRL's / ours"
+        yield ("accuracy", what, f"{loss['ratio']:.2f}", "", "")
 
 
 def _verdict(met: bool | None) -> str:
