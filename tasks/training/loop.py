@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from tasks.canonical import digest
 from tasks.child import ItemLog, Reporter, Stopped
 from tasks.errors import DataError
 from tasks.memory import in_flight
@@ -24,11 +23,8 @@ from tasks.training.schedule import learning_rate, num_steps
 from tasks.training.settings import TrainJob
 from tasks.training.step import check_is_reference, make_optimizer, optimizer_step
 from tasks.training.step_log import StepLog
-from tasks.variants import settings_of
-from tasks.weights import file_digest, weights_digest
+from tasks.training.work_digest import work_digest
 
-HOW = ("device", "threads", "processes")
-"""Fields of a job that change how it is done, and nothing else but rounding."""
 CLIPPED_WINDOW = 10
 """Steps over which the share of pairs clipped on both sides is averaged."""
 
@@ -268,14 +264,3 @@ def _resume(workdir: Path, work: str, trained: Trained, reporter: Reporter) -> S
         )
     checkpoints.restore(workdir, folder, trained.saved(state))
     return state
-
-
-def work_digest(workdir: Path, job: TrainJob) -> str:
-    """Digest of what decides the trained weights: inputs by content, never by name."""
-    settings = settings_of(job)
-    for name in ("stage", "model", "examples", "side", "item_log", *HOW):
-        del settings[name]
-    tables = [job.examples, *([job.side] if job.side else [])]
-    return digest(
-        [settings, weights_digest(workdir / job.model), *(file_digest(workdir / t) for t in tables)]
-    )
