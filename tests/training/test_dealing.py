@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import tiny_model
-from training_jobs import groups, pair_examples
+from training_jobs import groups, pair_examples, run_here, train_spec
 
 from tasks.errors import ConfigError
 from tasks.training import processes
@@ -72,13 +72,12 @@ def test_trees_too_large_for_one_pass_are_shared_and_reported_by_the_first(tmp_p
     assert shapes == [[(2, True), (1, True)], [(2, False), (1, True)]]
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "said"),
-    [
-        ("training__adapter", {"rank": 2}, "training.adapter is trained by one process"),
-        ("training__loss", {"kind": "spo_degree", "loss": {"kind": "dpo"}}, "a head of its own"),
-    ],
-)
-def test_what_one_process_alone_can_train_is_refused_at_once(setting, value, said):
-    with pytest.raises(ConfigError, match=said):
-        small_config(**{setting: value}, training__processes=2)
+def test_an_adapter_in_several_processes_is_refused_with_the_preset():
+    with pytest.raises(ConfigError, match="adapter is trained by one process"):
+        small_config(training__adapter={"rank": 2}, training__processes=2)
+
+
+def test_a_head_of_its_own_in_several_processes_is_refused_before_they_start(tmp_path):
+    job = train_spec(".", {"kind": "spo_degree", "loss": {"kind": "dpo"}}, processes=2)
+    with pytest.raises(ConfigError, match="a head of its own is trained by one process"):
+        run_here(tmp_path, job)
