@@ -1,23 +1,23 @@
 """How few tokens at once can be worked on: below that, less memory is no use."""
 
-from collections.abc import Iterable
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.records import TrainingExample
+from tasks.pair_examples import Examples
 
 
-def smallest_to_train(examples: Iterable[TrainingExample], whole_prompts: bool) -> int:
-    """Tokens of the longest prompt with one response; `whole_prompts`: with all of its."""
+def smallest_to_train(made: Examples, *, whole_prompts: bool) -> int:
+    """Tokens of the longest prompt with one response; `whole_prompts`: with all of its pairs'."""
+    if not whole_prompts:
+        return made.longest
     prompts: dict[str, int] = {}
     responses: dict[str, set[tuple[int, ...]]] = {}
-    for example in examples:
+    for example in made.examples:
         prompts[example.prompt_id] = len(example.prompt_ids)
         found = responses.setdefault(example.prompt_id, set())
         found |= {tuple(ids) for ids in (example.chosen_ids, example.rejected_ids) if ids}
-    together = sum if whole_prompts else max
-    return max(prompts[one] + together(map(len, responses[one])) for one in prompts)
+    whole = [prompts[one] + sum(map(len, responses[one])) for one in prompts]
+    return max(made.longest, *whole)
 
 
 def smallest_to_score(rows: pa.Table) -> int:

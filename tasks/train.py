@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -50,30 +50,13 @@ from tasks.side_table import reads_side_table, side_schema
 from tasks.step_metrics import StepMetrics, speeds
 from tasks.tables import to_table
 from tasks.tokens import load_tokenizer
+from tasks.training.settings import TrainingSettings
 from tasks.variants import kind_of, plain, settings_of
 
 _log = logging.getLogger(__name__)
 
 SEMANTICS = 3
 EXAMPLES, SIDE = "examples.arrow", "side.arrow"
-JOB_SETTINGS = (
-    "learning_rate",
-    "warmup_share",
-    "decay",
-    "epochs",
-    "max_steps",
-    "prompts_per_batch",
-    "weight_decay",
-    "betas",
-    "max_grad_norm",
-    "max_tokens",
-    "oversized_trees",
-    "checkpoint_every",
-    "keep_last",
-    "keep_every",
-    "stop_seconds",
-    "stop_when_clipped",
-)
 
 
 @door("train", retries=3)
@@ -115,7 +98,7 @@ def train(
     result, budget = with_smaller_budgets(
         lambda budget: _run(stage, workdir, budget, training, place),
         training.tokens_per_microbatch,
-        max(made.longest, smallest_to_train(made.examples, training.oversized_trees == "refuse")),
+        smallest_to_train(made, whole_prompts=training.oversized_trees == "refuse"),
     )
     result |= {"tokens_per_microbatch": budget}
     return _trained(_commit(stage, workdir, result, made, training, place), place)
@@ -125,13 +108,14 @@ def _inputs(
     feedback: Feedback, pairs: Artifact, scores: list[Artifact], training: TrainingSection
 ) -> dict[str, str]:
     """Contents that decide the examples; opinions and responses where the loss looks at them."""
-    base, *further = scores
-    inputs = {"pairs": pairs.content, "scores": base.content}
-    inputs |= {f"scores-{i}": one.content for i, one in enumerate(further, start=1)}
+    looked_at = {"scores": scores[1:]}
     if "uncertainty" in training.loss.REQUIRES:
-        inputs |= {f"verdicts-{i}": one.content for i, one in enumerate(feedback.verdicts)}
+        looked_at["verdicts"] = feedback.verdicts
     if "explored" in training.loss.OTHERS:
-        inputs |= {f"responses-{i}": one.content for i, one in enumerate(feedback.responses)}
+        looked_at["responses"] = feedback.responses
+    inputs = {"pairs": pairs.content, "scores": scores[0].content}
+    for name, some in looked_at.items():
+        inputs |= {f"{name}-{i}": one.content for i, one in enumerate(some)}
     return inputs
 
 
@@ -197,7 +181,7 @@ def _spec(stage: Stage, budget: int, training: TrainingSection, place: Place) ->
         "examples": EXAMPLES,
         "side": SIDE if reads_side_table(training.loss) else None,
         "loss": plain(training.loss),
-        "settings": {name: getattr(training, name) for name in JOB_SETTINGS}
+        "settings": {one.name: getattr(training, one.name) for one in fields(TrainingSettings)}
         | {"tokens_per_microbatch": budget},
         "seed": place.seed,
         "dtype": training.dtype,

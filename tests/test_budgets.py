@@ -2,6 +2,7 @@ import pyarrow as pa
 import pytest
 
 from tasks.budgets import smallest_to_score, smallest_to_train
+from tasks.pair_examples import Examples
 from tasks.records import TrainingExample
 from tasks.training_data import SCORE_ROWS
 
@@ -19,7 +20,8 @@ def example(prompt_id, prompt, chosen, rejected):
 def test_no_pass_is_smaller_than_a_prompt_with_what_cannot_be_parted(whole_prompts, tokens):
     # p has responses of 1, 2 and 4 tokens, the longest of them twice; q one of 3.
     members = [example("p", 10, 2, 4), example("p", 10, 1, 4), example("q", 10, 3, None)]
-    assert smallest_to_train(members, whole_prompts) == tokens
+    made = Examples(members, {})
+    assert smallest_to_train(made, whole_prompts=whole_prompts) == tokens
 
 
 def test_a_row_is_scored_as_a_whole():

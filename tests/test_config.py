@@ -183,7 +183,7 @@ def test_settings_of_a_section_name_the_kind_and_semantics_of_variants():
     settings = settings_of(small_config().training)
     assert set(TrainingSection.model_fields) - set(settings) == {
         *("device", "threads", "checkpoint_every", "deadline_hours", "stalled_minutes"),
-        *("keep_last", "stop_seconds", "oversized_trees", "gradient_checkpointing"),
+        *("keep_last", "stop_seconds", "oversized_trees", "gradient_checkpointing", "references"),
     }
     assert (settings["loss"]["kind"], settings["loss"]["semantics"]) == ("dual_clip_dpo", 1)
 

@@ -108,7 +108,7 @@ def test_rounds_with_mrpo_score_by_several_references_once_each(tmp_path):
 
 
 def test_a_reference_with_another_tokenizer_is_refused_before_anything_is_sampled(tmp_path):
-    other = str(tiny_model(seed=1, pad_is_eos=True))
+    other = str(tiny_model(seed=1, bos=True))
     world = world_of(tmp_path, loss={"kind": "mrpo"}, references=[other])
     error = error_of(world.rounds())
     assert isinstance(error, ConfigError) and children() == []

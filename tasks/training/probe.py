@@ -1,5 +1,6 @@
 """Does a model compute on packed trees what it computes on single sequences? Tried, not assumed."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor
 from tasks.errors import ConfigError
 from tasks.training.attention import BLOCKS, FLEX, register
 from tasks.training.batches import pack_parts
+from tasks.training.examples import Ints
 from tasks.training.policy import Policy
 from tasks.training.trees import Branch, Part
 
@@ -53,13 +55,13 @@ def _check_layers(config: Any, name: str) -> None:
 
 def _parts(policy: Policy) -> list[Part]:
     size = policy.model.config.get_text_config().vocab_size
-    draw = np.random.default_rng(0)
+    tokens = itertools.count()
+
+    def some(number: int) -> Ints:
+        return np.array([next(tokens) % size for _ in range(number)])
+
     return [
-        Part(
-            trunk=draw.integers(0, size, trunk),
-            branches=[Branch(draw.integers(0, size, length)) for length in BRANCHES],
-            first=0,
-        )
+        Part(trunk=some(trunk), branches=[Branch(some(length)) for length in BRANCHES], first=0)
         for trunk in TRUNKS
     ]
 

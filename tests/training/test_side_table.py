@@ -4,11 +4,13 @@ import pyarrow as pa
 import pytest
 from supplied_examples import Supplied
 from tiny_models import tiny_model
-from training_jobs import lines, plain_model, run_here, train_spec
+from training_jobs import lines, plain_model, policy_of, run_here, train_spec
 
 from tasks.errors import DataError
 from tasks.side_table import side_schema
+from tasks.training.live_reference import LiveReference
 from tasks.training.policy import load_policy
+from tasks.training.settings import LiveReferenceSettings
 from tasks.variants import load_variant
 from tasks.weights import weights_digest
 from tests.losses.loss_cases import CASES, name_of
@@ -150,3 +152,12 @@ def test_another_side_table_is_other_work(reference, tmp_path):
     made.write_side(tmp_path)
     with pytest.raises(DataError, match="belongs to other work"):
         run_here(tmp_path, spec)
+
+
+def test_a_live_reference_takes_the_place_of_the_first_and_leaves_the_others(reference, tmp_path):
+    [group] = supplied({"kind": "mrpo"}, reference).groups(tmp_path, 100_000)
+    model = policy_of(tiny_model(seed=1))
+    scored = LiveReference(model=model, settings=LiveReferenceSettings()).scored(group)
+    assert scored.reference_KBT.shape == group.reference_KBT.shape
+    assert scored.reference_KBT[1].equal(group.reference_KBT[1])
+    assert (scored.reference_KBT[0] - group.reference_KBT[0]).abs().max() > 0.1
