@@ -4,22 +4,26 @@ A child is `python -m MODULE WORKDIR`; its module ends with
 `if __name__ == "__main__": child_main(work)()`, where `work(workdir, spec, reporter)` returns the
 result. It reads `spec.json`, appends events to `progress.jsonl`, and writes `result.json` last;
 stdout and stderr go to `log.txt`. The standard library is all this module needs.
+
+A child may do its work in several processes, each a `Part` of it: the first one reports, and
+whichever fails first says why.
 """
 
 import json
 import os
-import resource
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from tasks.errors import ConfigError, DataError
+from tasks.memory import OutOfMemory, is_used_up
 
 SPEC = "spec.json"
 PROGRESS = "progress.jsonl"
@@ -34,18 +38,6 @@ OUT_OF_MEMORY = 3
 BUG = 4
 STOPPED = 75
 
-OUT_OF_MEMORY_SIGNS = (
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "cublas_status_alloc_failed",
-    "std::bad_alloc",
-)
-"""What torch's RuntimeErrors say, in lower case, when host or device memory is used up."""
-UNNAMED_FAILURES = ("could not create a primitive", "could not execute a primitive")
-"""What oneDNN says for want of memory and of other things: memory where the process is limited."""
-
-
 TOGETHER_SECONDS = 1.0
 """Signals to stop that come this close together are one request."""
 
@@ -54,48 +46,44 @@ class Stopped(BaseException):
     """SIGTERM came: unwind, close files, leave with exit code 75."""
 
 
-class OutOfMemory(MemoryError):
-    """The work does not fit in memory: the launcher may try again with less at once."""
+class PartFailed(Exception):
+    """A process that does a part of the work has failed."""
 
-    def __init__(self, message: str, **facts: int) -> None:
+    def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.facts = facts
-
-    def __str__(self) -> str:
-        named = ", ".join(f"{name} {value}" for name, value in self.facts.items())
-        return f"{self.args[0]} (in flight: {named})" if named else str(self.args[0])
+        self.exit_code = exit_code
 
 
-@contextmanager
-def in_flight(**facts: int) -> Iterator[None]:
-    """What is worked on in the block: if memory runs out there, OutOfMemory says so.
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One of several processes that do a child's work together."""
 
-    Blocks may be nested; each adds its facts, which also stand in error.json.
-    """
-    try:
-        yield
-    except OutOfMemory as error:
-        error.facts = {**facts, **error.facts}
-        raise
-    except Exception as error:
-        if exit_code_of(error) != OUT_OF_MEMORY:
-            raise
-        said = str(error).strip().splitlines() or [type(error).__name__]
-        raise OutOfMemory(f"out of memory: {said[0]}", **facts) from error
+    rank: int
+    count: int
+
+    @property
+    def silent(self) -> bool:
+        """Whether another process reports for this one."""
+        return self.rank > 0
 
 
 class Reporter:
-    """Appends events to WORKDIR/progress.jsonl; each line is also the heartbeat."""
+    """Appends events to WORKDIR/progress.jsonl; each line is also the heartbeat.
 
-    def __init__(self, workdir: Path) -> None:
+    `silent`: another process does it.
+    """
+
+    def __init__(self, workdir: Path, *, silent: bool = False) -> None:
         self._path = workdir / PROGRESS
         self._path.touch()
+        self._silent = silent
         self.stop_asked = False
         self._stops_anywhere = True
 
     def event(self, event: str, **fields: Any) -> None:
         """Append {"event": event, ...} as one line, visible to the launcher at once."""
-        _append(self._path, json.dumps({"event": event, **fields}) + "\n")
+        if not self._silent:
+            _append(self._path, json.dumps({"event": event, **fields}) + "\n")
         if self._stops_anywhere:
             self.check_stopped()
 
@@ -204,25 +192,38 @@ def finish(workdir: Path, result: Mapping[str, Any]) -> None:
 Work = Callable[[Path, dict[str, Any], Reporter], Mapping[str, Any]]
 
 
-def child_main(work: Work) -> Callable[[], None]:
-    """The main function of a child that does `work`; it ends the process with an exit code."""
+def child_main(work: Work, part: Part | None = None) -> Callable[[], None]:
+    """The main function of a child that does `work`; it ends the process with an exit code.
+
+    `part`: which process this is, if the child starts several.
+    """
 
     def main() -> None:
         if len(sys.argv) != 2:
             sys.stderr.write(f"usage: python -m MODULE WORKDIR (got {sys.argv[1:]})\n")
             sys.exit(BAD_INPUT)
-        sys.exit(run(work, Path(sys.argv[1])))
+        code = run(work, Path(sys.argv[1]), part)
+        if part is None:
+            sys.exit(code)
+        # At once: connections to other parts that are gone may abort a process that takes leave.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
     return main
 
 
-def run(work: Work, workdir: Path) -> int:
+def run(work: Work, workdir: Path, part: Part | None = None) -> int:
     """Do `work` in `workdir` and return the exit code; what went wrong goes to error.json."""
     started = time.monotonic()
     try:
-        reporter = Reporter(workdir)
+        if part is None:
+            (workdir / ERROR).unlink(missing_ok=True)
+        reporter = Reporter(workdir, silent=part is not None and part.silent)
         reporter.stop_on_sigterm()
-        finish(workdir, work(workdir, read_spec(workdir), reporter))
+        result = work(workdir, read_spec(workdir), reporter)
+        if part is None or not part.silent:
+            finish(workdir, result)
         return OK
     except BaseException as error:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -236,25 +237,17 @@ def exit_code_of(error: BaseException) -> int:
     """The exit code that tells the launcher what kind of failure `error` is."""
     if isinstance(error, (Stopped, KeyboardInterrupt)):
         return STOPPED
+    if isinstance(error, PartFailed):
+        return error.exit_code
     if isinstance(error, (ConfigError, DataError)):
         return BAD_INPUT
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return OUT_OF_MEMORY
-    if isinstance(error, RuntimeError) and _wants_memory(str(error).strip().lower()):
-        return OUT_OF_MEMORY
-    return BUG
-
-
-def _wants_memory(text: str) -> bool:
-    if text in UNNAMED_FAILURES:
-        return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
-    return any(sign in text for sign in OUT_OF_MEMORY_SIGNS)
+    return OUT_OF_MEMORY if is_used_up(error) else BUG
 
 
 def _log_failure(error: BaseException) -> None:
     if isinstance(error, Stopped):
         sys.stderr.write("stopped by SIGTERM\n")
-    elif isinstance(error, (ConfigError, DataError)):
+    elif isinstance(error, (ConfigError, DataError, PartFailed)):
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
     else:
         traceback.print_exception(error)
@@ -265,7 +258,11 @@ def _write_error(workdir: Path, error: BaseException, code: int, seconds: float)
     report = {"type": type(error).__name__, "message": str(error), "exit_code": code}
     if isinstance(error, OutOfMemory):
         report |= {"in_flight": error.facts}
+    text = json.dumps({**report, "seconds": round(seconds, 1)}, indent=1) + "\n"
     try:
-        write_json(workdir / ERROR, {**report, "seconds": round(seconds, 1)})
+        with (workdir / ERROR).open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        return  # another part failed first: this one most likely because of it
     except OSError as problem:
         sys.stderr.write(f"cannot write {workdir / ERROR}: {problem}\n")

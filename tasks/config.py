@@ -178,7 +178,9 @@ class TrainingSection(Section):
     device: Annotated[Literal["auto", "cpu", "cuda"], NotInKey] = "auto"
     """Where it runs."""
     threads: Annotated[Positive | None, NotInKey] = None
-    """CPU threads; all cores if not given."""
+    """CPU threads, of all processes together; all cores if not given."""
+    processes: Annotated[Positive, NotInKey] = 1
+    """Processes of the trainer, a part of the model and a GPU each; equal up to rounding."""
     tokens_per_microbatch: Positive = 8192
     """Tokens of one forward pass; bounds memory."""
     oversized_trees: Annotated[Literal["split", "refuse"], NotInKey] = "split"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.canonical import digest
 from tasks.errors import ConfigError
 from tasks.losses._contract import needs_of
+from tasks.training.settings import check_processes
 from tasks.variants import kind_of, settings_of
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def check_consistent(config: "Config") -> None:
     _evaluation(config)
     check_recorded(config.prompts.split_shares, config.matrix)
     check_needs(config.training.loss, config.training.references)
+    check_processes(config.training)
     _check_uncertainty(config)
 
 

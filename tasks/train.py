@@ -191,6 +191,7 @@ def _spec(stage: Stage, budget: int, training: TrainingSection, place: Place) ->
         "live_reference": training.live_reference and asdict(training.live_reference),
         "device": training.device,
         "threads": training.threads,
+        "processes": training.processes,
         "expect_reference": training.loss.USES_REFERENCE,
         "reference": place.reference.sha256,
         "item_log": str(work_root() / "items.jsonl"),

@@ -152,6 +152,7 @@ def test_configurations_are_frozen():
     [
         ("training__device", "cpu"),
         ("training__threads", 2),
+        ("training__processes", 2),
         ("training__checkpoint_every", 7),
         ("training__keep_last", 1),
         ("training__stop_seconds", 5.0),
@@ -182,7 +183,8 @@ def test_what_changes_results_is_in_stage_keys(key, value):
 def test_settings_of_a_section_name_the_kind_and_semantics_of_variants():
     settings = settings_of(small_config().training)
     assert set(TrainingSection.model_fields) - set(settings) == {
-        *("device", "threads", "checkpoint_every", "deadline_hours", "stalled_minutes"),
+        *("device", "threads", "processes", "checkpoint_every"),
+        *("deadline_hours", "stalled_minutes"),
         *("keep_last", "stop_seconds", "oversized_trees", "gradient_checkpointing", "references"),
     }
     assert (settings["loss"]["kind"], settings["loss"]["semantics"]) == ("dual_clip_dpo", 1)

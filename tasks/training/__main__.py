@@ -7,6 +7,7 @@ from typing import Any
 from tasks.child import Reporter, child_main
 from tasks.errors import ConfigError
 from tasks.training.allocator import keep_freed_memory
+from tasks.training.processes import joined, part
 from tasks.training.settings import ScoreJob, TrainJob, parse_job
 
 
@@ -14,9 +15,7 @@ def work(workdir: Path, spec: dict[str, Any], reporter: Reporter) -> Mapping[str
     """Train or score; the result is what result.json holds."""
     keep_freed_memory()
     if spec.get("job") == "train":
-        from tasks.training.loop import train
-
-        return train(workdir, parse_job(TrainJob, spec), reporter)
+        return _train(workdir, parse_job(TrainJob, spec), reporter)
     if spec.get("job") == "score":
         from tasks.training.score import score
 
@@ -24,5 +23,17 @@ def work(workdir: Path, spec: dict[str, Any], reporter: Reporter) -> Mapping[str
     raise ConfigError(f"spec.json names the job {spec.get('job')!r}; there are: train, score")
 
 
+def _train(workdir: Path, job: TrainJob, reporter: Reporter) -> Mapping[str, Any]:
+    """Train here, or as one of several processes, or start these."""
+    if job.processes > 1 and part() is None:
+        from tasks.training.launch import launched
+
+        return launched(workdir, job)
+    from tasks.training.loop import train
+
+    with joined(job.processes, job.device):
+        return train(workdir, job, reporter)
+
+
 if __name__ == "__main__":
-    child_main(work)()
+    child_main(work, part())()

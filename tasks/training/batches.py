@@ -4,13 +4,14 @@ Shape suffixes: S packed tokens, N response tokens, B branches of a group, T res
 a branch, P examples, K references, V degraded variants.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from tasks.training import processes
 from tasks.training.examples import Examples
 from tasks.training.layout import Layout, layout_of
 from tasks.training.packing import Oversized, Pack, pack
@@ -64,6 +65,8 @@ class Group:
     """Numbers of each token, (P, T), by side and name."""
     variants: Variants | None
     """None where the loss has no head that tells them apart."""
+    counted: bool = True
+    """Whether this process reports the examples; one of several processes does."""
 
     @property
     def num_tokens(self) -> int:
@@ -98,12 +101,25 @@ class Budget:
 def groups_of(
     examples: Examples, prompts: Iterable[int], budget: Budget, device: torch.device
 ) -> list[Group]:
-    """The examples of `prompts` in groups of packed trees."""
+    """The examples of `prompts` in groups of packed trees, as many in each process."""
     trees = [tree_of(examples, examples.prompts[prompt]) for prompt in prompts]
-    packed = pack(trees, budget.tokens, budget.oversized)
+    packed = pack(trees, budget.tokens, budget.oversized, processes.count())
     if budget.together:
         packed = [[one for group in packed for one in group]]
-    return [_group(examples, trees, packs, budget, device) for packs in packed]
+    return [
+        _group(examples, trees, packs, budget, device, counted) for packs, counted in _dealt(packed)
+    ]
+
+
+def _dealt(packed: Sequence[list[Pack]]) -> Iterator[tuple[list[Pack], bool]]:
+    """What this process computes, and whether it counts it.
+
+    Together with all others what is too large for one pass, then single packs of its own.
+    """
+    large = [packs for packs in packed if len(packs) > 1]
+    yield from ((packs, processes.rank() == 0) for packs in large)
+    single = [packs for packs in packed if len(packs) == 1]
+    yield from ((single[place], counted) for place, counted in processes.turns(len(single)))
 
 
 def _group(
@@ -112,6 +128,7 @@ def _group(
     packs: Sequence[Pack],
     budget: Budget,
     device: torch.device,
+    counted: bool,
 ) -> Group:
     parts = [part for one in packs for part in one.parts]
     branches = [branch for part in parts for branch in part.branches]
@@ -139,6 +156,7 @@ def _group(
         },
         token_columns=_token_columns(examples, indices, mask_BT.shape[1], device),
         variants=None if examples.variants is None else _variants(degrees, device),
+        counted=counted,
     )
 
 

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
 from tasks.child import Reporter, write_json
 from tasks.errors import DataError
 from tasks.training.adapters import has_adapter, merged_weights, save_stacked
 from tasks.training.policy import Policy
+from tasks.training.processes import rank, together
+from tasks.training.sharding import whole_weights
 from tasks.training.tensor_files import (
     Files,
     digest_of,
-    rank,
     read_tensors,
     stored_tensors,
     sync,
@@ -116,20 +116,15 @@ def save(workdir: Path, saved: Saved, keep_last: int) -> str:
     if rank() == 0:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    _together()
+    together()
     files = write_tensors(folder, saved.kept() | _optimizer_tensors(saved) | _random_state())
     if rank() == 0:
         _finish(workdir, folder, files, saved.state)
         for old in sorted((workdir / "checkpoints").glob("step-*"))[:-keep_last]:
             (old / DONE).unlink(missing_ok=True)
             shutil.rmtree(old)
-    _together()
+    together()
     return name
-
-
-def _together() -> None:
-    if dist.is_initialized():
-        dist.barrier()
 
 
 def _finish(workdir: Path, folder: Path, files: Files, state: Mapping[str, Any]) -> None:
@@ -217,15 +212,18 @@ def export(
 ) -> Path:
     """WORKDIR/name: the weights as they are now beside the source's config and tokenizer.
 
-    Adapters are merged; `stacked` keeps all rounds' adapters besides.
+    Adapters are merged; `stacked` keeps all rounds' adapters besides. Every process calls it, the
+    first one writes.
     """
     folder = workdir / name
+    whole = _whole_weights(policy)
+    if rank() > 0:
+        together()
+        return folder
     weights, made = workdir / "weights.part", workdir / "model.part"
     for path in (weights, made, folder):
         shutil.rmtree(path, ignore_errors=True)
     # The model's own way of saving: names in files differ from names in memory for some models.
-    adapted = has_adapter(policy.model)
-    whole = merged_weights(policy.model) if adapted else None
     policy.model.save_pretrained(weights, state_dict=whole, max_shard_size=SHARD_BYTES)
     made.mkdir()
     for path in source.iterdir():
@@ -234,10 +232,18 @@ def export(
     for path in weights.glob(WEIGHTS):
         path.rename(made / path.name)
     shutil.rmtree(weights)
-    if adapted and stacked:
+    if stacked:
         save_stacked(policy.model, source, made)
     for path in [*made.iterdir(), made]:
         sync(path)
     folder.parent.mkdir(exist_ok=True)
     made.rename(folder)
+    together()
     return folder
+
+
+def _whole_weights(policy: Policy) -> dict[str, Tensor] | None:
+    """What to write where the model as it is will not do: parts put together, an adapter merged."""
+    if policy.root is not None:
+        return whole_weights(policy.model)
+    return merged_weights(policy.model) if has_adapter(policy.model) else None

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tasks.errors import ConfigError
 from tasks.step_metrics import TRAINER_KEYS
+from tasks.training import processes
 from tasks.training.loss_batch import LossBatch, LossResult, Side, average, total
 
 SOLVED_WEIGHT = 0.02
@@ -51,17 +52,25 @@ def added(parts: Sequence[Mean]) -> Mean:
     return Mean(*(torch.stack(some).sum(0) for some in zip(*parts, strict=True)))
 
 
-def averages(parts: Sequence[Mapping[str, Mean]]) -> dict[str, float]:
-    """The figures of all micro-batches together; one of which there is nothing is left out."""
+def totals(parts: Sequence[Mapping[str, Mean]]) -> dict[str, tuple[float, float]]:
+    """Total and weight of each figure of all micro-batches, and of all processes, together."""
     names = list(dict.fromkeys(name for part in parts for name in part))
     stacked = [
         torch.stack([torch.stack(part[name]) for part in parts if name in part]).sum(0)
         for name in names
     ]
     numbers = torch.stack(stacked).tolist() if stacked else []
+    every = processes.gathered(dict(zip(names, numbers, strict=True)))
     return {
-        name: whole / weight for name, (whole, weight) in zip(names, numbers, strict=True) if weight
+        name: (sum(one[name][0] for one in having), sum(one[name][1] for one in having))
+        for name in dict.fromkeys(name for one in every for name in one)
+        if (having := [one for one in every if name in one])
     }
+
+
+def averages(found: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+    """The figures by name; one of which there is nothing is left out."""
+    return {name: whole / weight for name, (whole, weight) in found.items() if weight}
 
 
 @torch.no_grad()

@@ -18,6 +18,10 @@ On a CPU small chunks cost no time; a GPU wants large ones.
 
 def token_logps(policy: Policy, packed: Packed) -> Tensor:
     """Log-probability (nats, float32) of each response token, (N,)."""
+    return policy.run(_token_logps, policy, packed)
+
+
+def _token_logps(policy: Policy, packed: Packed) -> Tensor:
     return logps_of(policy, packed, predicting_hidden(policy, packed))
 
 

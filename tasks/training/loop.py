@@ -1,30 +1,29 @@
 """The training job: epochs, checkpoints and events. The maths is in step.py."""
 
-import json
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 
-from tasks.canonical import digest
-from tasks.child import ItemLog, Reporter, in_flight
+from tasks.child import ItemLog, Reporter, Stopped
 from tasks.errors import DataError
-from tasks.training import checkpoints
+from tasks.memory import in_flight
+from tasks.training import checkpoints, processes
 from tasks.training.adapters import add_adapter
 from tasks.training.batches import Budget, Group, groups_of
 from tasks.training.degree_head import with_degree_head
-from tasks.training.events import EVENTS, EventFiles
 from tasks.training.examples import Examples, batch_prompts, open_examples
 from tasks.training.live_reference import LiveReference
 from tasks.training.policy import Policy, load_policy, recompute_layers
 from tasks.training.schedule import learning_rate, num_steps
 from tasks.training.settings import TrainJob
 from tasks.training.step import check_is_reference, make_optimizer, optimizer_step
-from tasks.variants import settings_of
-from tasks.weights import file_digest, weights_digest
+from tasks.training.step_log import StepLog
+from tasks.training.work_digest import work_digest
 
 CLIPPED_WINDOW = 10
 """Steps over which the share of pairs clipped on both sides is averaged."""
@@ -69,7 +68,7 @@ class Trained:
 
 @dataclass(kw_only=True)
 class Trainer:
-    """One job in one process."""
+    """One job, in this process; others may do their part of each step."""
 
     job: TrainJob
     workdir: Path
@@ -77,8 +76,8 @@ class Trainer:
     trained: Trained
     examples: Examples
     state: State
-    metrics: TextIO
-    events: EventFiles
+    log: StepLog | None
+    """None: the first process has it."""
 
     @property
     def steps(self) -> int:
@@ -87,7 +86,7 @@ class Trainer:
 
     def run(self) -> str:
         """Train from the present state to the end; returns why it ended."""
-        items = ItemLog(self.job.item_log, self.job.stage)
+        items = ItemLog(self.job.item_log if processes.rank() == 0 else None, self.job.stage)
         with self.reporter.stopping_at_checkpoints(self.job.settings.stop_seconds):
             while self.state.step < self.steps and not self.saturated():
                 items.starting([f"step-{self.state.step + 1}"])
@@ -142,9 +141,8 @@ class Trainer:
         recent = [*self.state.clipped_both, metrics.get("clipped_both", 0.0)]
         self.state.clipped_both = recent[-CLIPPED_WINDOW:]
         line = {"step": self.state.step, "steps": self.steps, **metrics}
-        self.metrics.write(json.dumps(line) + "\n")
-        self.metrics.flush()
-        self.events.add(line)
+        if self.log:
+            self.log.add(line)
         self.reporter.event("step", **line)
 
     def keep(self) -> None:
@@ -155,7 +153,7 @@ class Trainer:
             name = f"models/step-{step:07d}"
             self.export(name)
             self.reporter.event("model", step=step, folder=name)
-        if self.reporter.stop_asked or step % settings.checkpoint_every == 0:
+        if self.stop_asked() or step % settings.checkpoint_every == 0:
             self.checkpoint()
 
     def checkpoint(self) -> None:
@@ -163,7 +161,12 @@ class Trainer:
         saved = self.trained.saved(self.state)
         folder = checkpoints.save(self.workdir, saved, self.job.settings.keep_last)
         self.reporter.event("checkpoint", step=self.state.step, folder=folder)
-        self.reporter.check_stopped()
+        if self.stop_asked():
+            raise Stopped
+
+    def stop_asked(self) -> bool:
+        """Whether SIGTERM came to any of the processes: they agree, and stop at the same step."""
+        return any(processes.gathered(self.reporter.stop_asked))
 
     def export(self, name: str) -> None:
         """Write the weights as they are now as the model folder WORKDIR/name."""
@@ -194,10 +197,10 @@ def train(workdir: Path, job: TrainJob, reporter: Reporter) -> dict[str, Any]:
     """Run `job` in `workdir`, from its newest checkpoint if there is one; returns the result."""
     started = time.monotonic()
     trainer = _prepare(workdir, job, reporter)
-    with trainer.metrics, trainer.events:
+    with trainer.log or nullcontext():
         ended = trainer.run()
     trainer.export("model")
-    if work_digest(workdir, job) != trainer.state.work:
+    if processes.by_first(lambda: work_digest(workdir, job)) != trainer.state.work:
         raise DataError("examples or model changed while training ran; start again")
     return {
         "steps": trainer.state.step,
@@ -213,7 +216,7 @@ def train(workdir: Path, job: TrainJob, reporter: Reporter) -> dict[str, Any]:
 
 def _prepare(workdir: Path, job: TrainJob, reporter: Reporter) -> Trainer:
     if job.threads is not None:
-        torch.set_num_threads(job.threads)
+        torch.set_num_threads(max(1, job.threads // job.processes))
     side = None if job.side is None else workdir / job.side
     examples = open_examples(workdir / job.examples, job.loss, job.settings.max_tokens, side)
     policy = _load(workdir, job)
@@ -227,14 +230,14 @@ def _prepare(workdir: Path, job: TrainJob, reporter: Reporter) -> Trainer:
         reference = LiveReference(model=_load(workdir, job), settings=job.live_reference)
     optimizer = make_optimizer(policy, job.settings.betas, job.settings.weight_decay)
     trained = Trained(policy=policy, optimizer=optimizer, reference=reference)
-    state = _resume(workdir, work_digest(workdir, job), trained, reporter)
+    work = processes.by_first(lambda: work_digest(workdir, job))
+    state = _resume(workdir, work, trained, reporter)
     if state.step:
         reporter.event("resumed", step=state.step)
-    metrics = (workdir / checkpoints.METRICS).open("a" if state.step else "w", encoding="utf-8")
-    events = EventFiles(workdir / EVENTS, workdir / checkpoints.METRICS)
+    log = StepLog(workdir, goes_on=state.step > 0) if processes.rank() == 0 else None
     return Trainer(
         job=job, workdir=workdir, reporter=reporter, trained=trained, examples=examples,
-        state=state, metrics=metrics, events=events,
+        state=state, log=log,
     )  # fmt: skip
 
 
@@ -250,7 +253,7 @@ def _load(workdir: Path, job: TrainJob) -> Policy:
 
 
 def _resume(workdir: Path, work: str, trained: Trained, reporter: Reporter) -> State:
-    folder = checkpoints.latest(workdir, reporter)
+    folder = processes.by_first(lambda: checkpoints.latest(workdir, reporter))
     if folder is None:
         return State(work=work)
     state = State(**checkpoints.read_state(folder))
@@ -261,14 +264,3 @@ def _resume(workdir: Path, work: str, trained: Trained, reporter: Reporter) -> S
         )
     checkpoints.restore(workdir, folder, trained.saved(state))
     return state
-
-
-def work_digest(workdir: Path, job: TrainJob) -> str:
-    """Digest of what decides the trained weights: inputs by content, never by name."""
-    settings = settings_of(job)
-    for name in ("stage", "model", "examples", "side", "item_log", "device", "threads"):
-        del settings[name]
-    tables = [job.examples, *([job.side] if job.side else [])]
-    return digest(
-        [settings, weights_digest(workdir / job.model), *(file_digest(workdir / t) for t in tables)]
-    )

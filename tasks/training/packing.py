@@ -1,6 +1,6 @@
 """Trees packed to a token budget: best fit, largest first, the same plan every time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -25,20 +25,21 @@ class Pack:
         self.num_tokens += part.num_tokens
 
 
-def pack(trees: Sequence[Tree], budget: int, oversized: Oversized = "split") -> list[list[Pack]]:
+def pack(
+    trees: Sequence[Tree], budget: int, oversized: Oversized = "split", side_by_side: int = 1
+) -> list[list[Pack]]:
     """`trees` in groups of packs of at most `budget` tokens.
 
     A group holds whole trees: one pack, or all parts of a tree that is larger than the budget.
+    Where several packs are computed `side_by_side`, they are of similar sizes.
     """
     firsts = _firsts(trees)
     order = sorted(range(len(trees)), key=lambda index: (-trees[index].num_tokens, index))
     large = [index for index in order if trees[index].num_tokens > budget]
     groups = [_parts(trees[index], index, firsts[index], budget, oversized) for index in large]
-    whole: list[Pack] = []
-    for index in order[len(large) :]:
-        [part] = split(trees[index], firsts[index], budget)
-        _best_fit(whole, part.num_tokens, budget).add(part, index)
-    return [*groups, *([one] for one in whole)]
+    parts = {index: _whole(trees[index], firsts[index], budget) for index in order[len(large) :]}
+    packs = _spread(parts, budget, side_by_side) if side_by_side > 1 else _filled(parts, budget)
+    return [*groups, *([one] for one in packs)]
 
 
 def _firsts(trees: Sequence[Tree]) -> list[int]:
@@ -60,6 +61,35 @@ def _parts(tree: Tree, index: int, first: int, budget: int, oversized: Oversized
         packs.append(Pack())
         packs[-1].add(part, index)
     return packs
+
+
+def _whole(tree: Tree, first: int, budget: int) -> Part:
+    [part] = split(tree, first, budget)
+    return part
+
+
+def _filled(parts: Mapping[int, Part], budget: int) -> list[Pack]:
+    """As few packs as best fit needs."""
+    packs: list[Pack] = []
+    for index, part in parts.items():
+        _best_fit(packs, part.num_tokens, budget).add(part, index)
+    return packs
+
+
+def _spread(parts: Mapping[int, Part], budget: int, side_by_side: int) -> list[Pack]:
+    """A multiple of `side_by_side` packs, each tree in the emptiest; the fullest packs first.
+
+    Of so few trees that some stay empty, those are left out.
+    """
+    turns = -(-sum(part.num_tokens for part in parts.values()) // (budget * side_by_side))
+    while True:
+        packs = [Pack() for _ in range(turns * side_by_side)]
+        for index, part in parts.items():
+            min(packs, key=lambda one: one.num_tokens).add(part, index)
+        if all(one.num_tokens <= budget for one in packs):
+            used = [one for one in packs if one.parts]
+            return sorted(used, key=lambda one: -one.num_tokens)
+        turns += 1
 
 
 def _best_fit(packs: list[Pack], num_tokens: int, budget: int) -> Pack:

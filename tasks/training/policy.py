@@ -1,16 +1,21 @@
 """The model in memory: a decoder and its head, checked against the model's own forward pass."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from tasks.errors import ConfigError, DataError
+from tasks.training import processes
 from tasks.training.cpu_linear import use_onednn
 from tasks.training.layout import Layout
+from tasks.training.sharding import Root, shard
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +30,8 @@ class Policy:
     """Whether parameters are float32 where activations are not."""
     degree_head: nn.Linear | None = None
     """Tells degraded responses apart; trained with the model, but no part of it."""
+    root: Root | None = None
+    """Gathers the parameters, where several processes hold a part of them each."""
 
     @property
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -36,6 +43,10 @@ class Policy:
         """All parameters that are trained."""
         head = self.degree_head
         return [*self.parameters.values(), *(head.parameters() if head else ())]
+
+    def run(self, compute: Callable[..., T], *arguments: Any) -> T:
+        """compute(*arguments), which calls `hidden` and `logits`; every process calls it alike."""
+        return compute(*arguments) if self.root is None else self.root.run(compute, *arguments)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context in which activations have the type `dtype`."""
@@ -97,15 +108,26 @@ def load_policy(
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot load a causal language model from {folder}: {error}") from error
     place = torch.device(_device(device))
-    model.to(place).eval()  # eval turns dropout off: policy and reference stay comparable
+    model.eval()  # turns dropout off: policy and reference stay comparable
+    if place.type == "cpu" and dtype == "float32":
+        use_onednn(model)
+    root = _placed(model, place)
+    policy = Policy(
+        model=model, device=place, dtype=dtype, master_weights=master_weights, root=root
+    )
+    check_computes_trees(policy)
+    return policy
+
+
+def _placed(model: Any, place: torch.device) -> Root | None:
+    """Bring `model` to its device: a part of it where there are several processes."""
+    if processes.count() > 1:
+        return shard(model, place)
+    model.to(place)
     for parameter in model.parameters():
         # Own aligned memory: views into a mapped file may be computed on in another order.
         parameter.data = parameter.data.clone()
-    if place.type == "cpu" and dtype == "float32":
-        use_onednn(model)
-    policy = Policy(model=model, device=place, dtype=dtype, master_weights=master_weights)
-    check_computes_trees(policy)
-    return policy
+    return None
 
 
 def recompute_layers(policy: Policy) -> None:

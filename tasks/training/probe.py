@@ -27,14 +27,14 @@ def check_computes_trees(policy: Policy) -> None:
     name = type(policy.model).__name__
     _check_layers(policy.model.config.get_text_config(), name)
     parts = _parts(policy)
-    wanted = _plain_logits(policy, parts)
+    wanted = policy.run(_plain_logits, policy, parts)
     if not bool(wanted.isfinite().all()):
         raise ConfigError(
             "the model's weights give logits that are no numbers (nan or infinite): the file is "
             "damaged or training diverged; use another checkpoint"
         )
     _switch(policy.model, FLEX if policy.device.type == "cuda" else BLOCKS, name)
-    found = _tree_logits(policy, parts, name)
+    found = policy.run(_tree_logits, policy, parts, name)
     apart = float((found - wanted).abs().max())
     if not apart <= TOLERANCE[policy.dtype] * max(1.0, float(wanted.abs().max())):
         raise ConfigError(

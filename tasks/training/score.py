@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from tasks.child import ItemLog, Reporter, in_flight
+from tasks.child import ItemLog, Reporter
 from tasks.errors import DataError
+from tasks.memory import in_flight
 from tasks.records import ReferenceScore
 from tasks.tables import to_table
 from tasks.training.batches import pack_parts

@@ -120,7 +120,9 @@ class TrainJob:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where it runs; auto takes an accelerator if there is one."""
     threads: Positive | None = None
-    """CPU threads; all cores if not given."""
+    """CPU threads, of all processes together; all cores if not given."""
+    processes: Positive = 1
+    """Processes that hold a part of the model each, and have a GPU each where there are any."""
     expect_reference: bool = False
     """Whether the model must reproduce the reference log-probabilities at step 0."""
     reference: str = ""
@@ -159,6 +161,22 @@ class ScoreJob:
     """Tokens of one forward pass; bounds memory."""
     item_log: str | None = None
     """File that gets one line per response before it is scored."""
+
+
+def check_processes(training: Any) -> None:
+    """Raise ConfigError for what only one process can train, in a section or a job."""
+    if training.processes == 1:
+        return
+    alone = {
+        "training.adapter": training.adapter is not None,
+        "a loss with a head of its own": training.loss.HEAD_CLASSES is not None,
+    }
+    for what, there in alone.items():
+        if there:
+            raise ConfigError(
+                f"{what} is trained by one process, training.processes is {training.processes}; "
+                "set it to 1"
+            )
 
 
 def parse_job(kind: type[Job], spec: Mapping[str, Any]) -> Job:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from tasks.child import in_flight
 from tasks.errors import DataError
+from tasks.memory import in_flight
+from tasks.training import processes
 from tasks.training.batches import Group, Packed
 from tasks.training.degree_head import degree_logits
 from tasks.training.health import (
@@ -20,10 +21,12 @@ from tasks.training.health import (
     example_means,
     head_entropy,
     sampled_positions,
+    totals,
 )
 from tasks.training.logprobs import hidden_at, logps_of, token_logps
 from tasks.training.loss_batch import Degrees, LossBatch, Side
 from tasks.training.policy import Policy
+from tasks.training.sharding import whole
 from tasks.variants import kind_of
 
 REFERENCE_TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}
@@ -92,23 +95,35 @@ def optimizer_step(
 ) -> StepResult:
     """Step on sum(weight * loss) / num_prompts, gradients accumulated over `groups`.
 
+    With several processes the sum goes over the groups of all, and every one has `num_prompts`.
     Raises DataError if the loss or its gradient is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
-    stride = entropy_stride(sum(len(group.slots_N) for group in groups))
-    parts = []
+    counted = [group for group in groups if group.counted]
+    targets = sum(processes.gathered(sum(len(group.slots_N) for group in counted)))
+    stride, parts = entropy_stride(targets), []
     for group in groups:
         with in_flight(tokens=group.largest, responses=len(group.mask_BT)):
             parts.append(accumulate(policy, loss, group, num_prompts, stride))
-    norm = torch.nn.utils.clip_grad_norm_(policy.trained, max_grad_norm)
-    metrics = _metrics(parts, num_prompts) | {"gradient_norm": float(norm)}
+    norm = _clip(policy, max_grad_norm)
+    metrics = _metrics(parts, num_prompts) | {"gradient_norm": norm}
     if not (math.isfinite(metrics["loss"]) and math.isfinite(metrics["gradient_norm"])):
         raise DataError(
             f"training diverged: loss {metrics['loss']}, gradient norm {metrics['gradient_norm']}; "
             "lower the learning rate or look at the examples of this step"
         )
     optimizer.step()
-    return StepResult(metrics=metrics, tokens=sum(group.num_tokens for group in groups))
+    tokens = sum(processes.gathered(sum(group.num_tokens for group in counted)))
+    return StepResult(metrics=metrics, tokens=tokens)
+
+
+def _clip(policy: Policy, max_norm: float) -> float:
+    """Scale the gradients down to `max_norm`; returns the norm they had, over all processes."""
+    parameters = policy.trained
+    gradients = [one.grad for one in parameters if one.grad is not None]
+    norm = whole(torch.nn.utils.get_total_norm(gradients))
+    torch.nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
+    return float(norm)
 
 
 def accumulate(
@@ -117,25 +132,39 @@ def accumulate(
     """Add the gradient of one group; returns what is reported, by name.
 
     With several packs, the loss is taken over the outputs of all of them, and its gradient on those
-    is replayed through one pack after the other: memory holds one at a time. Entropy is computed at
-    one response token in `stride`.
+    is replayed through one pack after the other: memory holds one at a time. Several processes
+    share these packs. Entropy is computed at one response token in `stride`.
     """
-    if len(group.packs) == 1:
-        outputs, entropy = _forward(policy, group.packs[0], stride)
-        objective, means = _objective(loss, group, outputs, num_prompts)
-        torch.autograd.backward(objective)
-        return means | {"entropy": entropy}
+    if len(group.packs) > 1:
+        return _accumulate_replayed(policy, loss, group, num_prompts, stride)
+    outputs, entropy = _forward(policy, group.packs[0], stride)
+    objective, means = _objective(loss, group, outputs, num_prompts)
+    torch.autograd.backward(objective if group.counted else 0 * objective)
+    return means | {"entropy": entropy} if group.counted else {}
+
+
+def _accumulate_replayed(
+    policy: Policy, loss: Any, group: Group, num_prompts: int, stride: int
+) -> dict[str, Mean]:
+    turns = processes.turns(len(group.packs))
+    parts, entropies = [_no_outputs(policy, one) for one in group.packs], []
     with torch.no_grad():
-        found = [_forward(policy, one, stride) for one in group.packs]
-    parts = [outputs for outputs, _ in found]
-    whole = Outputs(*(torch.cat(some).requires_grad_() for some in zip(*parts, strict=True)))
-    objective, means = _objective(loss, group, whole, num_prompts)
-    gradients = torch.autograd.grad(objective, whole, allow_unused=True, materialize_grads=True)
+        for place, counted in turns:
+            outputs, entropy = _forward(policy, group.packs[place], stride)
+            if counted:
+                parts[place] = outputs
+                entropies.append(entropy)
+    fields = [torch.cat(some) for some in zip(*parts, strict=True)]
+    every = Outputs(*(processes.summed(one).requires_grad_() for one in fields))
+    objective, means = _objective(loss, group, every, num_prompts)
+    gradients = torch.autograd.grad(objective, every, allow_unused=True, materialize_grads=True)
     sizes = [[len(one) for one in some] for some in zip(*parts, strict=True)]
     shares = [torch.split(one, some) for one, some in zip(gradients, sizes, strict=True)]
-    for one, *share in zip(group.packs, *shares, strict=True):
-        _replay(_outputs(policy, one, *_hidden(policy, one)), share)
-    return means | {"entropy": added([entropy for _, entropy in found])}
+    for place, counted in turns:
+        share = [one[place] if counted else 0 * one[place] for one in shares]
+        _replay(policy.run(_outputs_of, policy, group.packs[place]), share)
+    own = {"entropy": added(entropies)} if entropies else {}
+    return means | own if group.counted else own
 
 
 def _replay(outputs: Outputs, gradients: Sequence[Tensor]) -> None:
@@ -147,6 +176,14 @@ def _replay(outputs: Outputs, gradients: Sequence[Tensor]) -> None:
 
 def _forward(policy: Policy, packed: Packed, stride: int) -> tuple[Outputs, Mean]:
     """Outputs of a pack, and the entropy at some of its response tokens."""
+    return policy.run(_outputs_and_entropy, policy, packed, stride)
+
+
+def _outputs_of(policy: Policy, packed: Packed) -> Outputs:
+    return _outputs(policy, packed, *_hidden(policy, packed))
+
+
+def _outputs_and_entropy(policy: Policy, packed: Packed, stride: int) -> tuple[Outputs, Mean]:
     hidden_NE, ends_BE = _hidden(policy, packed)
     sampled = sampled_positions(packed.targets_N, packed.lengths_B, stride)
     with policy.autocast():
@@ -165,7 +202,16 @@ def _outputs(policy: Policy, packed: Packed, hidden_NE: Tensor, ends_BE: Tensor)
     head = policy.degree_head
     return Outputs(
         logps_of(policy, packed, hidden_NE),
-        ends_BE[:, :0].float() if head is None else degree_logits(head, ends_BE),
+        torch.zeros(0, 0, device=policy.device) if head is None else degree_logits(head, ends_BE),
+    )
+
+
+def _no_outputs(policy: Policy, packed: Packed) -> Outputs:
+    """Zeros in the place of what `_outputs` gives."""
+    head, device = policy.degree_head, policy.device
+    degrees = (0, 0) if head is None else (len(packed.ends_B), head.out_features)
+    return Outputs(
+        torch.zeros(len(packed.targets_N), device=device), torch.zeros(degrees, device=device)
     )
 
 
@@ -181,8 +227,8 @@ def _objective(
 
 def _metrics(parts: Sequence[dict[str, Mean]], num_prompts: int) -> dict[str, float]:
     """Averages by weight; the loss is what is minimised, the sum over prompts / prompts."""
-    loss = sum(float(part["loss"].total) for part in parts) / num_prompts
-    return averages(parts) | {"loss": loss}
+    found = totals(parts)
+    return averages(found) | {"loss": found["loss"][0] / num_prompts}
 
 
 @torch.no_grad()
@@ -199,6 +245,7 @@ def check_is_reference(policy: Policy, groups: Sequence[Group]) -> float:
         logps_N = torch.cat([token_logps(policy, one) for one in group.packs])
         apart_BT = group.by_branch(logps_N) - group.reference_KBT[0]
         apart = max(apart, float(apart_BT.abs().max()))
+    apart = max(processes.gathered(apart))
     allowed = REFERENCE_TOLERANCE[policy.dtype]
     if not apart <= allowed:
         raise DataError(

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch.distributed as dist
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.distributed.checkpoint.api import CheckpointException
@@ -27,6 +26,7 @@ from torch.distributed.checkpoint.storage import StorageWriter, WriteResult
 from torch.futures import Future
 
 from tasks.errors import DataError
+from tasks.training.processes import rank
 
 FILE_BYTES = 1 << 30
 """Tensors that are copied to the host together and lie in one file."""
@@ -35,11 +35,6 @@ PARTS = "DCP_SHARDING_INFO"
 
 Files = dict[str, dict[str, Any]]
 """Name of a file, and its sha256 and size (bytes)."""
-
-
-def rank() -> int:
-    """Number of this process; 0 where there is one only."""
-    return dist.get_rank() if dist.is_initialized() else 0
 
 
 def write_tensors(folder: Path, tensors: Mapping[str, Tensor]) -> Files:

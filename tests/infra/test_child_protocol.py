@@ -13,7 +13,6 @@ from tasks.child import (
     OUT_OF_MEMORY,
     STOPPED,
     ItemLog,
-    OutOfMemory,
     Reporter,
     Stopped,
     exit_code_of,
@@ -21,6 +20,7 @@ from tasks.child import (
     write_json,
 )
 from tasks.errors import ConfigError, DataError, StorageError
+from tasks.memory import OutOfMemory
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from tasks.training.health import (
     head_entropy,
     k3,
     sampled_positions,
+    totals,
     weighted,
 )
 from tasks.training.loss_batch import LossBatch, LossResult, Side
@@ -59,7 +60,7 @@ def figures(batch, weights=ONE, **metrics):
         loss=torch.tensor([0.5] * len(weights)),
         metrics={name: torch.tensor(value) for name, value in metrics.items()},
     )
-    return averages([example_means("made", batch, result, weights)])
+    return averages(totals([example_means("made", batch, result, weights)]))
 
 
 def test_log_probabilities_and_lengths_are_those_of_the_response_tokens():
@@ -105,7 +106,7 @@ def test_figures_are_averaged_by_weight_and_one_of_which_there_is_nothing_is_lef
         {"a": weighted(torch.tensor([1.0, 4.0]), torch.tensor([1.0, 0.5]))},
         {"a": weighted(torch.tensor([10.0]), torch.tensor([0.5])), "b": weighted(ONE, 0 * ONE)},
     ]
-    assert averages(parts) == {"a": (1 + 2 + 5) / 2}
+    assert averages(totals(parts)) == {"a": (1 + 2 + 5) / 2}
 
 
 @pytest.mark.parametrize("name", ["loss", "step", "steps", "kl", "chosen_logp", "other"])

@@ -9,6 +9,7 @@ from training_jobs import EOS, example, ids, lines, pair_examples, side, train_s
 from infra.processes import Limits, run_child
 from infra.processes.smaller import with_smaller_budgets
 from tasks import child
+from tasks.memory import in_flight
 from tasks.records import TrainingExample
 from tasks.training.__main__ import work
 
@@ -76,7 +77,7 @@ def test_memory_used_up_while_scoring_is_reported(tmp_path, monkeypatch, own_sig
 
 
 def test_other_errors_stay_what_they_are():
-    with pytest.raises(RuntimeError, match="shapes"), child.in_flight(step=1):
+    with pytest.raises(RuntimeError, match="shapes"), in_flight(step=1):
         raise RuntimeError("shapes do not match")
 
 
