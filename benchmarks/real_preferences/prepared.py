@@ -8,11 +8,12 @@ from typing import Any
 import pyarrow as pa
 
 from benchmarks.real_preferences.preferences import Pair, Preferences, Split, draw, split_by_prompt
+from tasks.pair_examples import pair_examples
 from tasks.pairs import reweigh
 from tasks.records import PreferencePair, ReferenceScore, TrainingExample
 from tasks.tables import to_table
 from tasks.tokens import load_tokenizer, render, response_ids
-from tasks.training_data import SCORE_ROWS, Tokenised, pair_examples
+from tasks.training_data import SCORE_ROWS, Tokenised
 from tasks.weights import weights_digest
 
 Logps = Mapping[str, Sequence[float]]

@@ -10,10 +10,10 @@ from benchmarks.real_preferences import parts
 from benchmarks.real_preferences.corpus import Taught, messages_of, teaching_mix
 from benchmarks.real_preferences.model import save_untaught
 from benchmarks.real_preferences.preferences import Preferences, prompt_texts
+from tasks.pair_examples import response_example
 from tasks.records import TrainingExample
 from tasks.tables import to_table
 from tasks.tokens import load_tokenizer, render, response_ids
-from tasks.training_data import response_example
 from tasks.weights import file_digest
 
 

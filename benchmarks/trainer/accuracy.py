@@ -83,7 +83,6 @@ def _until(
 def _ours(trainers: Trainers, prepared: Prepared, workdir: Path, every: int) -> list[float]:
     settings = prepared.our_settings() | {
         "decay": "constant",
-        "learning_rate": trainers.plan.accuracy.learning_rate,
         "keep_every": every,
     }
     return list(trainers.ours(workdir, prepared.examples, settings)["seconds_at"])
@@ -94,7 +93,6 @@ def _theirs(
 ) -> list[float]:
     settings = prepared.trl_settings() | {
         "schedule": "constant",
-        "learning_rate": trainers.plan.accuracy.learning_rate,
         "save_at": list(steps),
     }
     return list(trainers.trl(workdir, prepared.rows("trl"), settings)["seconds_at"])

@@ -56,7 +56,6 @@ class AccuracyPlan(_Strict):
     """The comparison of seconds until a held-out reward accuracy."""
 
     steps: int
-    learning_rate: float
     every: int
     """Steps between two measured accuracies."""
     held_out_prompts: int

@@ -21,8 +21,8 @@ from benchmarks.trainer.rows import (
 )
 from tasks.tokens import load_tokenizer
 
-SAME_LOGP = 2e-3
-"""Nats by which the two sides' log-probability of a response may differ by rounding."""
+SAME_LOGP = 1e-5
+"""Share by which the two sides' log-probability of a response may differ: rounding of its sum."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,9 +124,9 @@ def _write(trainers: Trainers, prepared: Prepared) -> None:
         group = prepared.groups[pair.group]
         for name, response in (("chosen", pair.chosen), ("rejected", pair.rejected)):
             ours = sum(logps[group.name(response)])
-            apart = abs(ours - theirs[f"ref_{name}_logps"][number])
+            apart = abs(ours - theirs[f"ref_{name}_logps"][number]) / abs(ours)
             if apart > SAME_LOGP:
                 raise ValueError(
                     f"{folder.name}: the sides' reference log-probabilities of row {number} "
-                    f"({name}) differ by {apart:.2g} nats: {json.dumps(pair)}"
+                    f"({name}) differ by a share of {apart:.2g}: {json.dumps(pair)}"
                 )
