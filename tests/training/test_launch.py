@@ -28,6 +28,7 @@ def everybody(event):
     return [event["launcher"], *event["pids"]]
 
 
+@pytest.mark.slow
 def test_the_first_process_reports_and_threads_are_divided(tmp_path):
     events = []
     prepared(tmp_path, "nothing", threads=4)
@@ -38,6 +39,7 @@ def test_the_first_process_reports_and_threads_are_divided(tmp_path):
     assert not (tmp_path / "error.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("second", "code", "said"),
     [
@@ -59,6 +61,7 @@ def test_the_process_that_fails_first_ends_all_and_says_why(second, code, said, 
     assert not (tmp_path / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_sigterm_reaches_every_process(tmp_path):
     events = []
 
@@ -73,6 +76,7 @@ def test_sigterm_reaches_every_process(tmp_path):
     assert gone(everybody(events[0]), seconds=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victims", [["launcher"], ["launcher", "supervisor"]])
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux")
 def test_no_process_outlives_the_launcher(victims, tmp_path):
