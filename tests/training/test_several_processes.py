@@ -84,6 +84,7 @@ def both(tmp_path_factory):
     interrupted(half, examples, 3, job | {"processes": 1})
     (half / "spec.json").write_text(json.dumps(job))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    torchrun.append(f"--log-dir={base / 'logs'}")
     folders = [str(base / f"{case}, two") for case in CASES]
     command = [*torchrun, "-m", "tests.training.jobs_program", *folders]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
