@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -238,14 +239,15 @@ def check_is_reference(policy: Policy, groups: Sequence[Group]) -> float:
     Raises DataError if it is more than rounding: then the examples were scored by other weights,
     another template, or in another order.
     """
-    apart = 0.0
+    found = []
     for group in groups:
         if group.reference_KBT is None:
             raise DataError("expect_reference is set, but the loss reads no reference; unset it")
         logps_N = torch.cat([token_logps(policy, one) for one in group.packs])
         apart_BT = group.by_branch(logps_N) - group.reference_KBT[0]
-        apart = max(apart, float(apart_BT.abs().max()))
-    apart = max(processes.gathered(apart))
+        found.append(float(apart_BT.abs().max()))
+    # Python's max would pass over what is no number; numpy's does not.
+    apart = float(np.max(processes.gathered(float(np.max(found)))))
     allowed = REFERENCE_TOLERANCE[policy.dtype]
     if not apart <= allowed:
         raise DataError(

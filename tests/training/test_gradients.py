@@ -13,6 +13,7 @@ from training_jobs import (
     policy_of,
 )
 
+from tasks.errors import DataError
 from tasks.training.degree_head import with_degree_head
 from tasks.training.step import accumulate, check_is_reference, make_optimizer, optimizer_step
 from tasks.variants import load_variant
@@ -125,6 +126,14 @@ def test_at_step_0_the_margin_is_0_and_the_loss_ln_2(dtype, kind, tmp_path):
     tolerance = {"float32": 1e-5, "bfloat16": 0.1}[dtype]
     assert result.metrics["loss"] == pytest.approx(0.6931472, abs=tolerance)
     assert abs(result.metrics["margin"]) < tolerance
+
+
+def test_a_reference_that_is_no_number_somewhere_is_not_the_policy(tmp_path):
+    folder = tiny_model("llama")
+    packed = groups(tmp_path, pair_examples(folder), range(6), 40)
+    packed[0].reference_KBT[0, 0, 0] = torch.nan
+    with pytest.raises(DataError, match="differ by up to nan nats"):
+        check_is_reference(policy_of(folder), packed)
 
 
 def test_a_prompt_weighs_the_same_however_many_pairs_it_has(tmp_path):
