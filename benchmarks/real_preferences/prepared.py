@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from benchmarks.real_preferences.preferences import Pair, Preferences, Split, draw, split_by_prompt
+from tasks.errors import DataError
 from tasks.pair_examples import pair_examples
 from tasks.pairs import reweigh
 from tasks.records import PreferencePair, ReferenceScore, TrainingExample
@@ -117,7 +118,10 @@ def preference_examples(
         )
         for side in used
     }
-    return to_table(TrainingExample, pair_examples(records, one.ids, scores, {}).examples)
+    made = pair_examples(records, one.ids, [scores], {})
+    if made.counts:
+        raise DataError(f"pairs of {one.name} that fit make no examples: {made.counts}")
+    return to_table(TrainingExample, made.examples)
 
 
 def _record(pair: Pair) -> PreferencePair:
