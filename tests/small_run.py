@@ -35,7 +35,7 @@ LONGER = (
     "matrix.policy.max_tokens=60",
     "training.epochs=30",
     "training.checkpoint_every=4",
-    "training.tokens_per_microbatch=64",
+    "training.tokens_per_microbatch=128",
     "machine.side_by_side=2",
 )
 """Settings with which fewer processes are started, and each takes long enough to be killed."""
