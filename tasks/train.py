@@ -214,7 +214,10 @@ def _commit(
     lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     artifact = stage.commit(
         tables={"rows": (StepMetrics, to_table(StepMetrics, map(StepMetrics.of, lines)))},
-        files={name: stage.put_folder(name, workdir / name) for name in ("model", "tensorboard")}
+        files={
+            "model": stage.put_folder("model", workdir / "model"),
+            "tensorboard": stage.put_folder("tensorboard", workdir / "curves"),
+        }
         | kept_models(stage, workdir),
         facts={
             "sha256": found.sha256,

@@ -16,6 +16,7 @@ from tasks.training import checkpoints, processes
 from tasks.training.adapters import add_adapter
 from tasks.training.batches import Budget, Group, groups_of
 from tasks.training.degree_head import with_degree_head
+from tasks.training.events import CURVES, write_curves
 from tasks.training.examples import Examples, batch_prompts, open_examples
 from tasks.training.live_reference import LiveReference
 from tasks.training.policy import Policy, load_policy, recompute_layers
@@ -200,6 +201,7 @@ def train(workdir: Path, job: TrainJob, reporter: Reporter) -> dict[str, Any]:
     with trainer.log or nullcontext():
         ended = trainer.run()
     trainer.export("model")
+    processes.by_first(lambda: write_curves(workdir / CURVES, workdir / checkpoints.METRICS))
     if processes.by_first(lambda: work_digest(workdir, job)) != trainer.state.work:
         raise DataError("examples or model changed while training ran; start again")
     return {

@@ -10,7 +10,7 @@ from tiny_models import tiny_model
 from training_jobs import lines, pair_examples, run_here, train_spec, write_examples
 
 from tasks.training import checkpoints
-from tasks.training.events import EVENTS, EventFiles
+from tasks.training.events import CURVES, EVENTS, EventFiles
 
 
 def curves(folder):
@@ -113,3 +113,21 @@ def test_what_is_no_number_is_no_point(tmp_path):
     with EventFiles(tmp_path / "tb", metrics) as events:
         events.add({"step": 1, "steps": 1, "loss": 0.5, "kl": math.nan, "margin": None})
     assert list(curves(tmp_path / "tb")) == ["training/loss"]
+
+
+def test_the_curves_of_a_finished_job_are_the_same_bytes_and_say_nothing_of_speed(tmp_path):
+    made = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        write_examples(folder, pair_examples(tiny_model()))
+        run_here(folder, train_spec(tiny_model()))
+        [file] = (folder / CURVES).iterdir()
+        made.append(file)
+    assert made[0].read_bytes() == made[1].read_bytes()
+    reader = EventAccumulator(str(made[0].parent))
+    reader.Reload()
+    losses = [line["loss"] for line in lines(tmp_path / "one/metrics.jsonl")]
+    points = [point.value for point in reader.Scalars("training/loss")]
+    assert points == pytest.approx(losses, rel=1e-6)
+    assert "training/tokens_per_second" not in reader.Tags()["scalars"]
