@@ -3,11 +3,11 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.pair_examples import Examples
+from tasks.pair_examples import FURTHER, Examples
 
 
 def smallest_to_train(made: Examples, *, whole_prompts: bool) -> int:
-    """Tokens of the longest prompt with one response; `whole_prompts`: with all of its pairs'."""
+    """Tokens of the longest prompt with one response; `whole_prompts`: with all of its own."""
     if not whole_prompts:
         return made.longest
     prompts: dict[str, int] = {}
@@ -16,6 +16,10 @@ def smallest_to_train(made: Examples, *, whole_prompts: bool) -> int:
         prompts[example.prompt_id] = len(example.prompt_ids)
         found = responses.setdefault(example.prompt_id, set())
         found |= {tuple(ids) for ids in (example.chosen_ids, example.rejected_ids) if ids}
+    prompt_of = {example.example_id: example.prompt_id for example in made.examples}
+    for row in made.side:
+        further = {tuple(row[name]) for name in FURTHER if name in row}
+        responses[prompt_of[row["example_id"]]] |= further
     whole = [prompts[one] + sum(map(len, responses[one])) for one in prompts]
     return max(made.longest, *whole)
 

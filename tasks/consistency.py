@@ -48,6 +48,7 @@ def check_consistent(config: "Config") -> None:
     check_recorded(config.prompts.split_shares, config.matrix)
     check_needs(config.training.loss, config.training.references)
     check_processes(config.training)
+    _check_microbatch(config.training.tokens_per_microbatch, config.training.max_tokens)
     _check_uncertainty(config)
 
 
@@ -86,6 +87,11 @@ def check_needs(loss: Any, references: Sequence[str] = ()) -> None:
             f"the loss {name!r} {wrong}; training.references names {list(references)}: "
             f"{'name others besides it' if several else 'leave it out, or take mrpo'}"
         )
+    if several and loss.NUM_REFERENCES not in (None, 1 + len(references)):
+        raise ConfigError(
+            f"the loss {name!r} takes {loss.NUM_REFERENCES} references, the round's own among "
+            f"them; training.references names {len(references)} besides it: {list(references)}"
+        )
     there = (*SUPPLIED[kind], "several references")
     if missing := [need for need in needs_of(loss) if need not in there]:
         told = UNSUPPLIED.get(missing[0])
@@ -93,6 +99,15 @@ def check_needs(loss: Any, references: Sequence[str] = ()) -> None:
         raise ConfigError(
             f"the loss {name!r} needs {missing[0]!r}{why if told else ''}; {kind} examples of a "
             f"round have: {', '.join(SUPPLIED[kind])}"
+        )
+
+
+def _check_microbatch(tokens: int, longest: int) -> None:
+    """One pass must hold the longest example, whatever the data will be."""
+    if tokens < longest:
+        raise ConfigError(
+            f"training.tokens_per_microbatch is {tokens}, below training.max_tokens: {longest}; a "
+            "pass must hold the longest prompt with a response: raise the one or lower the other"
         )
 
 

@@ -9,6 +9,8 @@ from tasks.records import PreferencePair, ReferenceScore, TrainingExample
 from tasks.tables import counted
 from tasks.training_data import Tokenised
 
+FURTHER = ("explored_ids", "mismatched_ids")
+"""Columns of a side table with a further response of the example's prompt."""
 Scores = Mapping[str, ReferenceScore]
 """What one reference thinks of responses, by their ids (or `crossed_id`)."""
 
@@ -33,8 +35,8 @@ class Examples(NamedTuple):
         lengths += [
             own[row["example_id"]] + len(row[name])
             for row in self.side
-            for name in row
-            if name in ("explored_ids", "mismatched_ids")
+            for name in FURTHER
+            if name in row
         ]
         return max(lengths)
 

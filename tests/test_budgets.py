@@ -24,6 +24,15 @@ def test_no_pass_is_smaller_than_a_prompt_with_what_cannot_be_parted(whole_promp
     assert smallest_to_train(made, whole_prompts=whole_prompts) == tokens
 
 
+def test_further_responses_of_a_prompt_are_parted_from_it_as_little():
+    # p has responses of 2 and 4 tokens, and two further ones, of 5 and again of 2.
+    members = [example("p", 10, 2, 4)]
+    side = [{"example_id": "e", "explored_ids": [4] * 5, "mismatched_ids": [2] * 2}]
+    made = Examples(members, {}, side)
+    assert smallest_to_train(made, whole_prompts=True) == 10 + 2 + 4 + 5
+    assert smallest_to_train(made, whole_prompts=False) == 10 + 5
+
+
 def test_a_row_is_scored_as_a_whole():
     rows = pa.table(
         {"response_id": ["a", "b"], "prompt_ids": [[1, 2], [1]], "response_ids": [[3], [3] * 5]},

@@ -94,6 +94,22 @@ def test_further_references_are_for_losses_that_read_them():
         small_config(training__loss={"kind": "dpo"}, training__references=["round:0"])
 
 
+@pytest.mark.parametrize(
+    "within", [lambda one: one, lambda one: {"kind": "spo_degree", "loss": one, "weight": 0}]
+)
+def test_weights_of_references_are_counted_before_anything_is_sampled(within):
+    loss = within({"kind": "mrpo", "weights": [0.2, 0.3, 0.5]})
+    assert small_config(training__loss=loss, training__references=["round:0", "round:1"])
+    with pytest.raises(ConfigError, match=r"takes 3 references, .* names 1 besides it: .'round:0'"):
+        small_config(training__loss=loss, training__references=["round:0"])
+
+
+def test_a_pass_must_hold_the_longest_example():
+    assert small_config(training__max_tokens=64, training__tokens_per_microbatch=64)
+    with pytest.raises(ConfigError, match=r"tokens_per_microbatch is 63, below .*max_tokens: 64"):
+        small_config(training__max_tokens=64, training__tokens_per_microbatch=63)
+
+
 @pytest.mark.parametrize("loss", ["kto", "bmc", "selm"])
 def test_a_round_makes_what_these_losses_need(loss):
     assert small_config(training__loss={"kind": loss}).training.loss

@@ -1,9 +1,11 @@
 """What a loss declares of itself, and what one that is made of others inherits from them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
+
+from tasks.errors import ConfigError
 
 ExamplesKind = Literal["pair", "unpaired", "response_only"]
 
@@ -33,6 +35,8 @@ class Loss:
     """Whether it reads reference log-probabilities."""
     REFERENCES: Literal["one", "many"] = "one"
     """Whether it reads the first reference alone, or all there are."""
+    NUM_REFERENCES: int | None = None
+    """How many references it takes, the round's own among them; None: any number."""
     BATCH_STATISTICS: bool = False
     """Whether the loss of one example depends on the others of its optimizer batch."""
     HEAD_CLASSES: int | None = None
@@ -56,6 +60,7 @@ class Loss:
             OTHERS=_together(part.OTHERS for part in parts),
             USES_REFERENCE=any(part.USES_REFERENCE for part in parts),
             REFERENCES="many" if any(part.REFERENCES == "many" for part in parts) else "one",
+            NUM_REFERENCES=_same_number(part.NUM_REFERENCES for part in parts),
             BATCH_STATISTICS=any(part.BATCH_STATISTICS for part in parts),
             HEAD_CLASSES=heads[0] if heads else None,
         )
@@ -64,6 +69,14 @@ class Loss:
 def _together(names: Any) -> tuple[Any, ...]:
     """All names, each once, in order of first appearance."""
     return tuple(dict.fromkeys(name for part in names for name in part))
+
+
+def _same_number(numbers: Iterable[int | None]) -> int | None:
+    """The one number that is named; ConfigError if two parts want another number of references."""
+    named = sorted({number for number in numbers if number is not None})
+    if len(named) > 1:
+        raise ConfigError(f"losses of one sum take {named} references; they must take as many")
+    return named[0] if named else None
 
 
 def needs_of(loss: Loss) -> tuple[str, ...]:

@@ -48,6 +48,14 @@ class MRPO(Loss):
     def __post_init__(self) -> None:
         if self.weights is not None and not math.isclose(sum(self.weights), 1, abs_tol=1e-6):
             raise ConfigError(f"mrpo: weights sum to {sum(self.weights):g}; make it 1")
+        numbers = {2} if self.as_released else set()
+        if self.weights is not None:
+            numbers.add(len(self.weights))
+        if len(numbers) > 1:
+            raise ConfigError(
+                f"mrpo as released takes 2 references, and weights has {len(self.weights or ())}"
+            )
+        self._declare(NUM_REFERENCES=numbers.pop() if numbers else None)
 
     def __call__(self, batch: LossBatch) -> LossResult:
         """Loss of each pair; with a single reference it is DPO bit for bit.
@@ -68,12 +76,11 @@ class MRPO(Loss):
         """Weight of each reference in each pair, (K, P), summing to 1."""
         preference = totals_KP.margin.abs().clamp(min=SMALLEST)
         number = len(preference)
-        if self.weights is not None and len(self.weights) != number:
+        if self.NUM_REFERENCES not in (None, number):
             raise DataError(
-                f"mrpo has {len(self.weights)} weights, the examples have {number} references"
+                f"mrpo takes {self.NUM_REFERENCES} references by its weights or as released; "
+                f"the examples have {number}"
             )
-        if self.as_released and number != 2:
-            raise DataError(f"mrpo as released takes 2 references; the examples have {number}")
         weights = preference / preference.sum(0)
         if self.weights is not None:
             weights = preference.new_tensor(self.weights)[:, None].expand_as(preference)
