@@ -7,9 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+# Modules belong to the memory before the job, as TRL's do, which imports all of its own at once.
+import pandas  # noqa: F401  (pyarrow imports it when it first converts a column)
+import torch.utils.tensorboard  # noqa: F401  (imported when the first curve is written)
 from transformers import AutoModelForCausalLM
 
-import tasks.training.loop  # noqa: F401  (imports belong to the memory before the job)
+import tasks.training.loop  # noqa: F401
 from benchmarks.trainer.memory import peak_bytes
 from tasks.child import Reporter, child_main
 from tasks.training.__main__ import work
