@@ -5,6 +5,7 @@ from training_jobs import parts_of, plain_logps, plain_model, policy_of, tree_lo
 from transformers import LlamaForCausalLM
 
 from tasks.errors import ConfigError, DataError
+from tasks.training import cpu_linear
 from tasks.training.checkpoints import export
 from tasks.training.cpu_linear import OneDNNLinear
 
@@ -87,6 +88,18 @@ def test_linear_layers_on_cpu_compute_by_onednn_up_to_rounding():
     inputs = torch.randn(3, 5, 32, generator=torch.Generator().manual_seed(0))
     wanted = model.base_model.layers[0].self_attn.q_proj(inputs.double())
     torch.testing.assert_close(layer(inputs).double(), wanted, atol=1e-5, rtol=0)
+
+
+def test_a_frozen_layer_on_cpu_computes_no_gradient_of_its_weight(monkeypatch):
+    layer = policy_of(tiny_model("qwen2")).model.base_model.layers[0].self_attn.q_proj
+    products = []
+    product = cpu_linear._product
+    monkeypatch.setattr(cpu_linear, "_product", lambda *args: products.append(1) or product(*args))
+    inputs = torch.ones(3, 32, requires_grad=True)
+    layer.requires_grad_(False)(inputs).sum().backward()
+    assert len(products) == 2 and inputs.grad is not None
+    layer.requires_grad_(True)(inputs.detach()).sum().backward()
+    assert len(products) == 4 and layer.weight.grad is not None and layer.bias.grad is not None
 
 
 def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
