@@ -50,6 +50,28 @@ def test_a_loss_may_hold_losses_and_is_written_back_as_it_came(loss):
     assert written["kind"] == loss["kind"] and written.keys() >= loss.keys()
 
 
+@pytest.mark.parametrize(
+    ("loss", "setting", "said"),
+    [
+        ({"kind": "dpo"}, {"training__stop_when_clipped": 0.5}, "'dpo' clips nothing"),
+        (
+            {"kind": "dual_clip_dpo", "form": "penalty"},
+            {"training__stop_when_clipped": 0.5},
+            "'dual_clip_dpo' clips nothing",
+        ),
+        ({"kind": "simpo"}, {"training__live_reference": {}}, "'simpo' reads no reference"),
+    ],
+)
+def test_a_setting_that_the_loss_leaves_without_effect_is_refused(loss, setting, said):
+    with pytest.raises(ConfigError, match=said):
+        small_config(training__loss=loss, **setting)
+
+
+def test_a_loss_around_one_that_clips_may_end_a_round_early():
+    loss = {"kind": "label_smoothing", "loss": {"kind": "dual_clip_dpo"}}
+    small_config(training__loss=loss, training__stop_when_clipped=0.5)
+
+
 def test_one_setting_of_a_loss_within_a_loss_is_replaced():
     loss = LOSSES[1]
     config = small_config(training__loss=loss, training__loss__loss__beta=0.5)
