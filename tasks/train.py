@@ -55,7 +55,7 @@ from tasks.variants import kind_of, plain, settings_of
 
 _log = logging.getLogger(__name__)
 
-SEMANTICS = 3
+SEMANTICS = 4
 EXAMPLES, SIDE = "examples.arrow", "side.arrow"
 
 
