@@ -121,7 +121,7 @@ def response_examples(
     max_tokens: int,
     dropped: Mapping[str, str],
 ) -> Examples:
-    """One example per distinct chosen response of pairs not in `dropped`, if it fits and has tokens.
+    """One example per distinct chosen response of pairs not in `dropped`, unless empty or too long.
 
     The examples of a prompt share its weight.
     """
