@@ -31,6 +31,9 @@ SUPPLIED = {
 }
 """What a round's examples have, by their kind, of what a loss may declare to need."""
 
+SMALLEST_MIXING = 0.5
+"""Of bfloat16 weights: rounding takes away up to half of the distance between two numbers."""
+
 UNSUPPLIED = {
     "token column chosen.teacher": "log-probabilities of a teacher",
     "token column chosen.segment": "responses with one segment rewritten",
@@ -115,6 +118,18 @@ def _check_without_effect(training: Any) -> None:
         raise ConfigError(
             f"training.live_reference is set, but the loss {kind_of(loss)!r} reads no reference; "
             "leave it out"
+        )
+    _check_mixing(training)
+
+
+def _check_mixing(training: Any) -> None:
+    """Of a small share of a small step, bfloat16 keeps nothing: the reference would stand still."""
+    live, rounded = training.live_reference, training.dtype == "bfloat16"
+    if live and rounded and not training.master_weights and live.mixing < SMALLEST_MIXING:
+        raise ConfigError(
+            f"training.live_reference.mixing is {live.mixing}, and weights of bfloat16 round such "
+            f"small steps away; set training.master_weights=true, or mixing to {SMALLEST_MIXING} "
+            "or more"
         )
 
 
