@@ -31,6 +31,9 @@ SUPPLIED = {
 }
 """What a round's examples have, by their kind, of what a loss may declare to need."""
 
+SMALLEST_MIXING = 0.5
+"""Of bfloat16 weights: rounding takes away up to half of the distance between two numbers."""
+
 UNSUPPLIED = {
     "token column chosen.teacher": "log-probabilities of a teacher",
     "token column chosen.segment": "responses with one segment rewritten",
@@ -48,6 +51,7 @@ def check_consistent(config: "Config") -> None:
     check_recorded(config.prompts.split_shares, config.matrix)
     check_needs(config.training.loss, config.training.references)
     check_processes(config.training)
+    _check_without_effect(config.training)
     _check_microbatch(config.training.tokens_per_microbatch, config.training.max_tokens)
     _check_uncertainty(config)
 
@@ -99,6 +103,33 @@ def check_needs(loss: Any, references: Sequence[str] = ()) -> None:
         raise ConfigError(
             f"the loss {name!r} needs {missing[0]!r}{why if told else ''}; {kind} examples of a "
             f"round have: {', '.join(SUPPLIED[kind])}"
+        )
+
+
+def _check_without_effect(training: Any) -> None:
+    """Refuse settings that the loss would leave without effect."""
+    loss = training.loss
+    if training.stop_when_clipped is not None and not loss.CLIPS:
+        raise ConfigError(
+            f"training.stop_when_clipped is {training.stop_when_clipped}, but the loss "
+            f"{kind_of(loss)!r} clips nothing; leave it out, or take dual_clip_dpo"
+        )
+    if training.live_reference is not None and not loss.USES_REFERENCE:
+        raise ConfigError(
+            f"training.live_reference is set, but the loss {kind_of(loss)!r} reads no reference; "
+            "leave it out"
+        )
+    _check_mixing(training)
+
+
+def _check_mixing(training: Any) -> None:
+    """Of a small share of a small step, bfloat16 keeps nothing: the reference would stand still."""
+    live, rounded = training.live_reference, training.dtype == "bfloat16"
+    if live and rounded and not training.master_weights and live.mixing < SMALLEST_MIXING:
+        raise ConfigError(
+            f"training.live_reference.mixing is {live.mixing}, and weights of bfloat16 round such "
+            f"small steps away; set training.master_weights=true, or mixing to {SMALLEST_MIXING} "
+            "or more"
         )
 
 

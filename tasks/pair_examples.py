@@ -115,12 +115,20 @@ def _pair_example(
     )
 
 
-def response_examples(pairs: Sequence[PreferencePair], ids: Tokenised, max_tokens: int) -> Examples:
-    """One example per distinct chosen response that fits and is not empty.
+def response_examples(
+    pairs: Sequence[PreferencePair],
+    ids: Tokenised,
+    max_tokens: int,
+    dropped: Mapping[str, str],
+) -> Examples:
+    """One example per distinct chosen response of pairs not in `dropped`, unless empty or too long.
 
     The examples of a prompt share its weight.
     """
-    chosen = sorted({(pair.prompt_id, pair.chosen_id) for pair in pairs})
+    lost = [dropped[pair.pair_id] for pair in pairs if pair.pair_id in dropped]
+    chosen = sorted(
+        {(pair.prompt_id, pair.chosen_id) for pair in pairs if pair.pair_id not in dropped}
+    )
     reasons = [_why_no_response(*one, ids, max_tokens) for one in chosen]
     left = [one for one, reason in zip(chosen, reasons, strict=True) if reason is None]
     of_prompt = counted(prompt_id for prompt_id, _ in left)
@@ -134,7 +142,8 @@ def response_examples(pairs: Sequence[PreferencePair], ids: Tokenised, max_token
         )
         for prompt_id, response_id in left
     ]
-    return Examples(examples, dict(counted(f"dropped_{one}" for one in reasons if one)))
+    counts = counted(f"dropped_{one}" for one in [*lost, *reasons] if one)
+    return Examples(examples, dict(counts))
 
 
 def _why_no_response(

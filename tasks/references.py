@@ -1,10 +1,13 @@
 """The models that score a round's pairs: its reference, and others beside it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from tasks.errors import ConfigError
+from tasks.config import TrainingSection
+from tasks.errors import ConfigError, DataError
 from tasks.model_matrix import EARLIER, earlier
-from tasks.records import Checkpoint, Place
+from tasks.records import Checkpoint, Place, ReferenceScore
+from tasks.training_data import truncation
+from tasks.weights import reference_fingerprint
 
 
 def references_of(
@@ -32,4 +35,28 @@ def check_reference(name: str, one: Checkpoint, policy: Checkpoint) -> None:
             raise ConfigError(
                 f"training.references names {name!r}, whose {what} is not that of the policy "
                 f"({policy.uri}); take a model of the same family, or a round: round:N"
+            )
+
+
+def fingerprint_of(checkpoint: Checkpoint, training: TrainingSection) -> str:
+    """The fingerprint that scores of `checkpoint` are filed under."""
+    return reference_fingerprint(
+        weights=checkpoint.sha256,
+        tokenizer=checkpoint.tokenizer,
+        template=checkpoint.template,
+        dtype=training.dtype if training.master_weights else f"{training.dtype} weights",
+        truncation=truncation(training),
+    )
+
+
+def check_scored_by(
+    checkpoint: Checkpoint, training: TrainingSection, scores: Iterable[ReferenceScore]
+) -> None:
+    """Raise DataError unless `checkpoint` gave `scores`, read as `training` says."""
+    wanted = fingerprint_of(checkpoint, training)
+    for one in scores:
+        if one.reference != wanted:
+            raise DataError(
+                f"response {one.response_id} was scored by the reference {one.reference}, the "
+                f"round's is {wanted} ({checkpoint.uri}); score again: --set redo=[score]"
             )

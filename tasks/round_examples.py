@@ -40,11 +40,11 @@ def round_examples(
     explored = explored_responses(pairs, rows.responses) if "explored" in loss.OTHERS else {}
     used = used_responses(pairs) | set(explored.values())
     ids = tokenised(rows.prompts, rows.responses, used, tokens, prompt_limit(training))
+    dropped = _filtered(rows, filters)
     if loss.EXAMPLES_KIND == "response_only":
-        return response_examples(pairs, ids, training.max_tokens)
+        return response_examples(pairs, ids, training.max_tokens, dropped)
     for scores in rows.scores:
         check_scored(pairs, ids, scores, training.max_tokens)
-    dropped = _filtered(rows, filters)
     if loss.EXAMPLES_KIND == "unpaired":
         return unpaired_examples(pairs, ids, rows.scores[0], dropped)
     supplies = _supplies(loss, rows, ids, explored)
@@ -53,10 +53,14 @@ def round_examples(
 
 
 def _filtered(rows: RoundRows, filters: Sequence[Any]) -> dict[str, str]:
-    """The reason by pair_id of each pair that a filter drops by its reference scores."""
+    """The reason by pair_id of each pair that a filter drops by its reference scores.
+
+    Filters do not see pairs with a response that was too long to be scored.
+    """
     logps = {one: score.logp for one, score in rows.scores[0].items()}
     late = [one for one in filters if one.STAGE == "scored"]
-    return filtered(rows.pairs, rows.responses, late, logps)
+    pairs = [one for one in rows.pairs if one.chosen_id in logps and one.rejected_id in logps]
+    return filtered(pairs, rows.responses, late, logps)
 
 
 def _supplies(loss: Any, rows: RoundRows, ids: Tokenised, explored: Mapping[str, str]) -> Supplies:

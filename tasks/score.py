@@ -29,7 +29,7 @@ from tasks.records import (
     ReferenceScore,
     Response,
 )
-from tasks.references import references_of
+from tasks.references import fingerprint_of, references_of
 from tasks.responses import by_id, tokens_of
 from tasks.tables import check, concat
 from tasks.tokens import load_tokenizer
@@ -37,10 +37,8 @@ from tasks.training_data import (
     prompt_limit,
     score_rows,
     tokenised,
-    truncation,
     used_responses,
 )
-from tasks.weights import reference_fingerprint
 
 SEMANTICS = 1
 SHARD_ROWS = 1024
@@ -65,17 +63,6 @@ def resolve_references(training: TrainingSection, place: Place) -> dict[str, Che
     from tasks.describe import describe
 
     return references_of(training.references, place, lambda model: describe(local_folder(model)))
-
-
-def fingerprint_of(checkpoint: Checkpoint, training: TrainingSection) -> str:
-    """The fingerprint that scores of `checkpoint` are filed under."""
-    return reference_fingerprint(
-        weights=checkpoint.sha256,
-        tokenizer=checkpoint.tokenizer,
-        template=checkpoint.template,
-        dtype=training.dtype if training.master_weights else f"{training.dtype} weights",
-        truncation=truncation(training),
-    )
 
 
 @door("score", retries=3)

@@ -44,6 +44,7 @@ from tasks.records import (
     TrainingExample,
     Verdict,
 )
+from tasks.references import check_scored_by
 from tasks.responses import by_id, tokens_of
 from tasks.round_examples import RoundRows, round_examples
 from tasks.side_table import reads_side_table, side_schema
@@ -55,7 +56,7 @@ from tasks.variants import kind_of, plain, settings_of
 
 _log = logging.getLogger(__name__)
 
-SEMANTICS = 3
+SEMANTICS = 4
 EXAMPLES, SIDE = "examples.arrow", "side.arrow"
 
 
@@ -131,6 +132,7 @@ def _examples(
     """The round's examples, weights renewed after the filters that need reference scores."""
     tokenizer = load_tokenizer(checkpoint_folder(place.reference, place.root))
     scored = [records_of(place, ReferenceScore, one) for one in scores]
+    check_scored_by(place.reference, training, scored[0])
     rows = RoundRows(
         pairs=records_of(place, PreferencePair, pairs),
         prompts={one.prompt_id: one for one in records_of(place, Prompt, prompts)},

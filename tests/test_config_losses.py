@@ -3,6 +3,7 @@
 from typing import get_type_hints
 
 import pytest
+import torch
 
 from tasks.config import build_config, plain_config
 from tasks.consistency import PAIR_COLUMNS
@@ -48,6 +49,45 @@ def test_a_loss_may_hold_losses_and_is_written_back_as_it_came(loss):
     written = plain_config(config)["training"]["loss"]
     assert build_config(plain_config(config)) == config
     assert written["kind"] == loss["kind"] and written.keys() >= loss.keys()
+
+
+@pytest.mark.parametrize(
+    ("loss", "setting", "said"),
+    [
+        ({"kind": "dpo"}, {"training__stop_when_clipped": 0.5}, "'dpo' clips nothing"),
+        (
+            {"kind": "dual_clip_dpo", "form": "penalty"},
+            {"training__stop_when_clipped": 0.5},
+            "'dual_clip_dpo' clips nothing",
+        ),
+        ({"kind": "simpo"}, {"training__live_reference": {}}, "'simpo' reads no reference"),
+        (
+            {"kind": "dpo"},
+            {
+                "training__live_reference": {"every": 1, "mixing": 0.01},
+                "training__dtype": "bfloat16",
+                "training__master_weights": False,
+            },
+            "mixing is 0.01, and weights of bfloat16 round such small steps away",
+        ),
+    ],
+)
+def test_a_setting_that_the_loss_leaves_without_effect_is_refused(loss, setting, said):
+    with pytest.raises(ConfigError, match=said):
+        small_config(training__loss=loss, **setting)
+
+
+def test_a_loss_around_one_that_clips_may_end_a_round_early():
+    loss = {"kind": "label_smoothing", "loss": {"kind": "dual_clip_dpo"}}
+    small_config(training__loss=loss, training__stop_when_clipped=0.5)
+
+
+def test_a_moving_average_of_weights_in_bfloat16_would_stand_still():
+    """Why it is refused: a policy 5 % away is never followed."""
+    reference, policy = torch.ones(1).bfloat16(), torch.tensor([1.05]).bfloat16()
+    for _ in range(500):
+        reference.lerp_(policy, 0.01)
+    assert reference.item() == 1.0
 
 
 def test_one_setting_of_a_loss_within_a_loss_is_replaced():

@@ -13,7 +13,8 @@ from tasks.describe import describe
 from tasks.errors import ConfigError, DataError
 from tasks.pair_examples import check_scored
 from tasks.records import ReferenceScore
-from tasks.score import _checked, fingerprint_of
+from tasks.references import check_scored_by, fingerprint_of
+from tasks.score import _checked
 from tasks.tables import schema
 from tasks.training_data import Tokenised
 from tests.opinion_makers import pair
@@ -58,6 +59,15 @@ def test_one_weight_changed_at_the_same_path_is_another_reference(folder):
 @pytest.mark.parametrize("change", [{"training__dtype": "bfloat16"}, {"training__max_tokens": 64}])
 def test_another_type_or_length_is_another_reference(folder, change):
     assert fingerprint(folder, **change) != fingerprint(folder)
+
+
+def test_scores_of_another_reference_are_refused_before_anything_is_trained(folder):
+    own, training = describe(folder), small_config().training
+    given = scores(score("c", -1)).values()
+    mine = [replace(one, reference=fingerprint_of(own, training)) for one in given]
+    check_scored_by(own, training, mine)
+    with pytest.raises(DataError, match=r"response c was scored by .*redo=\[score\]"):
+        check_scored_by(own, training, [*mine, *given])
 
 
 def test_another_chat_template_is_another_reference(folder):

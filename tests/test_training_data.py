@@ -91,7 +91,7 @@ def test_the_weight_of_a_prompt_is_shared_by_the_examples_that_are_left():
 
 def test_each_chosen_response_is_imitated_once_and_they_share_the_weight():
     pairs = [pair("c", "d"), pair("c", "r"), pair("d", "r"), pair("s", "s", prompt_id="q")]
-    made = response_examples(pairs, IDS, max_tokens=9)
+    made = response_examples(pairs, IDS, 9, {})
     assert [(one.example_id, one.weight) for one in made.examples] == [
         *(("c", 0.5), ("d", 0.5), ("s", 1.0)),
     ]
@@ -101,6 +101,6 @@ def test_each_chosen_response_is_imitated_once_and_they_share_the_weight():
 
 def test_what_is_too_long_or_empty_to_imitate_leaves_its_weight_to_the_others():
     pairs = [pair("c", "d"), pair("r", "d"), pair("void", "d")]
-    made = response_examples(pairs, IDS, max_tokens=4)
+    made = response_examples(pairs, IDS, 4, {})
     assert [(one.example_id, one.weight) for one in made.examples] == [("c", 1.0)]
     assert made.counts == {"dropped_empty_response": 1, "dropped_longer_than_max_tokens": 1}

@@ -41,6 +41,8 @@ class Loss:
     """Whether the loss of one example depends on the others of its optimizer batch."""
     HEAD_CLASSES: int | None = None
     """Classes of the auxiliary head over degraded variants; None: there is no head."""
+    CLIPS: bool = False
+    """Whether it reports `clipped_both`: 1 for each pair without gradient for that reason."""
     AT_REFERENCE: float | None = None
     """Its value where the policy is the reference; None where columns or lengths decide it."""
 
@@ -62,6 +64,7 @@ class Loss:
             REFERENCES="many" if any(part.REFERENCES == "many" for part in parts) else "one",
             NUM_REFERENCES=_same_number(part.NUM_REFERENCES for part in parts),
             BATCH_STATISTICS=any(part.BATCH_STATISTICS for part in parts),
+            CLIPS=any(part.CLIPS for part in parts),
             HEAD_CLASSES=heads[0] if heads else None,
         )
 

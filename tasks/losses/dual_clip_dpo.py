@@ -29,6 +29,7 @@ class DualClipDPO(Loss):
         "rejected_floor": -2.0,
     }
     NEUTRAL: ClassVar[dict[str, Any] | None] = {"chosen_ceiling": None, "rejected_floor": None}
+    CLIPS = True
     AT_REFERENCE = math.log(2)
 
     beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
@@ -38,7 +39,8 @@ class DualClipDPO(Loss):
     (box: a chosen reward below the floor gets no gradient either), the probability ratio per token
     (ratio), or nothing: rewards on the wrong side of a bound cost extra (penalty)."""
     chosen_ceiling: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = 2.0
-    """A chosen reward above this earns no further gradient (`bounds_in`); null: no ceiling."""
+    """A chosen reward above this earns no further gradient (`bounds_in`); null: no ceiling, as
+    always for `penalty`."""
     rejected_floor: Annotated[float, Field(lt=0, allow_inf_nan=False)] | None = -2.0
     """A rejected reward below this earns no further gradient (`bounds_in`); null: no floor."""
     bounds_in: Literal["reward", "log_ratio"] = "reward"
@@ -57,6 +59,8 @@ class DualClipDPO(Loss):
     """Take the mean of the log-ratio over tokens instead of its sum; `ratio` always does."""
 
     def __post_init__(self) -> None:
+        if self.form == "penalty":
+            self._declare(CLIPS=False)
         if self.sft_weight:
             self._declare(AT_REFERENCE=None)
         elif self.form == "ratio":
@@ -74,8 +78,10 @@ class DualClipDPO(Loss):
         loss = self._loss(rewards, kept)
         if self.sft_weight:
             loss = loss + self.sft_weight * batch.chosen_nll()
-        shares = _shares(ratios if self.form == "ratio" else rewards, kept)
-        return LossResult(loss=loss, metrics=preference_metrics(rewards) | shares)
+        metrics = preference_metrics(rewards)
+        if self.CLIPS:
+            metrics |= _shares(ratios if self.form == "ratio" else rewards, kept)
+        return LossResult(loss=loss, metrics=metrics)
 
     def _loss(self, rewards: Sides, kept: Sides) -> "Tensor":
         if self.form == "ratio":

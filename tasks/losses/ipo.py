@@ -19,12 +19,14 @@ class IPO(Loss):
 
     EXAMPLE: ClassVar[dict[str, Any]] = {"beta": 0.1}
     SEMANTICS = 2
-    AT_REFERENCE = 25.0
 
     beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
     """1 / (2 beta) is the margin to reach (nats a token, or nats)."""
     length_normalised: bool = True
     """Take the mean of the log-ratio over tokens; false: its sum, as the paper's equation reads."""
+
+    def __post_init__(self) -> None:
+        self._declare(AT_REFERENCE=1 / (2 * self.beta) ** 2)
 
     def __call__(self, batch: LossBatch) -> LossResult:
         """Loss of each pair. Source: arXiv:2310.12036 eq. 17."""

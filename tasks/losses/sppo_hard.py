@@ -14,10 +14,12 @@ class SPPOHard(Loss):
     """Each side's log-ratio on its own towards 1 / (2 beta) and -1 / (2 beta)."""
 
     EXAMPLE: ClassVar[dict[str, Any]] = {"beta": 0.1}
-    AT_REFERENCE = 50.0
 
     beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
     """1 / (2 beta) is where each log-ratio is to go (nats)."""
+
+    def __post_init__(self) -> None:
+        self._declare(AT_REFERENCE=2 / (2 * self.beta) ** 2)
 
     def __call__(self, batch: LossBatch) -> LossResult:
         """Loss of each pair. Source: arXiv:2405.00675, with win probabilities 1 and 0."""

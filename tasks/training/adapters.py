@@ -28,6 +28,8 @@ def add_adapter(model: Any, settings: AdapterSettings) -> None:
     from peft import LoraConfig, inject_adapter_in_model
 
     targets = settings.targets
+    if targets != "all-linear":
+        _check_targets(model, targets)
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
@@ -42,6 +44,17 @@ def add_adapter(model: Any, settings: AdapterSettings) -> None:
             f"training.adapter.targets {targets!r} cannot be adapted ({error}); the model has "
             f"linear layers called {', '.join(known)}"
         ) from error
+
+
+def _check_targets(model: Any, targets: tuple[str, ...]) -> None:
+    """Refuse an embedding, and a head that shares its weights."""
+    embedding, ends = model.get_input_embeddings().weight, tuple(f".{one}" for one in targets)
+    for name, one in model.named_modules():
+        if getattr(one, "weight", None) is embedding and f".{name}".endswith(ends):
+            raise ConfigError(
+                f"training.adapter.targets names {name}, whose weights are the embedding's: one "
+                "tensor for both cannot hold what is added to one of them; leave it out"
+            )
 
 
 def _linear(model: Any) -> Iterator[tuple[str, Any]]:

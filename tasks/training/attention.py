@@ -48,7 +48,7 @@ def block_attention(  # noqa: PLR0913, PLR0917 - what transformers calls it with
 
     query is (1, H, S, D), key and value (1, G, S, D); the result is (1, S, H, D).
     """
-    layout = _checked(module, others)
+    layout = _checked(module, sliding_window, others)
     heads, groups = query.shape[1], key.shape[1]
     flat = [one[0].transpose(0, 1).flatten(1) for one in (query, key, value)]
     positions_S = layout.positions_1S[0]
@@ -105,7 +105,7 @@ def flex_attention(
     """The same by flex attention: one kernel that skips what no query sees."""
     from transformers.integrations.flex_attention import flex_attention_forward
 
-    layout = _checked(module, others)
+    layout = _checked(module, sliding_window, others)
     if sliding_window not in layout.flex_masks:
         layout.flex_masks[sliding_window] = _block_mask(layout, sliding_window)
     mask = layout.flex_masks[sliding_window]
@@ -133,7 +133,7 @@ def sees(layout: Layout, window: int | None) -> Callable[..., Tensor]:
     return mask
 
 
-def _checked(module: Any, others: dict[str, Any]) -> Layout:
+def _checked(module: Any, window: int | None, others: dict[str, Any]) -> Layout:
     """The layout that came with the call; ConfigError where a model asks for what is not known."""
     layout = others.pop("layout", None)
     given = {name: others.get(name) for name in UNKNOWN}
@@ -145,4 +145,5 @@ def _checked(module: Any, others: dict[str, Any]) -> Layout:
             + ", which prompt trees cannot give it; train another model"
         )
     assert isinstance(layout, Layout)
+    layout.windows.add(window)
     return layout

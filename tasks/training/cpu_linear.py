@@ -29,16 +29,19 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         context.save_for_backward(inputs, weight)
-        context.has_bias = bias is not None
         return _product(inputs, weight, bias)
 
     @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         inputs, weight = context.saved_tensors
+        for_inputs, for_weight, for_bias = context.needs_input_grad
         flat = gradients[0].reshape(-1, gradients[0].shape[-1])
-        to_inputs = _product(flat, weight.t(), None).view_as(inputs)
-        to_weight = _product(flat.t(), inputs.reshape(-1, inputs.shape[-1]).t(), None)
-        return to_inputs, to_weight, flat.sum(0) if context.has_bias else None
+        to_inputs = to_weight = None
+        if for_inputs:
+            to_inputs = _product(flat, weight.t(), None).view_as(inputs)
+        if for_weight:
+            to_weight = _product(flat.t(), inputs.reshape(-1, inputs.shape[-1]).t(), None)
+        return to_inputs, to_weight, flat.sum(0) if for_bias else None
 
 
 def _product(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -80,6 +80,8 @@ class Layout:
     """Place of each token among the queries of all blocks."""
     flex_masks: dict[int | None, Any] = field(default_factory=dict)
     """Block masks of flex attention made so far, by window: layers share them."""
+    windows: set[int | None] = field(default_factory=set)
+    """Sliding windows that layers have asked for; None: a layer that sees everything."""
 
 
 class Places(NamedTuple):

@@ -85,6 +85,25 @@ class Policy:
                 f"a row has {num_tokens} tokens, the model's context is {limit}; "
                 f"set training.max_tokens to {limit} or less"
             )
+        limit = _longest_alike(self.model.config)
+        if limit is not None and num_tokens > limit:
+            raise DataError(
+                f"a row has {num_tokens} tokens, and beyond {limit} the model turns positions by "
+                "other angles (longrope), for all rows that are computed together: shorter ones "
+                f"would come out wrong; set training.max_tokens to {limit} or less"
+            )
+
+
+def _longest_alike(config: Any) -> int | None:
+    """Tokens up to which the angles of positions are those of any shorter row; None: always."""
+    rope = getattr(config.get_text_config(), "rope_parameters", None) or {}
+    kinds = [rope, *(one for one in rope.values() if isinstance(one, dict))]
+    limits = [
+        int(one["original_max_position_embeddings"])
+        for one in kinds
+        if one.get("rope_type") == "longrope"
+    ]
+    return min(limits, default=None)
 
 
 def load_policy(

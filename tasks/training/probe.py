@@ -1,6 +1,7 @@
 """Does a model compute on packed trees what it computes on single sequences? Tried, not assumed."""
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from tasks.errors import ConfigError
 from tasks.training.attention import BLOCKS, FLEX, register
-from tasks.training.batches import pack_parts
+from tasks.training.batches import Packed, pack_parts
 from tasks.training.examples import Ints
 from tasks.training.policy import Policy
 from tasks.training.trees import Branch, Part
@@ -34,7 +35,8 @@ def check_computes_trees(policy: Policy) -> None:
             "damaged or training diverged; use another checkpoint"
         )
     _switch(policy.model, FLEX if policy.device.type == "cuda" else BLOCKS, name)
-    found = policy.run(_tree_logits, policy, parts, name)
+    packed = pack_parts(parts, policy.device)
+    found = policy.run(_tree_logits, policy, packed, name)
     apart = float((found - wanted).abs().max())
     if not apart <= TOLERANCE[policy.dtype] * max(1.0, float(wanted.abs().max())):
         raise ConfigError(
@@ -42,6 +44,7 @@ def check_computes_trees(policy: Policy) -> None:
             f"by {apart:.3g}): its layers or its head do more than the trainer knows; train "
             "another model, or teach it to Policy.logits and tasks.training.attention"
         )
+    _check_windows(policy.model.config.get_text_config(), packed.layout.windows, name)
 
 
 def _check_layers(config: Any, name: str) -> None:
@@ -50,6 +53,18 @@ def _check_layers(config: Any, name: str) -> None:
         raise ConfigError(
             f"{name} has layers of the kinds {sorted(unknown)}; prompt trees can be computed with "
             f"{sorted(KNOWN_LAYERS)} only; train another model"
+        )
+
+
+def _check_windows(config: Any, asked: set[int | None], name: str) -> None:
+    """A window that layers leave to the mask is not seen on sequences as short as the probe's."""
+    window = getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None) or ["sliding_attention"]
+    matters = window and window < getattr(config, "max_position_embeddings", math.inf)
+    if matters and "sliding_attention" in kinds and asked <= {None}:
+        raise ConfigError(
+            f"{name} has a sliding window of {window} tokens, of which its layers say nothing to "
+            "attention, so prompt trees would be computed without it; train another model"
         )
 
 
@@ -87,8 +102,7 @@ def _switch(model: Any, implementation: str, name: str) -> None:
         raise ConfigError(f"{name} takes no attention of ours: {error}") from error
 
 
-def _tree_logits(policy: Policy, parts: list[Part], name: str) -> Tensor:
-    packed = pack_parts(parts, policy.device)
+def _tree_logits(policy: Policy, packed: Packed, name: str) -> Tensor:
     try:
         with policy.autocast():
             return policy.logits(policy.hidden(packed.layout)[packed.predicts_N])

@@ -118,6 +118,13 @@ def test_clipped_shares_say_which_side_passed_its_bound():
     assert metrics["clipped_both"].tolist() == [1, 0, 0, 0]
 
 
+def test_a_pair_that_costs_a_penalty_is_not_called_clipped():
+    batch = rewards_batch([(3, -3)])
+    _, _, rejected = gradients(dual_clip(beta=1.0, form="penalty"), batch)
+    assert rejected[0] < 0  # far from no gradient: it is raised again
+    assert "clipped_both" not in dual_clip(beta=1.0, form="penalty")(batch).metrics
+
+
 def test_the_margin_reported_is_the_unclipped_one():
     assert dual_clip(beta=1.0)(rewards_batch([(3, -3)])).metrics["margin"].tolist() == [6.0]
 

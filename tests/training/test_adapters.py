@@ -56,6 +56,12 @@ def test_layers_that_are_not_there_are_refused_with_those_that_are(tmp_path):
         trained(tmp_path, targets=["query"])
 
 
+@pytest.mark.parametrize("target", ["lm_head", "embed_tokens"])
+def test_a_layer_that_shares_its_weights_with_the_embedding_is_refused(target, tmp_path):
+    with pytest.raises(ConfigError, match=f"{target}, whose weights are the embedding's"):
+        trained(tmp_path, tiny_model("qwen2"), targets=[target])
+
+
 def test_tied_embeddings_survive_an_adapter(tmp_path):
     base = weights(trained(tmp_path, tiny_model("qwen2")))
     assert weights(tmp_path / "model").keys() == base.keys()
