@@ -50,6 +50,7 @@ def pair(
             "correction": settings_of(correction),
             "pairs": settings_of(settings),
             "strengths": dict(place.strengths),
+            "min_distance": place.min_distance,
         },
         inputs=inputs,
         seeds={"seed": place.seed},
@@ -78,7 +79,7 @@ def _made(
 ) -> Paired:
     responses = records_of(place, Response, feedback.responses)
     made = pairs_of(
-        candidates_of(responses, place.strengths),
+        candidates_of(responses, place.strengths, place.min_distance),
         records_of(place, Verdict, feedback.verdicts),
         by_id(responses),
         correction,

@@ -1,12 +1,13 @@
 """Estimates with bootstrap intervals over prompts; what cannot be measured says why."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import DegenerateDataWarning, binomtest, bootstrap
 
 from tasks.agreement.settings import AgreementSettings
 
@@ -55,18 +56,27 @@ def estimated(
     value = float(statistic(everything))
     if not math.isfinite(value):
         return not_measurable(undefined, n, prompts)
-    drawn = bootstrap(
-        (everything,),
-        statistic,
-        vectorized=False,
-        n_resamples=settings.resamples,
-        confidence_level=settings.confidence,
-        method="percentile",
-        rng=np.random.default_rng(sampling.seed),
-    ).bootstrap_distribution
+    drawn = _drawn(statistic, everything, sampling)
     tail = (1 - settings.confidence) / 2
     low, high = np.quantile(drawn[np.isfinite(drawn)], [tail, 1 - tail])
     return Estimate(value, float(low), float(high), n, prompts)
+
+
+def _drawn(statistic: Statistic, everything: NDArray[np.int64], sampling: Sampling) -> Floats:
+    """The statistic of each resample of prompts."""
+    with warnings.catch_warnings():
+        # It warns where a draw has no value, of an interval that is not used here.
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        found = bootstrap(
+            (everything,),
+            statistic,
+            vectorized=False,
+            n_resamples=sampling.settings.resamples,
+            method="percentile",
+            rng=np.random.default_rng(sampling.seed),
+        )
+    drawn: Floats = found.bootstrap_distribution
+    return drawn
 
 
 def share(rows: Iterable[tuple[str, float]], sampling: Sampling, undefined: str) -> Estimate:
@@ -111,7 +121,8 @@ def places_of(prompts: Iterable[str]) -> dict[str, int]:
 
 def shifted(estimate: Estimate, by: float) -> Estimate:
     """`estimate` with `by` added to value and ends."""
-    if estimate.value is None:
+    if estimate.value is None or estimate.low is None or estimate.high is None:
         return estimate
-    ends: Any = (one + by for one in estimate[:3] if one is not None)
-    return Estimate(*ends, *estimate[3:])
+    return estimate._replace(
+        value=estimate.value + by, low=estimate.low + by, high=estimate.high + by
+    )

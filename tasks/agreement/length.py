@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import norm
@@ -39,7 +40,7 @@ def length_effect(
     if _explains(held, doublings):
         return not_measurable(LENGTH_IS_CELL, len(rows), len(places))
     design = np.column_stack([doublings, held])
-    clusters = np.array([places[row.prompt_id] for row in rows])
+    clusters = np.array([places[row.prompt_id] for row in rows], dtype=np.int64)
     wins = np.array([p_b_wins(row) for row in rows])
     value, error = _first_coefficient(design, wins, clusters)
     half = float(norm.ppf(0.5 + settings.confidence / 2)) * error
@@ -71,7 +72,9 @@ def _explains(held: Floats, doublings: Floats) -> bool:
     return bool(np.allclose(held @ fitted, doublings, atol=1e-9))
 
 
-def _first_coefficient(design: Floats, wins: Floats, clusters: Floats) -> tuple[float, float]:
+def _first_coefficient(
+    design: Floats, wins: Floats, clusters: NDArray[np.int64]
+) -> tuple[float, float]:
     """The first coefficient of a logistic regression without intercept, and its standard error.
 
     Without one, nothing changes when the two sides of every verdict are swapped.

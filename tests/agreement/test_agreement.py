@@ -106,7 +106,9 @@ def test_self_preference_is_what_a_judge_gives_its_own_cell_beyond_what_others_g
     found = figures(rows, world(4), own={"judge": ["big"]})
     # others on prompts 0 to 3: (1, 1), (0, 1), (0, 0), (0, 0), mean 3/8; the judge always 1
     assert found["judge", "big", "self_preference"].estimate == pytest.approx(1 - 3 / 8)
-    assert found["other", "", "self_preference"].reason == "the judge's model is no cell of the matrix"
+    assert (
+        found["other", "", "self_preference"].reason == "the judge's model is no cell of the matrix"
+    )
 
 
 def test_self_preference_needs_somebody_else():
@@ -119,7 +121,10 @@ def test_agreement_of_two_judges_by_hand():
     mine, theirs = "bbbs", "bbss"
     rows = [one for i in range(4) for one in both(i, mine[i]) + both(i, theirs[i], by="other")]
     found = figures(rows, world(4))
-    at = {name: found["judge", "other", f"judge_judge_{name}"] for name in ("agreement", "kappa", "alpha")}
+    at = {
+        name: found["judge", "other", f"judge_judge_{name}"]
+        for name in ("agreement", "kappa", "alpha")
+    }
     assert at["agreement"].estimate == 0.75
     assert at["kappa"].estimate == pytest.approx(0.5)
     # 8 labels, 5 b and 3 s: disagreement 2/8 observed, 2·5·3/(8·7) = 30/56 by chance
@@ -173,7 +178,9 @@ def test_scores_of_two_responses_are_a_comparison():
         for letter, score in (("b", big), ("s", small)):
             base = said(index, "b", by="likert")
             scored.append(
-                replace(base, a_id=f"{letter}{index}", b_id="", outcome="scored", score=float(score))
+                replace(
+                    base, a_id=f"{letter}{index}", b_id="", outcome="scored", score=float(score)
+                )
             )
     rows = [*scored, person(0, "b"), person(1, "s"), person(2, "b")]
     found = figures(rows, world(3))
@@ -237,7 +244,7 @@ def mirrored(rows, responses):
 def test_swapping_a_and_b_in_all_verdicts_changes_nothing(given_outcomes):
     rows = []
     for index, (one, other, human) in enumerate(given_outcomes):
-        rows += both(index, one, other) + [person(index, human)]
+        rows += [*both(index, one, other), person(index, human)]
     responses = world(len(given_outcomes))
     before = figures(rows, responses, settings=QUICK)
     after = figures(*mirrored(rows, responses), settings=QUICK)
