@@ -39,7 +39,7 @@ def embeddings(
 
 
 def embed(workdir: Path, spec: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
-    """The child's work: read texts, write vectors, a few texts at a time."""
+    """What the child does: read texts, write vectors."""
     from transformers import AutoModel, AutoTokenizer
 
     texts = read_arrow(workdir / TEXTS)

@@ -44,7 +44,7 @@ def judge(
 ) -> list[Artifact]:
     """Let every judge compare the responses that `comparisons` picks; one artifact per judge.
 
-    Evaluation compares near-duplicates as well: that policy and reference say the same is a finding.
+    Evaluation compares near-duplicates as well: policy and reference saying the same counts there.
     """
     place = place if role == "train" else replace(place, min_distance=None)
     futures = [

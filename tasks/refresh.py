@@ -14,6 +14,7 @@ from tasks.bradley_terry import fit_strengths
 from tasks.canonical import digest
 from tasks.config import Config, plain_config
 from tasks.diagnosis import diagnose
+from tasks.diversity.measure import DiversityFigure, PromptDiversity
 from tasks.errors import ConfigError
 from tasks.findings import Finding
 from tasks.gate import GateOutcome
@@ -33,16 +34,18 @@ from tasks.records import (
     RoundWork,
     Verdict,
 )
-from tasks.report.data import RoundData
+from tasks.report.data import FeedbackQuality, RoundData
 from tasks.report.render import html, markdown
 from tasks.report.sides import answers_side_by_side, cell_facts, part_facts
 from tasks.responses import by_id
+from tasks.retiring import Contribution, Retired, contribution_rows, contributions, retired_after
 from tasks.step_metrics import reported
 from tasks.tables import from_table
 from tasks.training_evidence import Evidence, answer_lengths, held_out_shift, pair_lengths
 
 Row = TypeVar("Row")
 REPORT = "report.html"
+AGREEMENT = "agreement"
 MAIN_SLICE = "all"
 
 
@@ -71,10 +74,13 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
         "gate": asdict(outcome),
         "strengths": _strengths(work.feedback, place),
         "usefulness": _usefulness(work, place),
+        "contributions": contribution_rows(_contributions(work, place), config),
         "figures": _figures(work, place),
         "counts": {role: counts_of(place, one) for role, one in artifacts.items()},
         "report": page,
     }
+    earlier = tree.manifests()[: place.round_index]
+    manifest["retired"] = [asdict(one) for one in retired_after(config, [*earlier, manifest])]
     data = round_data(tree, manifest, config, place)
     store_of(place).write(report_path, html(data).encode())
     publish_report(place.run, place.round_index, markdown(data), page)
@@ -123,10 +129,19 @@ def _strengths(feedback: Feedback, place: Place) -> dict[str, float]:
 
 
 def _usefulness(work: RoundWork, place: Place) -> dict[str, float]:
-    """What the next round's quotas may follow: pairs that are not trained on count as well."""
+    """What the next round's quotas may follow."""
+    return usefulness(records_of(place, Response, work.feedback.responses), _pairs(work, place))
+
+
+def _contributions(work: RoundWork, place: Place) -> dict[str, Contribution]:
+    """What decides which cells are asked no more."""
+    return contributions(records_of(place, Response, work.feedback.responses), _pairs(work, place))
+
+
+def _pairs(work: RoundWork, place: Place) -> list[PreferencePair]:
+    """All pairs of the round: those that are not trained on show a cell's use as well."""
     tables = ("rows", "held_out")
-    pairs = [row for name in tables for row in records_of(place, PreferencePair, work.pairs, name)]
-    return usefulness(records_of(place, Response, work.feedback.responses), pairs)
+    return [row for name in tables for row in records_of(place, PreferencePair, work.pairs, name)]
 
 
 def _figures(work: RoundWork, place: Place) -> dict[str, float]:
@@ -147,6 +162,7 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
     judges = [stages[f"judge-{name}-train"] for name in config.judges]
     answers = [one for role, one in stages.items() if role.startswith("sample-evaluation-")]
     earlier = tree.manifests()[: place.round_index]
+    known = tree.read_round(place.round_index, f"{AGREEMENT}.json") or {}
     return RoundData(
         run=place.run,
         round_index=place.round_index,
@@ -176,10 +192,24 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
         cells=cell_facts(config, place.strengths, place.shares),
         parts=part_facts(config),
         lineage=_lineage(manifest),
+        feedback=FeedbackQuality.of(known),
+        **_diversity(stages, place),
+        retired=[Retired(**one) for one in manifest.get("retired", [])],
         history=[
             {"round_index": one["round_index"], **one["figures"]} for one in [*earlier, manifest]
         ],
     )
+
+
+def _diversity(stages: Mapping[str, Artifact], place: Place) -> dict[str, Any]:
+    """How different the responses were; nothing of a round that was done before it was measured."""
+    if AGREEMENT not in stages:
+        return {}
+    found = stages[AGREEMENT]
+    return {
+        "diversity": records_of(place, DiversityFigure, found, "diversity"),
+        "prompt_diversity": records_of(place, PromptDiversity, found, "prompts"),
+    }
 
 
 def _steps(trained: Artifact, place: Place) -> list[dict[str, float]]:
@@ -250,6 +280,7 @@ def _report_counts(counts: dict[str, dict[str, int]]) -> dict[str, dict[str, int
     trained = counts["train"]
     return {
         "collect": {"duplicate": counts["collect-train"]["duplicates"]},
+        "judge": {"near_duplicate": counts["annotate"].get("near_duplicates", 0)},
         "pair": {
             key.removeprefix("dropped_"): value
             for key, value in pairs.items()

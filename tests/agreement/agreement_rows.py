@@ -26,7 +26,7 @@ def candidates(responses):
 
 
 def said(index, winner, *, first="b", by="judge", kind="judge", replicate=0):
-    """What `by` says on prompt `index`: b (big wins), s, tie or unparsed; `first` is shown first."""
+    """What `by` says on prompt `index`: b (big wins), s, tie or unparsed."""
     names = {"b": f"b{index}", "s": f"s{index}"}
     second = {"b": "s", "s": "b"}[first]
     question = Question(
