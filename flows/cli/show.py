@@ -16,10 +16,13 @@ from tasks.errors import ConfigError, DataError
 from tasks.findings import Finding
 from tasks.records import Artifact
 from tasks.refresh import training_findings
+from tasks.retiring import Retired
 from tasks.rounds import resolve
 
 SHOWN_ROWS = 20
 """Rows for people, unless they ask for more; for programs, all."""
+WHOLE = ("agreement",)
+"""Roles whose rows are few and belong together."""
 FOR_PROGRAMS = ("json", "csv")
 
 
@@ -134,6 +137,14 @@ def _show_rounds(tree: RunTree, rounds: Sequence[int]) -> None:
             table.add_row(*map(clean, row))
         table.add_section()
     console().print(table)
+    for one in retired_by(tree, rounds[-1]):
+        console().print(clean(f"retired: {one.cell}, after round {one.after_round}: {one.why}"))
+
+
+def retired_by(tree: RunTree, round_index: int) -> list[Retired]:
+    """The cells that are asked for nothing after a round; none while it is not committed."""
+    manifest = tree.read_round(round_index, "manifest.json") or {}
+    return [Retired(**row) for row in manifest.get("retired", [])]
 
 
 def said(values: Mapping[str, Any]) -> str:

@@ -37,7 +37,7 @@ def self_bleu(texts: Sequence[str]) -> float | None:
 
     100: all are the same. Source: Zhu et al., arXiv:1802.01886.
     """
-    from sacrebleu.metrics import BLEU  # a fifth of a second to import, needed once a round
+    from sacrebleu.metrics.bleu import BLEU  # a fifth of a second to import, needed once a round
 
     if len(texts) < 2:
         return None
