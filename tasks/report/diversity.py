@@ -59,7 +59,7 @@ class DiversityTable(NamedTuple):
 
 def diversity_table(data: RoundData, cells: list[CellRow]) -> DiversityTable:
     """The table of cells, all together first, and what is said of prompts."""
-    by_cell = {name: rows for name, rows in grouped(data.diversity, "cell").items()}
+    by_cell = grouped(data.diversity, "cell")
     shown = [name for name in COLUMNS if any(_known(rows, name) for rows in by_cell.values())]
     several = [one for one in data.prompt_diversity if one.responses > 1]
     return DiversityTable(

@@ -1,5 +1,6 @@
 """How good the round's feedback was: each judge's biases, agreement, and what changed."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from tasks.agreement.drift import Drift
@@ -85,7 +86,7 @@ def feedback_tables(data: RoundData) -> FeedbackTables:
     return FeedbackTables(
         judges=_judges(known.figures, changes),
         agreement=_agreement(known.figures, changes),
-        changes=[_in_words(one) for one in known.drift if one.beyond_chance],
+        changes=in_words(known.drift),
         stopped=[one.sentence for one in known.breaches if one.stops],
         warned=[one.sentence for one in known.breaches if not one.stops],
     )
@@ -159,7 +160,7 @@ def _points(value: float | None) -> str:
     """A difference of shares in percentage points."""
     if value is None:
         return share(None)
-    return f"{100 * value:+.1f}".replace("-", MINUS)
+    return f"{100 * value:+.1f}\N{NO-BREAK SPACE}pts".replace("-", MINUS)
 
 
 def _span(name: str, low: float | None, high: float | None) -> str:
@@ -174,6 +175,11 @@ def _difference(name: str, change: Drift) -> str:
     said = _points if meaning and meaning.is_share else signed
     ends = f"{said(change.low)} to {said(change.high)}"
     return f"{said(change.difference)} ({ends}) since round {change.since}"
+
+
+def in_words(changes: Iterable[Drift]) -> list[str]:
+    """A sentence for each change beyond chance."""
+    return [_in_words(one) for one in changes if one.beyond_chance]
 
 
 def _in_words(change: Drift) -> str:
@@ -197,7 +203,7 @@ def _whisker(one: QualityFigure) -> Whisker | None:
     return Whisker(at(one.low), at(one.estimate), at(one.high), None if zero is None else at(zero))
 
 
-def summary(measure: Measure) -> str:
+def in_a_cell(measure: Measure) -> str:
     """Value, interval and number in one cell."""
     if measure.reason:
         return f"not measurable: {measure.reason}"

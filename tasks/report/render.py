@@ -13,7 +13,7 @@ from tasks.report.corrections import DECIDERS, correction
 from tasks.report.data import RoundData
 from tasks.report.diversity import diversity_table
 from tasks.report.excerpts import excerpts
-from tasks.report.feedback import feedback_tables, summary
+from tasks.report.feedback import feedback_tables, in_a_cell
 from tasks.report.figures import history_drawings, training_drawings, training_png
 from tasks.report.formatting import (
     clean,
@@ -33,7 +33,7 @@ from tasks.report.measurements import evaluation
 MARKDOWN_LIMIT = 180_000
 """Bytes that the markdown form never exceeds: Prefect's server stalls on large artifacts."""
 
-_FILTERS = (clean, code_span, count, fence, figure, share, short, shorten, signed, summary)
+_FILTERS = (clean, code_span, count, fence, figure, share, short, shorten, signed, in_a_cell)
 
 
 @cache

@@ -44,9 +44,7 @@ def measured(
         "diversity": cell_figures(responses, candidates, drawn, None),
         "prompt_diversity": prompt_rows(responses, candidates, drawn),
         "retired": [
-            Retired(
-                cell="small", settings="", after_round=3, rounds=[2, 3], shares=[0.011, 0.004]
-            )
+            Retired(cell="small", settings="", after_round=3, rounds=[2, 3], shares=[0.011, 0.004])
         ],
     }
 
