@@ -38,11 +38,6 @@ def pair(
     Tables: rows (pairs to train on), held_out (pairs that measure reward accuracy), preferences,
     prior (the presumed order as verdicts).
     """
-    inputs = {
-        "prompts": prompts.content,
-        **{f"responses-{i}": one.content for i, one in enumerate(feedback.responses)},
-        **{f"verdicts-{i}": one.content for i, one in enumerate(feedback.verdicts)},
-    }
     stage = open_stage(
         place,
         "pair",
@@ -52,7 +47,7 @@ def pair(
             "strengths": dict(place.strengths),
             "min_distance": place.min_distance,
         },
-        inputs=inputs,
+        inputs={"prompts": prompts.content, **_contents(feedback)},
         seeds={"seed": place.seed},
         semantics=SEMANTICS,
     )
@@ -72,6 +67,13 @@ def pair(
         deterministic=True,
     )
     return note(place, "pair", artifact)
+
+
+def _contents(feedback: Feedback) -> dict[str, str]:
+    return {
+        **{f"responses-{i}": one.content for i, one in enumerate(feedback.responses)},
+        **{f"verdicts-{i}": one.content for i, one in enumerate(feedback.verdicts)},
+    }
 
 
 def _made(

@@ -36,9 +36,15 @@ from tasks.records import (
 )
 from tasks.report.data import FeedbackQuality, RoundData
 from tasks.report.render import html, markdown
-from tasks.report.sides import answers_side_by_side, cell_facts, part_facts
+from tasks.report.sides import (
+    answers_side_by_side,
+    cell_facts,
+    lineage,
+    part_facts,
+    report_counts,
+)
 from tasks.responses import by_id
-from tasks.retiring import Contribution, Retired, contribution_rows, contributions, retired_after
+from tasks.retiring import Retired, contribution_rows, contributions, retired_after
 from tasks.step_metrics import reported
 from tasks.tables import from_table
 from tasks.training_evidence import Evidence, answer_lengths, held_out_shift, pair_lengths
@@ -73,14 +79,11 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
         "reference_out": asdict(reference),
         "gate": asdict(outcome),
         "strengths": _strengths(work.feedback, place),
-        "usefulness": _usefulness(work, place),
-        "contributions": contribution_rows(_contributions(work, place), config),
+        **_uses(work, tree, config, place),
         "figures": _figures(work, place),
         "counts": {role: counts_of(place, one) for role, one in artifacts.items()},
         "report": page,
     }
-    earlier = tree.manifests()[: place.round_index]
-    manifest["retired"] = [asdict(one) for one in retired_after(config, [*earlier, manifest])]
     data = round_data(tree, manifest, config, place)
     store_of(place).write(report_path, html(data).encode())
     publish_report(place.run, place.round_index, markdown(data), page)
@@ -128,20 +131,21 @@ def _strengths(feedback: Feedback, place: Place) -> dict[str, float]:
     return place.strengths | {cell: round(one.value, 6) for cell, one in fitted.items()}
 
 
-def _usefulness(work: RoundWork, place: Place) -> dict[str, float]:
-    """What the next round's quotas may follow."""
-    return usefulness(records_of(place, Response, work.feedback.responses), _pairs(work, place))
-
-
-def _contributions(work: RoundWork, place: Place) -> dict[str, Contribution]:
-    """What decides which cells are asked no more."""
-    return contributions(records_of(place, Response, work.feedback.responses), _pairs(work, place))
-
-
-def _pairs(work: RoundWork, place: Place) -> list[PreferencePair]:
-    """All pairs of the round: those that are not trained on show a cell's use as well."""
+def _uses(work: RoundWork, tree: RunTree, config: Config, place: Place) -> dict[str, Any]:
+    """What the next round's quotas follow; pairs that are not trained on count as well."""
+    responses = records_of(place, Response, work.feedback.responses)
     tables = ("rows", "held_out")
-    return [row for name in tables for row in records_of(place, PreferencePair, work.pairs, name)]
+    pairs = [row for name in tables for row in records_of(place, PreferencePair, work.pairs, name)]
+    now = {
+        "round_index": place.round_index,
+        "contributions": contribution_rows(contributions(responses, pairs), config),
+    }
+    gone = retired_after(config, [*tree.manifests()[: place.round_index], now])
+    return {
+        "usefulness": usefulness(responses, pairs),
+        "contributions": now["contributions"],
+        "retired": [asdict(one) for one in gone],
+    }
 
 
 def _figures(work: RoundWork, place: Place) -> dict[str, float]:
@@ -177,7 +181,7 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
         ],
         preferences=records_of(place, Preference, pairs, "preferences"),
         pairs=records_of(place, PreferencePair, pairs),
-        counts=_report_counts(manifest["counts"]),
+        counts=report_counts(manifest["counts"]),
         steps=_steps(stages["train"], place),
         findings=training_findings(tree.store, stages),
         evaluation=records_of(place, EvalReport, stages["evaluate"]),
@@ -191,7 +195,7 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
         gate=manifest["gate"],
         cells=cell_facts(config, place.strengths, place.shares),
         parts=part_facts(config),
-        lineage=_lineage(manifest),
+        lineage=lineage(manifest),
         feedback=FeedbackQuality.of(known),
         **_diversity(stages, place),
         retired=[Retired(**one) for one in manifest.get("retired", [])],
@@ -261,38 +265,4 @@ def _names(manifest: dict[str, Any], place: Place) -> dict[str, str]:
         manifest["policy"]["sha256"]: "policy",
         manifest["reference_in"]["sha256"]: "reference",
         place.sft.sha256: "sft",
-    }
-
-
-def _lineage(manifest: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "artifacts": manifest["artifacts"],
-        "reference_in": manifest["reference_in"]["sha256"],
-        "reference_out": manifest["reference_out"]["sha256"],
-        "config": manifest["config"],
-        "seeds": {"seed": manifest["seed"]},
-    }
-
-
-def _report_counts(counts: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-    """Counts of dropped rows by verb, as the report lists them."""
-    pairs = counts["pair"]
-    trained = counts["train"]
-    return {
-        "collect": {"duplicate": counts["collect-train"]["duplicates"]},
-        "judge": {"near_duplicate": counts["annotate"].get("near_duplicates", 0)},
-        "pair": {
-            key.removeprefix("dropped_"): value
-            for key, value in pairs.items()
-            if key.startswith("dropped_")
-        },
-        "train": {
-            "used": trained["examples"],
-            "held_out": pairs["held_out"],
-            **{
-                key.removeprefix("dropped_"): value
-                for key, value in trained.items()
-                if key.startswith("dropped_")
-            },
-        },
     }

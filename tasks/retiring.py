@@ -6,6 +6,7 @@ from typing import Any
 
 from tasks.canonical import digest
 from tasks.config import CellSection, Config
+from tasks.quotas import next_shares
 from tasks.records import PreferencePair, Response
 from tasks.tables import grouped
 from tasks.variants import settings_of
@@ -109,6 +110,14 @@ def retired_cells(config: Config, manifests: Sequence[Mapping[str, Any]]) -> lis
         and _may_retire(one.cell, config)
         and one.settings == settings_digest(config.matrix[one.cell])
     ]
+
+
+def shares_of(config: Config, manifests: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The share of the prompts that each cell answers in the round after `manifests`."""
+    declared = {name: cell.share for name, cell in config.matrix.items()}
+    useful = manifests[-1].get("usefulness", {}) if manifests else {}
+    shares = next_shares(declared, useful, config.policy_cell, config.quotas)
+    return shares | {one.cell: 0.0 for one in retired_cells(config, manifests)}
 
 
 def _may_retire(cell: str, config: Config) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,10 +24,9 @@ from tasks.claims import Claim, frozen_facts_changed, new_claim, round_config
 from tasks.config import Config, build_config, plain_config, with_overrides
 from tasks.errors import ConfigError
 from tasks.preflight import Check
-from tasks.quotas import next_shares
 from tasks.recorded_config import RecordedData, build_recorded
 from tasks.records import Checkpoint, Place
-from tasks.retiring import retired_cells
+from tasks.retiring import shares_of
 from tasks.weights import weights_digest
 
 VERBS = ("collect", "sample", "judge", "annotate", "pair", "score", "train", "evaluate", "refresh")
@@ -104,14 +103,6 @@ def place_of(rounds: Rounds, round_index: int, redo: Mapping[str, int]) -> Place
         shares=shares_of(config, manifests),
         min_distance=config.near_duplicates.min_distance,
     )
-
-
-def shares_of(config: Config, manifests: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """The share of the prompts that each cell answers in the round after `manifests`."""
-    declared = {name: cell.share for name, cell in config.matrix.items()}
-    useful = manifests[-1].get("usefulness", {}) if manifests else {}
-    shares = next_shares(declared, useful, config.policy_cell, config.quotas)
-    return shares | {one.cell: 0.0 for one in retired_cells(config, manifests)}
 
 
 def resolve(preset: str, overrides: Mapping[str, Any]) -> tuple[Config, tuple[str, ...]]:
