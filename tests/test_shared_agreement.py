@@ -50,7 +50,7 @@ def answers(items, texts=("a", "bb")):
 
 
 def labels_of(verdicts, responses):
-    """Labels with the response of cell one presumed better, so that label and winner go together."""
+    """Labels that tell the winner: the response of cell one is presumed better."""
     strengths = {"one": 2.0, "two": 1.0}
     return opinions(verdicts, [candidate_of(r, strengths[r.cell]) for r in responses.values()])
 
