@@ -166,7 +166,6 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
     judges = [stages[f"judge-{name}-train"] for name in config.judges]
     answers = [one for role, one in stages.items() if role.startswith("sample-evaluation-")]
     earlier = tree.manifests()[: place.round_index]
-    known = tree.read_round(place.round_index, f"{AGREEMENT}.json") or {}
     return RoundData(
         run=place.run,
         round_index=place.round_index,
@@ -196,23 +195,24 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
         cells=cell_facts(config, place.strengths, place.shares),
         parts=part_facts(config),
         lineage=lineage(manifest),
-        feedback=FeedbackQuality.of(known),
-        **_diversity(stages, place),
-        retired=[Retired(**one) for one in manifest.get("retired", [])],
+        **_quality(tree, manifest, place),
         history=[
             {"round_index": one["round_index"], **one["figures"]} for one in [*earlier, manifest]
         ],
     )
 
 
-def _diversity(stages: Mapping[str, Artifact], place: Place) -> dict[str, Any]:
-    """How different the responses were; nothing of a round that was done before it was measured."""
-    if AGREEMENT not in stages:
+def _quality(tree: RunTree, manifest: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    """Feedback, diversity and retired cells; nothing of rounds done before they were measured."""
+    if AGREEMENT not in manifest["artifacts"]:
         return {}
-    found = stages[AGREEMENT]
+    found = Artifact(**manifest["artifacts"][AGREEMENT])
+    known = tree.read_round(place.round_index, f"{AGREEMENT}.json") or {}
     return {
+        "feedback": FeedbackQuality.of(known),
         "diversity": records_of(place, DiversityFigure, found, "diversity"),
         "prompt_diversity": records_of(place, PromptDiversity, found, "prompts"),
+        "retired": [Retired(**one) for one in manifest["retired"]],
     }
 
 
