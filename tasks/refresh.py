@@ -165,7 +165,7 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
     cells = [stages[f"sample-train-{name}"] for name in config.matrix]
     judges = [stages[f"judge-{name}-train"] for name in config.judges]
     answers = [one for role, one in stages.items() if role.startswith("sample-evaluation-")]
-    earlier = tree.manifests()[: place.round_index]
+    rounds = [*tree.manifests()[: place.round_index], manifest]
     return RoundData(
         run=place.run,
         round_index=place.round_index,
@@ -196,9 +196,7 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
         parts=part_facts(config),
         lineage=lineage(manifest),
         **_quality(tree, manifest, place),
-        history=[
-            {"round_index": one["round_index"], **one["figures"]} for one in [*earlier, manifest]
-        ],
+        history=[{"round_index": one["round_index"], **one["figures"]} for one in rounds],
     )
 
 
