@@ -205,6 +205,18 @@ def test_kappa_is_symmetric_and_never_above_one(counts):
     assert math.isnan(one) or (one == pytest.approx(other) and one <= 1 + 1e-12)
 
 
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=12))
+def test_kappa_is_one_less_disagreement_over_that_of_labels_dealt_anew(labels):
+    """Dealt anew: every label of the one annotator meets every label of the other."""
+    table = np.zeros((3, 3))
+    for one, other in labels:
+        table[one, other] += 1
+    seen = np.mean([one != other for one, other in labels])
+    dealt = np.mean([one != other for one, _ in labels for _, other in labels])
+    found = cohens_kappa(table)
+    assert math.isnan(found) if not dealt else found == pytest.approx(1 - seen / dealt)
+
+
 @given(st.lists(st.sampled_from([(2, 0, 0), (0, 2, 0), (1, 1, 0), (1, 0, 1)]), min_size=1))
 def test_alpha_of_two_annotators_is_one_minus_observed_over_expected(units):
     counts = np.array(units, dtype=float)
