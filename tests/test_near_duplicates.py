@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.correction import CorrectionSettings, correct, prior_verdicts
+from tasks.judge import judge
 from tasks.judging import candidates_of, comparisons_of
 from tasks.near_duplicates import normalised, standing
 from tasks.variants import load_variant
 from tests.opinion_makers import both, response
+from tests.small_config import small_place
 
 STRENGTHS = {"large": 2.0, "policy": 1.0}
 ALL = load_variant("tasks.comparison_rules", "all")
@@ -93,3 +95,26 @@ def test_whoever_stands_for_another_stands_for_itself(texts, min_distance):
 def test_the_order_of_responses_changes_nothing(min_distance):
     rows = responses("yes", "yes!", "no", "yes", "now")
     assert stood_for(rows, min_distance) == stood_for(rows[::-1], min_distance)
+
+
+class Submitted:
+    """Stands for the door of one judge and notes the places it is told."""
+
+    def __init__(self):
+        self.places = []
+
+    def submit(self, *, place, **others):
+        self.places.append(place)
+        return self
+
+    def result(self):
+        return None
+
+
+def test_evaluation_compares_responses_that_read_the_same(monkeypatch):
+    noted = Submitted()
+    monkeypatch.setattr("tasks.judge.judge_with", noted)
+    place = small_place(min_distance=0.1)
+    for role in ("train", "evaluation"):
+        judge(None, [], {"main": None}, None, role, place)
+    assert [one.min_distance for one in noted.places] == [0.1, None]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from tasks.agreement.measure import quality
 from tasks.agreement.settings import AgreementSettings
 from tasks.candidates import candidate_of
 from tasks.opinions import Annotator, Opinion, Question, verdict_of
@@ -46,3 +47,9 @@ def both(index, one, other=None, **who):
 
 def person(index, winner, by="ann"):
     return replace(said(index, winner, by=by, kind="human"), first_shown="unknown")
+
+
+def figures(verdicts, responses, own=None, settings=SETTINGS):
+    """{(annotator, other, figure): figure}."""
+    found = quality(verdicts, responses, candidates(responses), own or {}, settings, seed=3)
+    return {(one.annotator, one.other, one.figure): one for one in found}
