@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from infra.prefect.form import NumRounds, Overrides, PresetName, RunName, UntilRounds, run_name
-from tasks.annotate import annotate
+from tasks.annotate import annotate, assess
 from tasks.collect import collect
 from tasks.config import Config
 from tasks.evaluate import evaluate
@@ -59,6 +59,7 @@ def tso_round(config: Config, place: Place) -> bool:
     responses = sample(asked, cells, "train", place)
     verdicts = judge(asked, responses, config.judges, config.comparisons, "train", place)
     feedback = annotate(asked, responses, verdicts, config.annotate, config.comparisons, place)
+    assess(feedback, config, place)  # below a floor the round ends here, before it costs a training
     pairs = pair(asked, feedback, config.correction, config.pairs, place)
     answered = feedback.responses
     scores = [

@@ -1,21 +1,47 @@
-"""Door: people confirm or correct a budgeted part of the comparisons, and write responses."""
+"""Door: people confirm or correct a budgeted part of the comparisons, and write responses.
 
+`assess` then measures all feedback and ends the round before training where it is not good enough.
+"""
+
+import logging
+from dataclasses import asdict
 from typing import Any
 
-from infra.place import note, open_stage, records_of, table_of
+from infra.embedding import embeddings
+from infra.models import local_folder
+from infra.place import note, open_stage, records_of, store_of, table_of
 from infra.prefect.door import door
 from infra.rows import file_digests, read_tables
+from infra.run_tree import RunTree
+from tasks.agreement.drift import Drift, drift
+from tasks.agreement.figures import QualityFigure
+from tasks.agreement.floors import breaches, why_stopped
+from tasks.agreement.measure import quality
 from tasks.annotation import budgeted, simulated_verdicts, written_responses
-from tasks.config import AnnotateSection
+from tasks.config import AnnotateSection, Config
+from tasks.diversity.measure import (
+    DiversityFigure,
+    PromptDiversity,
+    cell_figures,
+    drawn_prompts,
+    prompt_rows,
+)
+from tasks.errors import DataError
 from tasks.judging import candidates_of, comparisons_of
+from tasks.model_matrix import own_cells
 from tasks.opinions import Annotator
 from tasks.recorded_verdicts import Answered, joined
 from tasks.records import Artifact, Feedback, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
+from tasks.seeds import seed_of
 from tasks.tables import to_table
 from tasks.variants import settings_of
+from tasks.weights import weights_digest
 
 SEMANTICS = 1
+AGREEMENT = "agreement"
+
+_log = logging.getLogger(__name__)
 
 
 @door("annotate")
@@ -35,6 +61,7 @@ def annotate(
             "annotate": settings_of(settings),
             "comparisons": settings_of(comparisons),
             "strengths": dict(place.strengths),
+            "min_distance": place.min_distance,
         },
         inputs={
             "prompts": prompts.content,
@@ -67,7 +94,7 @@ def _work(
     asked = {prompt.prompt_id: prompt for prompt in records_of(place, Prompt, prompts)}
     answers = by_id(records_of(place, Response, responses))
     answered = Answered(asked.values(), answers)
-    candidates = candidates_of(answers.values(), place.strengths)
+    candidates = candidates_of(answers.values(), place.strengths, place.min_distance)
     made = comparisons_of(candidates, comparisons, place.seed)
     picked = budgeted(made, settings.budget, place.seed) if settings.people else []
     simulated = simulated_verdicts(picked, asked, answers, settings.people, place.seed)
@@ -84,6 +111,7 @@ def _work(
             "verdicts": len(rows),
             "written": len(written.responses),
             "comparisons": sum(map(len, made.values())),
+            "near_duplicates": sum(bool(o.represented_by) for p in candidates.values() for o in p),
             **{f"verdicts_{reason}": count for reason, count in from_files.counts.items()},
             **written.skipped,
         },
@@ -106,3 +134,106 @@ def _written_artifact(artifact: Artifact, place: Place) -> list[Artifact]:
         return [note(place, "annotate-written", done.artifact)]
     committed = stage.commit(tables={"rows": (Response, table)}, deterministic=True)
     return [note(place, "annotate-written", committed)]
+
+
+@door("assess", retries=1)
+def assess(feedback: Feedback, config: Config, place: Place) -> Artifact:
+    """Measure judges, people and the diversity of responses: rows, diversity and prompts.
+
+    Raises DataError where a floor of `config.agreement` stops the round before its training.
+    """
+    artifact = _assessed(feedback, config, place)
+    note(place, AGREEMENT, artifact)
+    figures = records_of(place, QualityFigure, artifact)
+    found = breaches(figures, config.agreement)
+    tree = RunTree(store_of(place), place.run)
+    known = {
+        "figures": [asdict(one) for one in figures],
+        "drift": [asdict(one) for one in _drift(figures, tree, config, place)],
+        "breaches": [asdict(one) for one in found],
+    }
+    tree.write_round(place.round_index, f"{AGREEMENT}.json", known)
+    for one in found:
+        _log.warning("round %d: %s", place.round_index, one.sentence)
+    if message := why_stopped(found, place.round_index):
+        raise DataError(message)
+    return artifact
+
+
+def _assessed(feedback: Feedback, config: Config, place: Place) -> Artifact:
+    """The stage of all figures; floors are no part of it, so they may change."""
+    named = config.diversity.embedder
+    encoder = local_folder(named) if named else None
+    stage = open_stage(
+        place,
+        "annotate",
+        settings={
+            "part": AGREEMENT,
+            "agreement": settings_of(config.agreement),
+            "diversity": settings_of(config.diversity),
+            "own_cells": own_cells(config),
+            "strengths": dict(place.strengths),
+            "min_distance": place.min_distance,
+        },
+        inputs={
+            **{f"responses-{i}": one.content for i, one in enumerate(feedback.responses)},
+            **{f"verdicts-{i}": one.content for i, one in enumerate(feedback.verdicts)},
+        },
+        seeds={"seed": place.seed},
+        fingerprints={"embedder": weights_digest(encoder) if encoder else ""},
+        semantics=SEMANTICS,
+    )
+    if done := stage.finished():
+        return done.artifact
+    rows = records_of(place, Response, feedback.responses)
+    drawn = drawn_prompts(rows, config.diversity, place.seed)
+    texts = {row.response_id: row.text for row in rows if row.prompt_id in drawn}
+    limit = config.diversity.max_tokens
+    vectors = embeddings(texts, encoder, limit, stage.digest) if encoder else None
+    return stage.commit(tables=_tables(rows, drawn, vectors, feedback, config, place))
+
+
+def _tables(
+    rows: list[Response],
+    drawn: set[str],
+    vectors: Any,
+    feedback: Feedback,
+    config: Config,
+    place: Place,
+) -> dict[str, Any]:
+    candidates = candidates_of(rows, place.strengths, place.min_distance)
+    figures = quality(
+        records_of(place, Verdict, feedback.verdicts),
+        by_id(rows),
+        [one for members in candidates.values() for one in members],
+        own_cells(config),
+        config.agreement,
+        seed_of(place.seed, AGREEMENT),
+    )
+    cells = cell_figures(rows, candidates, drawn, vectors)
+    prompts = prompt_rows(rows, candidates, drawn)
+    return {
+        "rows": (QualityFigure, to_table(QualityFigure, figures)),
+        "diversity": (DiversityFigure, to_table(DiversityFigure, cells)),
+        "prompts": (PromptDiversity, to_table(PromptDiversity, prompts)),
+    }
+
+
+def _drift(
+    figures: list[QualityFigure], tree: RunTree, config: Config, place: Place
+) -> list[Drift]:
+    """How the figures changed since the first and the last round that have any."""
+    known = {
+        one["round_index"]: one["artifacts"][AGREEMENT]
+        for one in tree.manifests()[: place.round_index]
+        if AGREEMENT in one["artifacts"]
+    }
+    earlier = (
+        {
+            index: records_of(place, QualityFigure, Artifact(**known[index]))
+            for index in {min(known), max(known)}
+        }
+        if known
+        else {}
+    )
+    return drift(figures, earlier, config.agreement.confidence)

@@ -26,6 +26,8 @@ class Candidate:
     """0-based index among the samples of its cell for this prompt."""
     text_digest: str
     """Equal for responses that read the same."""
+    represented_by: str = ""
+    """The response of nearly the same text that is compared in its place; empty if it is itself."""
 
     @property
     def rank(self) -> tuple[bool, float]:

@@ -9,6 +9,8 @@ from tasks.errors import ConfigError
 NOT_FROZEN = (
     "machine",
     "storage",
+    "agreement",
+    "diversity",
     "training.threads",
     "training.device",
     "training.checkpoint_every",
@@ -24,6 +26,7 @@ CONCERNS = {
     "quotas": "sample",
     "judges": "judge",
     "comparisons": "judge",
+    "near_duplicates": "judge",
     "annotate": "annotate",
     "correction": "pair",
     "pairs": "pair",

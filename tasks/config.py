@@ -11,9 +11,12 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from tasks.agreement.settings import AgreementSettings
 from tasks.consistency import check_consistent
 from tasks.correction import CorrectionSettings
+from tasks.diversity.settings import DiversitySettings
 from tasks.errors import ConfigError
+from tasks.near_duplicates import NearDuplicateSettings
 from tasks.quotas import QuotaSettings
 from tasks.sources import SourceIn
 from tasks.training.settings import AdapterSettings, LiveReferenceSettings
@@ -244,9 +247,15 @@ class Config(Section):
     """The AI judges, by name."""
     comparisons: Annotated[Any, *chosen_from("tasks.comparison_rules")]
     """Which responses are compared."""
+    near_duplicates: NearDuplicateSettings = NearDuplicateSettings()
+    """Which responses to a prompt are so alike that one is compared for all of them."""
     annotate: AnnotateSection = AnnotateSection()
     correction: CorrectionSettings = CorrectionSettings()
     """How prior, judges and people become preferences."""
+    agreement: AgreementSettings = AgreementSettings()
+    """How far judges and people agree, and below what no training starts."""
+    diversity: DiversitySettings = DiversitySettings()
+    """How different responses are, as the report shows it."""
     pairs: PairsSection
     training: TrainingSection
     evaluation: EvaluationSection

@@ -16,6 +16,7 @@ from tasks.candidates import Candidate, different_texts
 from tasks.canonical import short_id
 from tasks.cycles import drop_cycles, resolve_cycles
 from tasks.errors import DataError
+from tasks.near_duplicates import standing
 from tasks.opinions import Annotator, Opinion, Question, verdict_of
 from tasks.records import Preference, Verdict
 from tasks.voices import (
@@ -70,9 +71,11 @@ class _Heard(NamedTuple):
 def prior_verdicts(candidates: Sequence[Candidate]) -> list[Verdict]:
     """The presumed order of one prompt's responses: people above models, strong above weak.
 
-    Responses of equal strength, two samples of one cell among them, and equal texts have none.
+    Responses of equal strength, two samples of one cell among them, and equal texts have none; a
+    response that another one stands in for has none either.
     """
-    return [_presumed(a, b) for a, b in different_texts(candidates) if a.rank != b.rank]
+    pairs = different_texts(standing(candidates))
+    return [_presumed(a, b) for a, b in pairs if a.rank != b.rank]
 
 
 def _presumed(a: Candidate, b: Candidate) -> Verdict:

@@ -42,7 +42,11 @@ def judge(
     role: str,
     place: Place,
 ) -> list[Artifact]:
-    """Let every judge compare the responses that `comparisons` picks; one artifact per judge."""
+    """Let every judge compare the responses that `comparisons` picks; one artifact per judge.
+
+    Evaluation compares near-duplicates as well: policy and reference saying the same counts there.
+    """
+    place = place if role == "train" else replace(place, min_distance=None)
     futures = [
         judge_with.submit(
             name=f"{name} · {role}",
@@ -79,6 +83,7 @@ def judge_with(
             "comparisons": settings_of(comparisons),
             "annotator": annotator.name,
             "strengths": dict(place.strengths),
+            "min_distance": place.min_distance,
         },
         inputs={"prompts": prompts.content, **_contents(responses)},
         seeds={"seed": place.seed},
@@ -129,7 +134,8 @@ def _questions(
     prompts: Artifact, responses: list[Artifact], judge: Any, comparisons: Any, place: Place
 ) -> list[list[Asked]]:
     answers = records_of(place, Response, responses)
-    picked = comparisons_of(candidates_of(answers, place.strengths), comparisons, place.seed)
+    candidates = candidates_of(answers, place.strengths, place.min_distance)
+    picked = comparisons_of(candidates, comparisons, place.seed)
     asked = records_of(place, Prompt, prompts)
     return asked_in_shards(asked, by_id(answers), picked, judge, place.seed)
 

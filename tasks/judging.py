@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tasks.candidates import Candidate, candidate_of
+from tasks.near_duplicates import represented, standing
 from tasks.opinions import Annotator, Question, questions, verdict_of
 from tasks.records import Prompt, Response, Verdict
-from tasks.responses import shards_of
+from tasks.responses import by_id, shards_of
 from tasks.seeds import seed_of
 from tasks.tables import grouped
 
@@ -21,19 +22,25 @@ class Asked(NamedTuple):
 
 
 def candidates_of(
-    responses: Iterable[Response], strengths: Mapping[str, float]
+    responses: Iterable[Response],
+    strengths: Mapping[str, float],
+    min_distance: float | None = None,
 ) -> dict[str, list[Candidate]]:
-    """The responses of each prompt as candidates with their cells' strengths."""
-    found = (candidate_of(row, strengths.get(row.cell, 0.0)) for row in responses)
-    return grouped(found)
+    """The responses of each prompt as candidates with their cells' strengths.
+
+    `min_distance` marks those whose text is nearly that of another (`NearDuplicateSettings`).
+    """
+    rows = list(responses)
+    found = grouped(candidate_of(row, strengths.get(row.cell, 0.0)) for row in rows)
+    return represented(found, by_id(rows), min_distance)
 
 
 def comparisons_of(
     candidates: Mapping[str, Sequence[Candidate]], rule: Any, seed: int
 ) -> dict[str, list[tuple[str, str]]]:
-    """The comparisons that `rule` makes of each prompt's candidates."""
+    """The comparisons that `rule` makes of each prompt's candidates that stand for themselves."""
     return {
-        prompt_id: rule(members, seed_of(seed, "comparisons", prompt_id))
+        prompt_id: rule(standing(members), seed_of(seed, "comparisons", prompt_id))
         for prompt_id, members in sorted(candidates.items())
     }
 

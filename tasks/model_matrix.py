@@ -97,6 +97,17 @@ def earlier(
     return policies.get(int(index), sft)
 
 
+def own_cells(config: Config) -> dict[str, list[str]]:
+    """The cells that are sampled from each judge's own model, for the judges that are a cell's."""
+    models = {name: getattr(judge, "model", "") for name, judge in config.judges.items()}
+    found = {
+        judge: sorted(name for name, cell in config.matrix.items() if cell.model == model)
+        for judge, model in models.items()
+        if model
+    }
+    return {judge: cells for judge, cells in found.items() if cells}
+
+
 def evaluated_name(sha256: str) -> str:
     """Cell name of evaluation answers of the weights `sha256`.
 

@@ -38,11 +38,6 @@ def pair(
     Tables: rows (pairs to train on), held_out (pairs that measure reward accuracy), preferences,
     prior (the presumed order as verdicts).
     """
-    inputs = {
-        "prompts": prompts.content,
-        **{f"responses-{i}": one.content for i, one in enumerate(feedback.responses)},
-        **{f"verdicts-{i}": one.content for i, one in enumerate(feedback.verdicts)},
-    }
     stage = open_stage(
         place,
         "pair",
@@ -50,8 +45,9 @@ def pair(
             "correction": settings_of(correction),
             "pairs": settings_of(settings),
             "strengths": dict(place.strengths),
+            "min_distance": place.min_distance,
         },
-        inputs=inputs,
+        inputs={"prompts": prompts.content, **_contents(feedback)},
         seeds={"seed": place.seed},
         semantics=SEMANTICS,
     )
@@ -73,12 +69,19 @@ def pair(
     return note(place, "pair", artifact)
 
 
+def _contents(feedback: Feedback) -> dict[str, str]:
+    return {
+        **{f"responses-{i}": one.content for i, one in enumerate(feedback.responses)},
+        **{f"verdicts-{i}": one.content for i, one in enumerate(feedback.verdicts)},
+    }
+
+
 def _made(
     feedback: Feedback, correction: CorrectionSettings, settings: PairsSection, place: Place
 ) -> Paired:
     responses = records_of(place, Response, feedback.responses)
     made = pairs_of(
-        candidates_of(responses, place.strengths),
+        candidates_of(responses, place.strengths, place.min_distance),
         records_of(place, Verdict, feedback.verdicts),
         by_id(responses),
         correction,

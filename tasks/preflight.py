@@ -47,6 +47,8 @@ class Outside:
     """Reads the key in an environment variable."""
     rows: Callable[[Iterable[Source], Callable[[Row], None]], None]
     """Reads tables and lets a function look at every row."""
+    weights: Callable[[str], str]
+    """Digest of the weights behind a model's name."""
 
 
 def checks_of(config: Config, outside: Outside) -> list[Check]:
@@ -57,6 +59,7 @@ def checks_of(config: Config, outside: Outside) -> list[Check]:
         *_model_checks(config, outside),
         *_judge_checks(config, outside),
         *_file_checks(config, outside),
+        *_encoder_checks(config.diversity.embedder, outside),
     ]
 
 
@@ -159,3 +162,19 @@ def _file_checks(config: Config, outside: Outside) -> Iterator[Check]:
 def _look_at_file(source: Source, check: Callable[[Row], None], outside: Outside) -> str:
     outside.rows([source], check)
     return source.file
+
+
+def _encoder_checks(name: str | None, outside: Outside) -> Iterator[Check]:
+    """An encoder is needed for the spread of embeddings alone, so there may be none."""
+    if name is not None:
+        yield Check(name="diversity.embedder", look=partial(_look_at_encoder, name, outside))
+
+
+def _look_at_encoder(name: str, outside: Outside) -> str:
+    try:
+        return f"{name}, weights {outside.weights(name)[:12]}"
+    except ConfigError as error:
+        raise ConfigError(
+            f"diversity.embedder: {error}. Name an encoder that is there, or leave it out: the "
+            "spread of embeddings is then not measured"
+        ) from error

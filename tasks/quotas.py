@@ -1,4 +1,7 @@
-"""How many of a round's prompts each cell answers: a share of its own, and what use made of it."""
+"""How many of a round's prompts each cell answers: a share of its own, and what use made of it.
+
+Which cells are asked for nothing more stands in `tasks/retiring.py`.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
@@ -22,6 +25,12 @@ class QuotaSettings(BaseModel):
     """Scale the `share` of each cell but the policy's by its usefulness in the round before."""
     floor: Annotated[float, Field(ge=0, le=1)] = 0.1
     """No cell's share falls below this by being of little use."""
+    retire_after: Annotated[int, Field(ge=1)] | None = None
+    """A cell that was idle in so many rounds in a row is asked for nothing more; null: never."""
+    idle_below: Annotated[float, Field(ge=0, le=1)] = 0.02
+    """A cell is idle in a round if it was needed on a smaller share of the prompts it answered."""
+    keep: tuple[str, ...] = ()
+    """Cells that are never retired; the policy's never is."""
 
 
 def num_answered(prompts: int, share: float) -> int:

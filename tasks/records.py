@@ -286,6 +286,8 @@ class Place:
     """Strength of each cell: declared, or fitted on the last round's verdicts."""
     shares: dict[str, float]
     """Share of the round's prompts that each cell answers."""
+    min_distance: float | None = None
+    """Edit distance below which of two responses one is compared; None compares all of them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,6 +14,7 @@ from tasks.bradley_terry import fit_strengths
 from tasks.canonical import digest
 from tasks.config import Config, plain_config
 from tasks.diagnosis import diagnose
+from tasks.diversity.measure import DiversityFigure, PromptDiversity
 from tasks.errors import ConfigError
 from tasks.findings import Finding
 from tasks.gate import GateOutcome
@@ -33,16 +34,24 @@ from tasks.records import (
     RoundWork,
     Verdict,
 )
-from tasks.report.data import RoundData
+from tasks.report.data import FeedbackQuality, RoundData
 from tasks.report.render import html, markdown
-from tasks.report.sides import answers_side_by_side, cell_facts, part_facts
+from tasks.report.sides import (
+    answers_side_by_side,
+    cell_facts,
+    lineage,
+    part_facts,
+    report_counts,
+)
 from tasks.responses import by_id
+from tasks.retiring import Retired, contribution_rows, contributions, retired_after
 from tasks.step_metrics import reported
 from tasks.tables import from_table
 from tasks.training_evidence import Evidence, answer_lengths, held_out_shift, pair_lengths
 
 Row = TypeVar("Row")
 REPORT = "report.html"
+AGREEMENT = "agreement"
 MAIN_SLICE = "all"
 
 
@@ -70,7 +79,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
         "reference_out": asdict(reference),
         "gate": asdict(outcome),
         "strengths": _strengths(work.feedback, place),
-        "usefulness": _usefulness(work, place),
+        **_uses(work, tree, config, place),
         "figures": _figures(work, place),
         "counts": {role: counts_of(place, one) for role, one in artifacts.items()},
         "report": page,
@@ -122,11 +131,21 @@ def _strengths(feedback: Feedback, place: Place) -> dict[str, float]:
     return place.strengths | {cell: round(one.value, 6) for cell, one in fitted.items()}
 
 
-def _usefulness(work: RoundWork, place: Place) -> dict[str, float]:
-    """What the next round's quotas may follow: pairs that are not trained on count as well."""
+def _uses(work: RoundWork, tree: RunTree, config: Config, place: Place) -> dict[str, Any]:
+    """What the next round's quotas follow; pairs that are not trained on count as well."""
+    responses = records_of(place, Response, work.feedback.responses)
     tables = ("rows", "held_out")
     pairs = [row for name in tables for row in records_of(place, PreferencePair, work.pairs, name)]
-    return usefulness(records_of(place, Response, work.feedback.responses), pairs)
+    now = {
+        "round_index": place.round_index,
+        "contributions": contribution_rows(contributions(responses, pairs), config),
+    }
+    gone = retired_after(config, [*tree.manifests()[: place.round_index], now])
+    return {
+        "usefulness": usefulness(responses, pairs),
+        "contributions": now["contributions"],
+        "retired": [asdict(one) for one in gone],
+    }
 
 
 def _figures(work: RoundWork, place: Place) -> dict[str, float]:
@@ -146,7 +165,7 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
     cells = [stages[f"sample-train-{name}"] for name in config.matrix]
     judges = [stages[f"judge-{name}-train"] for name in config.judges]
     answers = [one for role, one in stages.items() if role.startswith("sample-evaluation-")]
-    earlier = tree.manifests()[: place.round_index]
+    rounds = [*tree.manifests()[: place.round_index], manifest]
     return RoundData(
         run=place.run,
         round_index=place.round_index,
@@ -161,7 +180,7 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
         ],
         preferences=records_of(place, Preference, pairs, "preferences"),
         pairs=records_of(place, PreferencePair, pairs),
-        counts=_report_counts(manifest["counts"]),
+        counts=report_counts(manifest["counts"]),
         steps=_steps(stages["train"], place),
         findings=training_findings(tree.store, stages),
         evaluation=records_of(place, EvalReport, stages["evaluate"]),
@@ -175,11 +194,24 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
         gate=manifest["gate"],
         cells=cell_facts(config, place.strengths, place.shares),
         parts=part_facts(config),
-        lineage=_lineage(manifest),
-        history=[
-            {"round_index": one["round_index"], **one["figures"]} for one in [*earlier, manifest]
-        ],
+        lineage=lineage(manifest),
+        **_quality(tree, manifest, place),
+        history=[{"round_index": one["round_index"], **one["figures"]} for one in rounds],
     )
+
+
+def _quality(tree: RunTree, manifest: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    """Feedback, diversity and retired cells; nothing of rounds done before they were measured."""
+    if AGREEMENT not in manifest["artifacts"]:
+        return {}
+    found = Artifact(**manifest["artifacts"][AGREEMENT])
+    known = tree.read_round(place.round_index, f"{AGREEMENT}.json") or {}
+    return {
+        "feedback": FeedbackQuality.of(known),
+        "diversity": records_of(place, DiversityFigure, found, "diversity"),
+        "prompt_diversity": records_of(place, PromptDiversity, found, "prompts"),
+        "retired": [Retired(**one) for one in manifest["retired"]],
+    }
 
 
 def _steps(trained: Artifact, place: Place) -> list[dict[str, float]]:
@@ -231,37 +263,4 @@ def _names(manifest: dict[str, Any], place: Place) -> dict[str, str]:
         manifest["policy"]["sha256"]: "policy",
         manifest["reference_in"]["sha256"]: "reference",
         place.sft.sha256: "sft",
-    }
-
-
-def _lineage(manifest: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "artifacts": manifest["artifacts"],
-        "reference_in": manifest["reference_in"]["sha256"],
-        "reference_out": manifest["reference_out"]["sha256"],
-        "config": manifest["config"],
-        "seeds": {"seed": manifest["seed"]},
-    }
-
-
-def _report_counts(counts: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-    """Counts of dropped rows by verb, as the report lists them."""
-    pairs = counts["pair"]
-    trained = counts["train"]
-    return {
-        "collect": {"duplicate": counts["collect-train"]["duplicates"]},
-        "pair": {
-            key.removeprefix("dropped_"): value
-            for key, value in pairs.items()
-            if key.startswith("dropped_")
-        },
-        "train": {
-            "used": trained["examples"],
-            "held_out": pairs["held_out"],
-            **{
-                key.removeprefix("dropped_"): value
-                for key, value in trained.items()
-                if key.startswith("dropped_")
-            },
-        },
     }

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,9 +24,10 @@ from tasks.claims import Claim, frozen_facts_changed, new_claim, round_config
 from tasks.config import Config, build_config, plain_config, with_overrides
 from tasks.errors import ConfigError
 from tasks.preflight import Check
-from tasks.quotas import next_shares
 from tasks.recorded_config import RecordedData, build_recorded
 from tasks.records import Checkpoint, Place
+from tasks.retiring import shares_of
+from tasks.weights import weights_digest
 
 VERBS = ("collect", "sample", "judge", "annotate", "pair", "score", "train", "evaluate", "refresh")
 
@@ -100,14 +101,8 @@ def place_of(rounds: Rounds, round_index: int, redo: Mapping[str, int]) -> Place
         policies={index: Checkpoint(**one["policy"]) for index, one in enumerate(manifests)},
         strengths={name: fitted.get(name, value) for name, value in declared.items()},
         shares=shares_of(config, manifests),
+        min_distance=config.near_duplicates.min_distance,
     )
-
-
-def shares_of(config: Config, manifests: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """The share of the prompts that each cell answers in the round after `manifests`."""
-    declared = {name: cell.share for name, cell in config.matrix.items()}
-    useful = manifests[-1].get("usefulness", {}) if manifests else {}
-    return next_shares(declared, useful, config.policy_cell, config.quotas)
 
 
 def resolve(preset: str, overrides: Mapping[str, Any]) -> tuple[Config, tuple[str, ...]]:
@@ -160,6 +155,7 @@ def checks_of(config: Config) -> list[Check]:
             positions=lambda folder: positions_of(Path(folder)),
             key=api_key,
             rows=check_rows,
+            weights=lambda model: weights_digest(local_folder(model)),
         ),
     )
 

@@ -45,6 +45,7 @@ INFRA_MAY = tuple(
 
 LIBRARIES = {
     *("pydantic", "numpy", "pandas", "pyarrow", "scipy", "jinja2", "rapidfuzz", "matplotlib"),
+    *("krippendorff", "sacrebleu"),
     *("torch", "transformers", "peft", "safetensors", "tokenizers", "tensorboard"),
     *("markupsafe", "PIL", "pydantic_core"),  # parts of jinja2, matplotlib and pydantic
 }

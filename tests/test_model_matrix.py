@@ -1,7 +1,7 @@
 import pytest
 
 from tasks.errors import ConfigError
-from tasks.model_matrix import evaluated_name, evaluation_cells, matrix_cells
+from tasks.model_matrix import evaluated_name, evaluation_cells, matrix_cells, own_cells
 from tests.small_config import checkpoint, small_config, small_place
 
 
@@ -95,3 +95,13 @@ def test_evaluation_is_greedy_and_asks_once():
     assert (settings.temperature, settings.samples, settings.top_p) == (0.0, 1, 1.0)
     assert settings.max_tokens == 7
     assert made["policy"].name == evaluated_name(checkpoint("new").sha256)
+
+
+def test_a_judges_own_cells_are_those_of_its_model():
+    judge = {"kind": "pairwise", "model": "org/large", "base_url": "http://host/v1"}
+    config = small_config(
+        judges={"main": judge, "rule": {"kind": "rule"}},
+        matrix__large__model="org/large",
+    )
+    assert own_cells(config) == {"main": ["large"]}
+    assert own_cells(small_config()) == {}

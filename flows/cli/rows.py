@@ -16,6 +16,9 @@ USUAL: dict[str, tuple[str, ...]] = {
     "Preference": ("outcome", "p_b_wins", "decided_by", "reason", "prompt", "a", "b"),
     "PreferencePair": ("margin", "rule", "prompt", "chosen", "rejected"),
     "ReferenceScore": ("response_id", "logp", "num_tokens"),
+    "QualityFigure": ("annotator", "other", "figure", "estimate", "low", "high", "n", "reason"),
+    "DiversityFigure": ("cell", "figure", "value", "n", "reason"),
+    "PromptDiversity": ("responses", "different", "distinct_2", "self_bleu", "prompt"),
     "EvalReport": ("checkpoint", "metric", "slice", "value", "standard_error", "n"),
 }
 """What people see of a record if they name no columns."""

@@ -1,7 +1,7 @@
 """`tso show`: what a run's rounds left, and the rows of any stage."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.table import Table
@@ -16,10 +16,16 @@ from tasks.errors import ConfigError, DataError
 from tasks.findings import Finding
 from tasks.records import Artifact
 from tasks.refresh import training_findings
+from tasks.report.data import FeedbackQuality
+from tasks.report.feedback import in_words
+from tasks.retiring import Retired
 from tasks.rounds import resolve
 
 SHOWN_ROWS = 20
 """Rows for people, unless they ask for more; for programs, all."""
+AGREEMENT = "agreement"
+WHOLE = (AGREEMENT,)
+"""Roles whose rows are few and belong together."""
 FOR_PROGRAMS = ("json", "csv")
 
 
@@ -37,6 +43,8 @@ class Asked:
     """These only, in this order."""
     form: str = "table"
     """table, text, json or csv."""
+    whole: bool = False
+    """Whether people get all rows, too, unless they say how many."""
 
     def __post_init__(self) -> None:
         if self.form not in FORMATS:
@@ -47,7 +55,7 @@ class Asked:
     @property
     def limit(self) -> int | None:
         """Rows to show; None for all."""
-        default = None if self.form in FOR_PROGRAMS else SHOWN_ROWS
+        default = None if self.form in FOR_PROGRAMS or self.whole else SHOWN_ROWS
         return default if self.rows is None else self.rows
 
 
@@ -85,9 +93,14 @@ def show_run(
         raise ConfigError(
             f"round {round_index} of {name!r} has no {role!r}; it has: {_listed(stages)}"
         )
+    asked = replace(asked, whole=role in WHOLE)
     _show_stage(open_artifact(tree.store, stages[role]), Texts(_opened(tree.store, stages)), asked)
-    if role == "train" and asked.form not in FOR_PROGRAMS:
+    if asked.form in FOR_PROGRAMS:
+        return
+    if role == "train":
         _show_findings(training_findings(tree.store, stages))
+    elif role == AGREEMENT:
+        _show_objections(tree.read_round(round_index, f"{AGREEMENT}.json") or {})
 
 
 def _rounds(tree: RunTree) -> list[int]:
@@ -134,6 +147,14 @@ def _show_rounds(tree: RunTree, rounds: Sequence[int]) -> None:
             table.add_row(*map(clean, row))
         table.add_section()
     console().print(table)
+    for one in retired_by(tree, rounds[-1]):
+        console().print(clean(f"retired: {one.cell}, after round {one.after_round}: {one.why}"))
+
+
+def retired_by(tree: RunTree, round_index: int) -> list[Retired]:
+    """The cells that are asked for nothing after a round; none while it is not committed."""
+    manifest = tree.read_round(round_index, "manifest.json") or {}
+    return [Retired(**row) for row in manifest.get("retired", [])]
 
 
 def said(values: Mapping[str, Any]) -> str:
@@ -162,6 +183,15 @@ def _show_findings(findings: Sequence[Finding]) -> None:
     for one in findings:
         said = f"{one.seen} {one.meaning} Next step: {one.next_step}"
         console().print(clean(f"\n{one.level}: {one.title}\n{said}"))
+
+
+def _show_objections(known: Mapping[str, Any]) -> None:
+    """What floors and ceilings object to, and what changed beyond chance since earlier rounds."""
+    quality = FeedbackQuality.of(known)
+    for breach in quality.breaches:
+        console().print(clean(f"{'stop' if breach.stops else 'warn'}: {breach.sentence}"))
+    for change in in_words(quality.drift):
+        console().print(clean(f"changed beyond chance: {change}"))
 
 
 def _listed(names: Any) -> str:

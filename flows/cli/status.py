@@ -13,7 +13,8 @@ from infra.run_tree import RunTree
 from infra.storage import Store, open_store
 from tasks.config import Config
 from tasks.errors import ConfigError
-from tasks.rounds import resolve, shares_of
+from tasks.retiring import shares_of
+from tasks.rounds import resolve
 
 SHOWN_ROUNDS = 8
 """Rounds that fit beside each other on a terminal."""

@@ -1,10 +1,37 @@
 """What a round's report is made of."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.agreement.drift import Drift
+from tasks.agreement.figures import QualityFigure
+from tasks.agreement.floors import Breach
+from tasks.diversity.measure import DiversityFigure, PromptDiversity
 from tasks.findings import Finding
 from tasks.records import EvalReport, Preference, PreferencePair, Prompt, Response, Verdict
+from tasks.retiring import Retired
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedbackQuality:
+    """What is known of the round's judges and people."""
+
+    figures: list[QualityFigure] = field(default_factory=list)
+    """Biases and agreement."""
+    drift: list[Drift] = field(default_factory=list)
+    """What changed since earlier rounds."""
+    breaches: list[Breach] = field(default_factory=list)
+    """What floors and ceilings object to."""
+
+    @classmethod
+    def of(cls, known: Mapping[str, Any]) -> "FeedbackQuality":
+        """As a round's agreement.json holds it; empty for a round that has none."""
+        return cls(
+            figures=[QualityFigure(**row) for row in known.get("figures", [])],
+            drift=[Drift(**row) for row in known.get("drift", [])],
+            breaches=[Breach(**row) for row in known.get("breaches", [])],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,3 +78,11 @@ class RoundData:
     (digest), seeds (name -> number)."""
     history: list[dict[str, float]]
     """A dict for each round up to this one: round_index and the policy's main figures by metric."""
+    feedback: FeedbackQuality = FeedbackQuality()
+    """Biases of judges, agreement, drift."""
+    diversity: list[DiversityFigure] = field(default_factory=list)
+    """How different the responses of each cell are."""
+    prompt_diversity: list[PromptDiversity] = field(default_factory=list)
+    """How different the responses to each prompt are."""
+    retired: list[Retired] = field(default_factory=list)
+    """Cells that are asked for nothing from the next round on."""

@@ -24,6 +24,7 @@ MEANINGS = {
     "length_ratio": "one response is much longer than the other",
     "longer_than_max_tokens": "prompt and response exceed the token limit",
     "mismatched_longer_than_max_tokens": "prompt and mismatched response exceed the token limit",
+    "near_duplicate": "another response of nearly the same text was compared in its place",
     "near_equal": "the two responses hardly differ",
     "no_explored_response": "the policy has not answered the prompt",
     "no_other_prompt": "there is no other prompt whose responses could be mismatched",

@@ -11,7 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tasks.report.cells import cell_rows
 from tasks.report.corrections import DECIDERS, correction
 from tasks.report.data import RoundData
+from tasks.report.diversity import diversity_table
 from tasks.report.excerpts import excerpts
+from tasks.report.feedback import feedback_tables, in_a_cell
 from tasks.report.figures import history_drawings, training_drawings, training_png
 from tasks.report.formatting import (
     clean,
@@ -31,7 +33,7 @@ from tasks.report.measurements import evaluation
 MARKDOWN_LIMIT = 180_000
 """Bytes that the markdown form never exceeds: Prefect's server stalls on large artifacts."""
 
-_FILTERS = (clean, code_span, count, fence, figure, share, short, shorten, signed)
+_FILTERS = (clean, code_span, count, fence, figure, share, short, shorten, signed, in_a_cell)
 
 
 @cache
@@ -82,13 +84,15 @@ def markdown(data: RoundData) -> str:
 
 def _shared(data: RoundData) -> dict[str, Any]:
     """What both templates show."""
-    table, corrected = evaluation(data), correction(data)
+    table, corrected, cells = evaluation(data), correction(data), cell_rows(data)
     return {
         "data": data,
         "headline": headline(data, table, corrected),
         "funnel": funnel(data),
         "dropped": dropped(data),
-        "cells": cell_rows(data),
+        "cells": cells,
+        "feedback": feedback_tables(data),
+        "diversity": diversity_table(data, cells),
         "correction": corrected,
         "deciders": DECIDERS,
         "evaluation": table,

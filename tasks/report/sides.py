@@ -63,3 +63,38 @@ def _described(variant: Any) -> str:
     empty: tuple[Any, ...] = (None, "", [], {})
     given = ", ".join(f"{name} {value}" for name, value in settings.items() if value not in empty)
     return f"{kind} ({given})" if given else str(kind)
+
+
+def lineage(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a round was made of, as its manifest names it."""
+    return {
+        "artifacts": manifest["artifacts"],
+        "reference_in": manifest["reference_in"]["sha256"],
+        "reference_out": manifest["reference_out"]["sha256"],
+        "config": manifest["config"],
+        "seeds": {"seed": manifest["seed"]},
+    }
+
+
+def report_counts(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """Counts of dropped rows by verb, as the report lists them."""
+    pairs = counts["pair"]
+    trained = counts["train"]
+    return {
+        "collect": {"duplicate": counts["collect-train"]["duplicates"]},
+        "judge": {"near_duplicate": counts["annotate"].get("near_duplicates", 0)},
+        "pair": {
+            key.removeprefix("dropped_"): value
+            for key, value in pairs.items()
+            if key.startswith("dropped_")
+        },
+        "train": {
+            "used": trained["examples"],
+            "held_out": pairs["held_out"],
+            **{
+                key.removeprefix("dropped_"): value
+                for key, value in trained.items()
+                if key.startswith("dropped_")
+            },
+        },
+    }

@@ -5,6 +5,7 @@ import math
 import random
 from typing import Any
 
+from example_feedback import measured
 from example_measurements import evaluation, evidence, history, lineage, steps
 
 from tasks.canonical import digest, short_id
@@ -76,6 +77,7 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
         ],
         lineage=lineage(),
         history=history(reports),
+        **measured(responses, verdicts, _STRENGTH),
     )
 
 

@@ -29,6 +29,7 @@ _STRUCTURE = {
     "finish_reason",
     "decided_by",
     "checkpoint",
+    "figure",
 }
 
 

@@ -1,0 +1,1 @@
+"""How different a round's responses are, by cell and by prompt; pure."""
