@@ -1,13 +1,14 @@
 """Door: responses in, verdicts of AI judges out; one stage per judge, paid calls never repeated."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
 from infra.openai_client import Call, Client, Reply
-from infra.openai_shards import completed_shards
+from infra.openai_waves import completed_waves
 from infra.place import journal_of, note, open_stage, records_of
 from infra.prefect.door import door
 from infra.progress import Bar, progress
@@ -16,13 +17,7 @@ from infra.stages import Stage
 from infra.work import work_root
 from tasks.canonical import digest
 from tasks.errors import DataError
-from tasks.judging import (
-    Asked,
-    asked_in_shards,
-    candidates_of,
-    comparisons_of,
-    verdicts_of_pure,
-)
+from tasks.judging import Asked, candidates_of, verdicts_of_pure
 from tasks.opinions import Annotator, Opinion, verdict_of
 from tasks.recorded_verdicts import Answered, joined, texts_of
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
@@ -30,6 +25,7 @@ from tasks.responses import by_id
 from tasks.tables import concat, counted, to_table
 from tasks.usage import Usage, cost_usd, is_paid, watching
 from tasks.variants import settings_of
+from tasks.waves import LEFT_OUT, Asking, Dialogue, Shard, Told, dialogues_in_shards, told
 
 SEMANTICS = 1
 
@@ -86,7 +82,7 @@ def judge_with(
     )
     if done := stage.finished():
         return note(place, _role(name), done.artifact)
-    shards = _questions(prompts, responses, judge, comparisons, place)
+    shards = _shards(prompts, responses, judge, comparisons, place)
     _ask(stage, shards, judge, annotator)
     return note(place, _role(name), _commit(stage, len(shards), judge))
 
@@ -125,50 +121,81 @@ def _contents(artifacts: list[Artifact]) -> dict[str, str]:
     return {f"responses-{index}": one.content for index, one in enumerate(artifacts)}
 
 
-def _questions(
+def _shards(
     prompts: Artifact, responses: list[Artifact], judge: Any, comparisons: Any, place: Place
-) -> list[list[Asked]]:
+) -> list[Shard]:
     answers = records_of(place, Response, responses)
-    picked = comparisons_of(candidates_of(answers, place.strengths), comparisons, place.seed)
+    candidates = candidates_of(answers, place.strengths)
     asked = records_of(place, Prompt, prompts)
-    return asked_in_shards(asked, by_id(answers), picked, judge, place.seed)
+    asking = Asking(comparisons, judge.both_orders, place.seed)
+    return dialogues_in_shards(asked, candidates, by_id(answers), asking)
 
 
-def _ask(stage: Stage, shards: list[list[Asked]], judge: Any, annotator: Annotator) -> None:
+def _ask(stage: Stage, shards: list[Shard], judge: Any, annotator: Annotator) -> None:
     """Commit the shards that are still to do."""
     committed = set(stage.shards())
-    to_do = {index: asked for index, asked in enumerate(shards) if index not in committed}
-    total = sum(map(len, shards))
+    to_do = {index: shard for index, shard in enumerate(shards) if index not in committed}
+    total = sum(shard.most for shard in shards)
     with progress.verb(f"judge · {annotator.name} · {total} questions", total=total) as bar:
-        bar.advance(total - sum(map(len, to_do.values())))
+        bar.advance(total - sum(shard.most for shard in to_do.values()))
         given = _asked_verdicts if judge.SHAPE == "asks" else _pure_verdicts
-        for index, verdicts in given(stage, to_do, judge, annotator, bar):
-            counts = counted(verdict.outcome for verdict in verdicts)
-            stage.commit_shard(index, to_table(Verdict, verdicts), dict(counts))
+        for index, ended in given(stage, to_do, judge, annotator, bar):
+            asked = sum(len(one.verdicts) for one in ended)
+            total -= to_do[index].most - asked
+            bar.at(bar.done, total)
+            stage.commit_shard(index, *_shard_of(ended))
+
+
+def _shard_of(ended: Sequence[Told]) -> tuple[pa.Table, dict[str, int]]:
+    """The verdicts of a shard's dialogues, and their counts with what was left out and why."""
+    verdicts = [verdict for one in ended for verdict in one.verdicts]
+    left_out = _sum(one.left_out for one in ended)
+    return to_table(Verdict, verdicts), {**counted(one.outcome for one in verdicts), **left_out}
 
 
 def _pure_verdicts(
-    stage: Stage, to_do: Mapping[int, list[Asked]], judge: Any, annotator: Annotator, bar: Bar
-) -> Iterator[tuple[int, list[Verdict]]]:
+    stage: Stage, to_do: Mapping[int, Shard], judge: Any, annotator: Annotator, bar: Bar
+) -> Iterator[tuple[int, list[Told]]]:
     """Each shard's verdicts by a judge that needs nobody else."""
-    for index, asked in to_do.items():
-        yield index, verdicts_of_pure(asked, judge, annotator)
+
+    def opinions(asked: list[Asked]) -> list[Verdict]:
+        verdicts = verdicts_of_pure(asked, judge, annotator)
         bar.advance(len(asked))
+        return verdicts
+
+    for index, shard in to_do.items():
+        yield index, told(shard.dialogues, opinions)
 
 
 def _asked_verdicts(
-    stage: Stage, to_do: Mapping[int, list[Asked]], judge: Any, annotator: Annotator, bar: Bar
-) -> Iterator[tuple[int, list[Verdict]]]:
+    stage: Stage, to_do: Mapping[int, Shard], judge: Any, annotator: Annotator, bar: Bar
+) -> Iterator[tuple[int, list[Told]]]:
     """Each shard's verdicts by a model behind a server, as its last reply arrives.
 
     Raises, after all others, ConnectionError if some calls got no reply, or ConfigError if none
     can.
     """
-    shards = ((index, [_call(one, judge) for one in asked]) for index, asked in to_do.items())
+    shards = (
+        (index, [_calls(one, judge, annotator) for one in shard.dialogues])
+        for index, shard in to_do.items()
+    )
     with _client(stage, judge, bar) as client:
         who = f"judge {annotator.name!r}"
-        for index, replies in completed_shards(client, shards, who, bar.advance):
-            yield index, _verdicts(to_do[index], replies, judge, annotator)
+        yield from completed_waves(client, shards, who, bar.advance)
+
+
+def _calls(
+    dialogue: Dialogue, judge: Any, annotator: Annotator
+) -> Generator[list[Call], list[Reply], Told]:
+    """A dialogue as the calls to a server that it takes."""
+    try:
+        asked = next(dialogue)
+        while True:
+            replies = yield [_call(one, judge) for one in asked]
+            asked = dialogue.send(_verdicts(asked, replies, judge, annotator))
+    except StopIteration as end:
+        ended: Told = end.value
+        return ended
 
 
 def _client(stage: Stage, judge: Any, bar: Bar) -> Client:
@@ -223,9 +250,20 @@ def opinion_of(judge: Any, reply: Reply) -> Opinion:
 def _commit(stage: Stage, shards: int, judge: Any) -> Artifact:
     tables = [stage.shard(index) for index in range(shards)]
     table = concat(Verdict, [part for part in tables if part is not None])
+    counts = _sum(stage.shard_counts(index) or {} for index in range(shards))
+    left_out = {name: count for name, count in counts.items() if name.startswith(LEFT_OUT)}
     return stage.commit(
-        tables={"rows": (Verdict, table)}, counts=_counts(table), volatile=_spent(stage, judge)
+        tables={"rows": (Verdict, table)},
+        counts={**_counts(table), **left_out},
+        volatile=_spent(stage, judge),
     )
+
+
+def _sum(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for counts in parts:
+        total.update(counts)
+    return dict(sorted(total.items()))
 
 
 def _counts(table: pa.Table) -> dict[str, int]:

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tasks.candidates import Candidate, candidate_of
-from tasks.opinions import Annotator, Question, questions, verdict_of
+from tasks.opinions import Annotator, Question, verdict_of
 from tasks.records import Prompt, Response, Verdict
-from tasks.responses import shards_of
 from tasks.seeds import seed_of
 from tasks.tables import grouped
 
@@ -31,30 +30,11 @@ def candidates_of(
 def comparisons_of(
     candidates: Mapping[str, Sequence[Candidate]], rule: Any, seed: int
 ) -> dict[str, list[tuple[str, str]]]:
-    """The comparisons that `rule` makes of each prompt's candidates."""
+    """The comparisons that `rule`, which needs no verdicts, makes of each prompt's candidates."""
     return {
         prompt_id: rule(members, seed_of(seed, "comparisons", prompt_id))
         for prompt_id, members in sorted(candidates.items())
     }
-
-
-def asked_in_shards(
-    prompts: Sequence[Prompt],
-    responses: Mapping[str, Response],
-    comparisons: Mapping[str, Sequence[tuple[str, str]]],
-    judge: Any,
-    seed: int,
-) -> list[list[Asked]]:
-    """All questions to `judge`, prompt by prompt in the order of ids, cut into shards."""
-    return [
-        [
-            Asked(question, prompt, responses[question.first_id], responses[question.second_id])
-            for prompt in shard
-            for ids in comparisons.get(prompt.prompt_id, ())
-            for question in questions(prompt.prompt_id, ids, judge.both_orders, seed)
-        ]
-        for shard in shards_of(prompts)
-    ]
 
 
 def verdicts_of_pure(asked: Iterable[Asked], judge: Any, annotator: Annotator) -> list[Verdict]:
