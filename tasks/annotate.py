@@ -7,7 +7,7 @@ from infra.prefect.door import door
 from infra.rows import file_digests, read_tables
 from tasks.annotation import budgeted, simulated_verdicts, written_responses
 from tasks.config import AnnotateSection
-from tasks.judging import candidates_of, comparisons_of
+from tasks.judging import candidates_of, compared_in, comparisons_of
 from tasks.opinions import Annotator
 from tasks.recorded_verdicts import Answered, joined
 from tasks.records import Artifact, Feedback, Place, Prompt, Response, Verdict
@@ -39,6 +39,7 @@ def annotate(
         inputs={
             "prompts": prompts.content,
             **{f"responses-{i}": one.content for i, one in enumerate(responses)},
+            **_seen(verdicts, comparisons),
         },
         seeds={"seed": place.seed},
         fingerprints=file_digests([*settings.verdict_files, *settings.response_files]),
@@ -49,7 +50,7 @@ def annotate(
         done.artifact
         if done
         else stage.commit(
-            **_work(prompts, responses, settings, comparisons, place), deterministic=True
+            **_work(prompts, responses, verdicts, settings, comparisons, place), deterministic=True
         )
     )
     note(place, "annotate", artifact)
@@ -57,9 +58,17 @@ def annotate(
     return Feedback(responses=[*responses, *written], verdicts=[*verdicts, artifact])
 
 
+def _seen(verdicts: list[Artifact], comparisons: Any) -> dict[str, str]:
+    """The verdicts that decide what people are shown, if any do."""
+    if not comparisons.ADAPTIVE:
+        return {}
+    return {f"verdicts-{i}": one.content for i, one in enumerate(verdicts)}
+
+
 def _work(
     prompts: Artifact,
     responses: list[Artifact],
+    verdicts: list[Artifact],
     settings: AnnotateSection,
     comparisons: Any,
     place: Place,
@@ -67,8 +76,11 @@ def _work(
     asked = {prompt.prompt_id: prompt for prompt in records_of(place, Prompt, prompts)}
     answers = by_id(records_of(place, Response, responses))
     answered = Answered(asked.values(), answers)
-    candidates = candidates_of(answers.values(), place.strengths)
-    made = comparisons_of(candidates, comparisons, place.seed)
+    if comparisons.ADAPTIVE:  # people see what judges were asked
+        made = compared_in(records_of(place, Verdict, verdicts))
+    else:
+        candidates = candidates_of(answers.values(), place.strengths)
+        made = comparisons_of(candidates, comparisons, place.seed)
     picked = budgeted(made, settings.budget, place.seed) if settings.people else []
     simulated = simulated_verdicts(picked, asked, answers, settings.people, place.seed)
     people = Annotator(name="", kind="human")

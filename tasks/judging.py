@@ -37,6 +37,15 @@ def comparisons_of(
     }
 
 
+def compared_in(verdicts: Iterable[Verdict]) -> dict[str, list[tuple[str, str]]]:
+    """The comparisons of two responses that `verdicts` are about, by prompt."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for one in verdicts:
+        if one.b_id and one.a_id != one.b_id:
+            found.setdefault(one.prompt_id, set()).add((one.a_id, one.b_id))
+    return {prompt_id: sorted(ids) for prompt_id, ids in sorted(found.items())}
+
+
 def verdicts_of_pure(asked: Iterable[Asked], judge: Any, annotator: Annotator) -> list[Verdict]:
     """The verdicts of a judge that needs nobody else."""
     return [
