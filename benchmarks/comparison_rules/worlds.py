@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.polynomial.hermite_e import hermegauss
 from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from tasks.bradley_terry import fit, wins_of
 
@@ -38,9 +38,8 @@ class AlpacaEval:
     """Bradley-Terry fitted to AlpacaEval: 15 models, and how much a prompt moves each of them.
 
     Strengths: all verdicts of all four judges together. Spread: a model's quality on a prompt is
-    its strength plus a normal effect. Verdicts of two models against the same baseline on the same
-    prompt share the baseline's effect; their covariance gives its size. Strengths are then stretched
-    so that win rates stay what they are.
+    its strength plus a normal effect; how far two judges agree on the same two responses, beyond
+    what win rates explain, gives its size. Strengths are then stretched so that win rates stay.
     """
 
     name = "alpaca_eval"
@@ -58,14 +57,17 @@ class AlpacaEval:
     @cached_property
     def spread(self) -> float:
         """Standard deviation of the effect of a prompt on a model (logits)."""
-        seen, wanted = [], 0.0
-        for _, rows in self._verdicts.groupby("annotator"):
-            table = rows.pivot_table(index="prompt_id", columns="model_2", values="p")
-            rates, covariance = table.mean().to_numpy(), table.cov().to_numpy()
-            pairs = list(combinations(range(len(rates)), 2))
-            wanted += sum(covariance[i, j] for i, j in pairs)
-            seen += [(rates[i], rates[j]) for i, j in pairs]
-        return float(brentq(lambda spread: _shared(seen, spread) - wanted, 0.01, 6.0))
+        table = self._verdicts.pivot_table(
+            index=["model_1", "model_2", "prompt_id"], columns="annotator", values="p"
+        )
+        rates, wanted = [], 0.0
+        for _, rows in table.groupby(level=["model_1", "model_2"]):
+            for judges in combinations(table.columns, 2):
+                both = rows[list(judges)].dropna()
+                if len(both) > 100:
+                    rates.append(both.mean().to_numpy())
+                    wanted += float(both.cov().iloc[0, 1])
+        return float(brentq(lambda spread: _shared(rates, spread) - wanted, 0.1, 20.0))
 
     @cached_property
     def strengths(self) -> np.ndarray:
@@ -76,7 +78,7 @@ class AlpacaEval:
             for a, b, p in zip(rows.model_1, rows.model_2, rows.p, strict=True)
         ]
         values = fit(wins_of(len(place), votes)).values
-        return values * math.sqrt(1 + 2 * self.spread**2 * math.pi / 8)
+        return values * _stretch(self.spread)
 
     def tasks(self, seed: int, count: int) -> Iterator[Contest]:
         chance = np.random.default_rng([seed, 1])
@@ -93,16 +95,22 @@ class AlpacaEval:
         return self.strengths
 
 
-def _shared(rates: list[tuple[float, float]], spread: float) -> float:
-    """The sum of covariances that a shared baseline effect of size `spread` gives win rates."""
-    nodes, weights = hermegauss(31)
+def _shared(rates: list[np.ndarray], spread: float) -> float:
+    """The covariance of two judges' verdicts on the same responses, summed over `rates`.
+
+    Two models' effects differ by a normal with variance 2 spread^2.
+    """
+    nodes, weights = hermegauss(101)
     weights = weights / weights.sum()
-    stretch = math.sqrt(1 + 2 * spread**2 * math.pi / 8)
-    own = math.sqrt(1 + spread**2 * math.pi / 8)
-    gaps = np.log(np.array(rates) / (1 - np.array(rates))) * stretch
-    p = expit((gaps[..., None] - spread * nodes) / own)
-    mean = (p * weights).sum(-1, keepdims=True)
-    return float(((p[:, 0] - mean[:, 0]) * (p[:, 1] - mean[:, 1]) * weights).sum())
+    gaps = logit(np.array(rates)) * _stretch(spread)
+    p = expit(gaps[..., None] + math.sqrt(2) * spread * nodes)
+    apart = p - (p * weights).sum(-1, keepdims=True)
+    return float((apart[:, 0] * apart[:, 1] * weights).sum())
+
+
+def _stretch(spread: float) -> float:
+    """By what the log-odds of a rate grow once two effects of size `spread` are known."""
+    return math.sqrt(1 + 2 * spread**2 * math.pi / 8)
 
 
 class PandaLM:
@@ -189,6 +197,4 @@ class LLMBar:
         right = self._right.to_numpy()
         for item in np.random.default_rng([seed, 3]).permutation(len(right))[:count]:
             one = right[item]
-            yield Contest(
-                self.cells, lambda a, b, one=one: 0.5 + np.sign(one[b] - one[a]) / 2, one
-            )
+            yield Contest(self.cells, lambda a, b, one=one: 0.5 + np.sign(one[b] - one[a]) / 2, one)

@@ -70,7 +70,9 @@ class Active:
 
     def most(self, n: int) -> int:
         """The budget, as long as there are pairs."""
-        return bounded(ceil(n * log2(n) / 2) if n > 1 else 0, n, self.budget)
+        if n < 2:
+            return 0
+        return bounded(self.budget or ceil(n * log2(n) / 2), n, None)
 
     def least(self, n: int) -> int:
         """The first wave where it may stop early, else the budget."""

@@ -108,11 +108,18 @@ def test_swiss_makes_half_as_many_comparisons_as_members_in_each_wave():
     assert rule("swiss", waves=100).most(6) == 15
 
 
-def test_active_compares_what_is_close_and_leaves_out_what_is_clear():
+def test_active_begins_with_those_that_are_presumed_to_be_close():
     among = members(4, (3.0, 2.9, -2.9, -3.0))
-    first, second = waves_of(rule("active", spread=0.5), among, 0, lambda *ids: 0.5)
+    first, _ = waves_of(rule("active", spread=0.5), among, 0, lambda *ids: 0.5)
     assert first == [("r00", "r01"), ("r02", "r03")]
-    assert len(second) == 2 and ("r00", "r03") not in second
+
+
+def test_the_budget_of_active_may_exceed_what_it_takes_by_itself():
+    assert [rule("active").most(n) for n in (2, 3, 4, 8, 15)] == [1, 3, 4, 12, 30]
+    assert rule("active", budget=60).most(15) == 60
+    among = members(15)
+    waves = waves_of(rule("active", budget=60), among, 0, perfect)
+    assert sum(map(len, waves)) == 60
 
 
 def test_active_stops_where_the_order_is_settled():
