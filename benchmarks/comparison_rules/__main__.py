@@ -2,11 +2,11 @@
 
     TSO_SHARED_DATA=../shared/data python -m benchmarks.comparison_rules
 
-Fixed before the run: 20 seeds (0 to 19; settings were tried on seeds from 1000 on), for every case
-several numbers of calls of a random choice (`all` with a budget), the bold one of which counts, and
-0.6 times as many for the rules. A rule holds where its mean Kendall tau is at most 0.01 below that of
-the random choice; intervals are 95 %, by Student's t over the paired differences of the seeds. What
-is done lies in work/comparison_rules.jsonl, so that a killed run goes on.
+Fixed before the run: 20 seeds (0 to 19; settings were tried on seeds from 1000 on), for every
+case several numbers of calls of a random choice (`all` with a budget), the bold one of which
+counts, and 0.6 times as many for the rules. A rule holds where its mean Kendall tau is at most
+0.01 below that of the random choice; intervals are 95 %, by Student's t over the paired differences
+of the seeds. What is done lies in work/comparison_rules.jsonl, so that a killed run goes on.
 """
 
 import json
@@ -40,7 +40,7 @@ DONE = Path(os.environ.get("TSO_WORK", "work")) / "comparison_rules.jsonl"
 
 
 def rule(kind: str, budget: int) -> Any:
-    """A rule that spends `budget` on a prompt; `tight` is active with responses like their cells."""
+    """A rule that spends `budget` on a prompt."""
     if kind == "random":
         return load_variant("tasks.comparison_rules", "all", budget=budget)
     if kind == "swiss":

@@ -1,4 +1,4 @@
-"""Lets comparison rules choose, by the code that asks judges, and measures the ranking they lead to."""
+"""Lets comparison rules choose, by the code that asks judges, and measures what ranking results."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
@@ -44,7 +44,7 @@ def verdicts(rule: Any, contest: Contest, strengths: Mapping[str, float], seed: 
 
 
 def kendall(found: np.ndarray, true: np.ndarray) -> float:
-    """Tau: share of pairs in the right order less share in the wrong one; true ties do not count."""
+    """Share of pairs in the right order less share in the wrong one; true ties do not count."""
     pairs = [(i, j) for i, j in combinations(range(len(true)), 2) if true[i] != true[j]]
     i, j = np.array(pairs).T
     return float((np.sign(found[i] - found[j]) * np.sign(true[i] - true[j])).mean())
@@ -68,7 +68,7 @@ def ranked_by_prompt(
 def strengths_after(
     rule: Any, contests: Sequence[Contest], rounds: int, seed: int
 ) -> tuple[int, dict[str, float]]:
-    """Calls, and the cells' strengths after all `contests`; each round knows those of the former."""
+    """Calls, and the cells' strengths after all `contests`; a round knows those of the former."""
     cells = contests[0].cells
     strengths: dict[str, float] = {}
     votes: Votes = []

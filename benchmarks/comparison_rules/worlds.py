@@ -1,7 +1,7 @@
 """What is ranked: simulated and real contests whose true order is known, one class each.
 
-A world gives `tasks(seed)`: prompts with members, what a judge says of any two, and the true worth of
-each. The public data is read in place (TSO_SHARED_DATA).
+A world gives `tasks(seed, count)`: prompts with members, what a judge says of any two, and the true
+worth of each. The public data is read in place (TSO_SHARED_DATA).
 """
 
 import math
@@ -152,7 +152,7 @@ class PandaLM:
             yield Contest(self.cells, lambda a, b, said=said: said[a, b], worth)
 
     def tasks(self, seed: int, count: int) -> Iterator[Contest]:
-        """Any number of prompts: each pair's verdict is drawn from all recorded ones of that pair."""
+        """Any number of prompts: a pair's verdict is drawn from all recorded ones of that pair."""
         chance = np.random.default_rng([seed, 2])
         by_pair: dict[tuple[int, int], list[float]] = {}
         for _, a, b, p in self._said:
