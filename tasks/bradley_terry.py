@@ -21,8 +21,8 @@ DEFAULT_RIDGE = 0.1
 """A prior as strong as that of a normal with variance 10 over each strength."""
 MOST_STEPS = 500
 """Newton steps; ordinary data need about five."""
-CLOSE_ENOUGH = 1e-10
-"""Logits; the step after this one would be its square."""
+CLOSE_ENOUGH = 1e-20
+"""What the last step may still have gained (nats for each verdict): its square is what is left."""
 
 
 class Fit(NamedTuple):
@@ -65,7 +65,7 @@ def fit(wins: Floats, ridge: float = DEFAULT_RIDGE, mean: Floats | None = None) 
         # Comparisons measure differences only: the common shift is the prior's, here and below.
         step -= step.mean()
         values = values - _damping(step) * step
-        if np.abs(step).max() < CLOSE_ENOUGH:
+        if slope @ step <= CLOSE_ENOUGH * (1 + met.sum()):
             centre = np.eye(len(wins)) - 1 / len(wins)
             return Fit(centre @ values, centre @ np.linalg.inv(hessian) @ centre)
     raise DataError(

@@ -45,8 +45,7 @@ def rule(kind: str, budget: int) -> Any:
         return load_variant("tasks.comparison_rules", "all", budget=budget)
     if kind == "swiss":
         return load_variant("tasks.comparison_rules", "swiss", waves=100, budget=budget)
-    spread = {"spread": 0.3} if kind == "active, spread 0.3" else {}
-    return load_variant("tasks.comparison_rules", "active", budget=budget, **spread)
+    return load_variant("tasks.comparison_rules", "active", budget=budget)
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,6 @@ class Case:
     """One thing that is ranked."""
 
     name: str
-    rules: Sequence[str]
     references: Sequence[int]
     """Of a random choice: comparisons of a prompt, or prompts, by `measure`."""
     counts: int
@@ -80,22 +78,27 @@ def cases() -> list[Case]:
     def of_people(kind: str, budget: int, seed: int) -> tuple[float, float]:
         return ranked_by_prompt(rule(kind, budget), complete, by_people, seed, 1.5)
 
-    def cells(world: Any, budget: int) -> Callable[[str, int, int], tuple[float, float]]:
-        def measure(kind: str, prompts: int, seed: int) -> tuple[float, float]:
-            contests = list(world.tasks(seed, prompts))
-            calls, found = strengths_after(rule(kind, budget), contests, ROUNDS, seed)
-            return calls, kendall(np.array([found[one] for one in world.cells]), world.truth)
+    def ranked(world: Any, kind: str, budget: int, prompts: int, seed: int) -> tuple[float, float]:
+        contests = list(world.tasks(seed, prompts))
+        calls, found = strengths_after(rule(kind, budget), contests, ROUNDS, seed)
+        return calls, kendall(np.array([found[one] for one in world.cells]), world.truth)
 
-        return measure
+    def cells(world: Any, prompts: int) -> Callable[[str, int, int], tuple[float, float]]:
+        return lambda kind, budget, seed: ranked(world, kind, budget, prompts, seed)
 
-    two, three = ("swiss", "active"), ("swiss", "active", "active, spread 0.3")
+    def fewer(world: Any, budget: int) -> Callable[[str, int, int], tuple[float, float]]:
+        return lambda kind, prompts, seed: ranked(world, kind, budget, prompts, seed)
+
     return [
-        Case("AlpacaEval: responses, cells known", two, (30, 60, 90), 60, responses(True)),
-        Case("AlpacaEval: responses, nothing known", two, (30, 60, 90), 60, responses(False)),
-        Case("AlpacaEval: cells", three, (10, 25, 50), 25, cells(alpaca, 30)),
-        Case("LLMBar: ways of judging", three, (20, 55, 100), 55, cells(llmbar, 60)),
-        Case("PandaLM: systems", three, (35, 90, 180), 90, cells(panda, 6)),
-        Case("PandaLM: responses, systems known", two, (5, 10), 10, of_people),
+        Case("AlpacaEval: responses, cells known", (30, 60, 90), 60, responses(True)),
+        Case("AlpacaEval: responses, nothing known", (30, 60, 90), 60, responses(False)),
+        Case("AlpacaEval: cells, 24 prompts", (30, 60, 90), 60, cells(alpaca, 24)),
+        Case("AlpacaEval: cells, fewer prompts", (25,), 25, fewer(alpaca, 30)),
+        Case("PandaLM: responses, systems known", (5, 10), 10, of_people),
+        Case("PandaLM: systems, 60 prompts", (5, 10), 10, cells(panda, 60)),
+        Case("PandaLM: systems, fewer prompts", (90,), 90, fewer(panda, 6)),
+        Case("LLMBar: ways of judging, 20 items", (260,), 260, cells(llmbar, 20)),
+        Case("LLMBar: ways of judging, fewer items", (55,), 55, fewer(llmbar, 60)),
     ]
 
 
@@ -125,7 +128,7 @@ def compared(case: Case, reference: int, done: dict[str, Any]) -> list[dict[str,
     chance = measured(case, "random", reference, done)
     size = int(SHARE * reference + 1e-9)
     rows = []
-    for kind in case.rules:
+    for kind in ("swiss", "active"):
         own = measured(case, kind, size, done)
         same = measured(case, "random", size, done)
         gap, low, high = interval(a[1] - b[1] for a, b in zip(own, chance, strict=True))
