@@ -1,7 +1,6 @@
 """Door: responses in, verdicts of AI judges out; one stage per judge, paid calls never repeated."""
 
-from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +24,17 @@ from tasks.responses import by_id
 from tasks.tables import concat, counted, to_table
 from tasks.usage import Usage, cost_usd, is_paid, watching
 from tasks.variants import settings_of
-from tasks.waves import LEFT_OUT, Asking, Dialogue, Shard, Told, dialogues_in_shards, told
+from tasks.waves import (
+    LEFT_OUT,
+    Asking,
+    Dialogue,
+    Shard,
+    Told,
+    added,
+    dialogues_in_shards,
+    rows_of,
+    told,
+)
 
 SEMANTICS = 1
 
@@ -143,14 +152,7 @@ def _ask(stage: Stage, shards: list[Shard], judge: Any, annotator: Annotator) ->
             asked = sum(len(one.verdicts) for one in ended)
             total -= to_do[index].most - asked
             bar.at(bar.done, total)
-            stage.commit_shard(index, *_shard_of(ended))
-
-
-def _shard_of(ended: Sequence[Told]) -> tuple[pa.Table, dict[str, int]]:
-    """The verdicts of a shard's dialogues, and their counts with what was left out and why."""
-    verdicts = [verdict for one in ended for verdict in one.verdicts]
-    left_out = _sum(one.left_out for one in ended)
-    return to_table(Verdict, verdicts), {**counted(one.outcome for one in verdicts), **left_out}
+            stage.commit_shard(index, *rows_of(ended))
 
 
 def _pure_verdicts(
@@ -250,20 +252,13 @@ def opinion_of(judge: Any, reply: Reply) -> Opinion:
 def _commit(stage: Stage, shards: int, judge: Any) -> Artifact:
     tables = [stage.shard(index) for index in range(shards)]
     table = concat(Verdict, [part for part in tables if part is not None])
-    counts = _sum(stage.shard_counts(index) or {} for index in range(shards))
+    counts = added(stage.shard_counts(index) or {} for index in range(shards))
     left_out = {name: count for name, count in counts.items() if name.startswith(LEFT_OUT)}
     return stage.commit(
         tables={"rows": (Verdict, table)},
         counts={**_counts(table), **left_out},
         volatile=_spent(stage, judge),
     )
-
-
-def _sum(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for counts in parts:
-        total.update(counts)
-    return dict(sorted(total.items()))
 
 
 def _counts(table: pa.Table) -> dict[str, int]:

@@ -6,9 +6,12 @@ at its own pace; what is asked follows from seed and verdicts alone.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from math import comb
 from typing import Any, NamedTuple
+
+import pyarrow as pa
 
 from tasks.candidates import Candidate, different_texts
 from tasks.comparison_rules._budget import Comparison
@@ -19,6 +22,7 @@ from tasks.opinions import questions
 from tasks.records import Prompt, Response, Verdict
 from tasks.responses import shards_of
 from tasks.seeds import seed_of
+from tasks.tables import counted, to_table
 from tasks.voices import P_B_WINS, p_b_wins
 
 LEFT_OUT = "left_out_"
@@ -178,3 +182,18 @@ def _sent(
         except StopIteration as end:
             results[index] = end.value
     return waves
+
+
+def rows_of(ended: Sequence[Told]) -> tuple[pa.Table, dict[str, int]]:
+    """The verdicts of a shard's dialogues; their counts with what was left out, and why."""
+    verdicts = [verdict for one in ended for verdict in one.verdicts]
+    left_out = added(one.left_out for one in ended)
+    return to_table(Verdict, verdicts), {**counted(one.outcome for one in verdicts), **left_out}
+
+
+def added(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """The sums of counts by name."""
+    total: Counter[str] = Counter()
+    for counts in parts:
+        total.update(counts)
+    return dict(sorted(total.items()))
