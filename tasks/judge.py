@@ -14,9 +14,8 @@ from infra.progress import Bar, progress
 from infra.rows import file_digests, read_tables
 from infra.stages import Stage
 from infra.work import work_root
-from tasks.canonical import digest
 from tasks.errors import DataError
-from tasks.judging import Asked, candidates_of, verdicts_of_pure
+from tasks.judging import Asked, call_id, candidates_of, verdicts_of_pure
 from tasks.opinions import Annotator, Opinion, verdict_of
 from tasks.recorded_verdicts import Answered, joined, texts_of
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
@@ -25,13 +24,12 @@ from tasks.tables import concat, counted, to_table
 from tasks.usage import Usage, cost_usd, is_paid, watching
 from tasks.variants import settings_of
 from tasks.waves import (
-    LEFT_OUT,
     Asking,
     Dialogue,
     Shard,
     Told,
-    added,
     dialogues_in_shards,
+    left_out_in,
     rows_of,
     told,
 )
@@ -215,7 +213,7 @@ def _client(stage: Stage, judge: Any, bar: Bar) -> Client:
 
 def _call(one: Asked, judge: Any) -> Call:
     return Call(
-        id=_call_id(one, judge),
+        id=call_id(one, judge.version()),
         messages=judge.render(one.prompt, one.first.text, one.second.text),
         settings={"temperature": judge.temperature, "max_tokens": judge.max_tokens},
     )
@@ -233,12 +231,6 @@ def _verdicts(
     ]
 
 
-def _call_id(one: Asked, judge: Any) -> str:
-    question = one.question
-    ids = [question.first_id, question.second_id, question.criterion, question.replicate]
-    return digest([judge.version(), one.prompt.prompt_id, *ids])
-
-
 def opinion_of(judge: Any, reply: Reply) -> Opinion:
     """What `judge` reads in `reply`; a reply that was cut at max_tokens is unparsed."""
     if reply.finish_reason == "length":  # what looks like its verdict may be its reasoning
@@ -252,8 +244,7 @@ def opinion_of(judge: Any, reply: Reply) -> Opinion:
 def _commit(stage: Stage, shards: int, judge: Any) -> Artifact:
     tables = [stage.shard(index) for index in range(shards)]
     table = concat(Verdict, [part for part in tables if part is not None])
-    counts = added(stage.shard_counts(index) or {} for index in range(shards))
-    left_out = {name: count for name, count in counts.items() if name.startswith(LEFT_OUT)}
+    left_out = left_out_in(stage.shard_counts(index) or {} for index in range(shards))
     return stage.commit(
         tables={"rows": (Verdict, table)},
         counts={**_counts(table), **left_out},

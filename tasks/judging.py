@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tasks.candidates import Candidate, candidate_of
+from tasks.canonical import digest
 from tasks.opinions import Annotator, Question, verdict_of
 from tasks.records import Prompt, Response, Verdict
 from tasks.seeds import seed_of
@@ -17,6 +18,13 @@ class Asked(NamedTuple):
     prompt: Prompt
     first: Response
     second: Response
+
+
+def call_id(asked: Asked, version: str) -> str:
+    """Names the question to a judge of that version: a paid call's place in the journal."""
+    question = asked.question
+    ids = [question.first_id, question.second_id, question.criterion, question.replicate]
+    return digest([version, asked.prompt.prompt_id, *ids])
 
 
 def candidates_of(

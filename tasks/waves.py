@@ -187,13 +187,14 @@ def _sent(
 def rows_of(ended: Sequence[Told]) -> tuple[pa.Table, dict[str, int]]:
     """The verdicts of a shard's dialogues; their counts with what was left out, and why."""
     verdicts = [verdict for one in ended for verdict in one.verdicts]
-    left_out = added(one.left_out for one in ended)
-    return to_table(Verdict, verdicts), {**counted(one.outcome for one in verdicts), **left_out}
+    outcomes = counted(one.outcome for one in verdicts)
+    left_out = left_out_in(one.left_out for one in ended)
+    return to_table(Verdict, verdicts), {**outcomes, **left_out}
 
 
-def added(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """The sums of counts by name."""
+def left_out_in(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """What `parts` say of comparisons that were not asked, added up by reason."""
     total: Counter[str] = Counter()
     for counts in parts:
-        total.update(counts)
+        total.update({name: n for name, n in counts.items() if name.startswith(LEFT_OUT)})
     return dict(sorted(total.items()))
