@@ -5,7 +5,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from infra.openai_calls import Call, Choice, Reply, Secret, reply_of
@@ -26,11 +26,23 @@ Create = Callable[..., Awaitable[Any]]
 Answers = queue.SimpleQueue[tuple[Call, Reply] | BaseException | None]
 
 
+class AtHand(AsyncIterator[Call]):
+    """Calls that nobody has to wait for."""
+
+    def __init__(self, calls: Iterator[Call]) -> None:
+        self._calls = calls
+
+    async def __anext__(self) -> Call:
+        for call in self._calls:
+            return call
+        raise StopAsyncIteration
+
+
 class Batch:
     """The calls of one `complete`, made by `concurrency` workers in an event loop of its own."""
 
     def __init__(
-        self, client: "Client", calls: Iterator[Call], answers: Answers, key: Secret
+        self, client: "Client", calls: AsyncIterator[Call], answers: Answers, key: Secret
     ) -> None:
         self._client = client
         self._calls = calls
@@ -85,7 +97,7 @@ class Batch:
                 group.create_task(self._worker(create))
 
     async def _worker(self, create: Create) -> None:
-        for call in self._calls:
+        async for call in self._calls:
             self._answers.put((call, await self._whole(create, call)))
 
     async def _whole(self, create: Create, call: Call) -> Reply:

@@ -2,14 +2,14 @@
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from infra.openai_batch import Answers, Batch
+from infra.openai_batch import Answers, AtHand, Batch
 from infra.openai_calls import Call, CallJournal, Choice, Reply, Secret, api_key
 from tasks.canonical import digest
 
@@ -68,16 +68,20 @@ class Client:
     ) -> None:
         self._open.close()
 
-    def complete(self, calls: Iterable[Call]) -> Generator[tuple[Call, Reply], None, None]:
+    def complete(
+        self, calls: Iterable[Call] | AsyncIterator[Call]
+    ) -> Generator[tuple[Call, Reply], None, None]:
         """Yield each call with its reply as soon as it is there, in any order.
 
         A reply has as many choices as the call wants: where a server gives fewer, further calls
         are made for the rest. A call that fails yields a Reply with `error`. Closing the iterator
-        abandons calls that are under way. `calls` is read, lazily, by another thread. Raises what
+        abandons calls that are under way. `calls` is read, lazily, by another thread, which an
+        asynchronous iterator may keep waiting for calls that depend on replies. Raises what
         the journal raises: a reply that cannot be kept must not be followed by more paid calls.
         """
         answers: Answers = queue.SimpleQueue()
-        batch = Batch(self, iter(calls), answers, self._key)
+        known = calls if isinstance(calls, AsyncIterator) else AtHand(iter(calls))
+        batch = Batch(self, known, answers, self._key)
         thread = threading.Thread(target=batch.run, name="openai-client", daemon=True)
         thread.start()
         try:

@@ -27,7 +27,7 @@ from tasks.diversity.measure import (
     prompt_rows,
 )
 from tasks.errors import DataError
-from tasks.judging import candidates_of, comparisons_of
+from tasks.judging import candidates_of, compared_in, comparisons_of
 from tasks.model_matrix import own_cells
 from tasks.opinions import Annotator
 from tasks.recorded_verdicts import Answered, joined
@@ -66,6 +66,7 @@ def annotate(
         inputs={
             "prompts": prompts.content,
             **{f"responses-{i}": one.content for i, one in enumerate(responses)},
+            **_seen(verdicts, comparisons),
         },
         seeds={"seed": place.seed},
         fingerprints=file_digests([*settings.verdict_files, *settings.response_files]),
@@ -76,7 +77,7 @@ def annotate(
         done.artifact
         if done
         else stage.commit(
-            **_work(prompts, responses, settings, comparisons, place), deterministic=True
+            **_work(prompts, responses, verdicts, settings, comparisons, place), deterministic=True
         )
     )
     note(place, "annotate", artifact)
@@ -84,9 +85,17 @@ def annotate(
     return Feedback(responses=[*responses, *written], verdicts=[*verdicts, artifact])
 
 
+def _seen(verdicts: list[Artifact], comparisons: Any) -> dict[str, str]:
+    """The verdicts that decide what people are shown, if any do."""
+    if not comparisons.ADAPTIVE:
+        return {}
+    return {f"verdicts-{i}": one.content for i, one in enumerate(verdicts)}
+
+
 def _work(
     prompts: Artifact,
     responses: list[Artifact],
+    verdicts: list[Artifact],
     settings: AnnotateSection,
     comparisons: Any,
     place: Place,
@@ -95,7 +104,10 @@ def _work(
     answers = by_id(records_of(place, Response, responses))
     answered = Answered(asked.values(), answers)
     candidates = candidates_of(answers.values(), place.strengths, place.min_distance)
-    made = comparisons_of(candidates, comparisons, place.seed)
+    if comparisons.ADAPTIVE:  # people see what judges were asked
+        made = compared_in(records_of(place, Verdict, verdicts))
+    else:
+        made = comparisons_of(candidates, comparisons, place.seed)
     picked = budgeted(made, settings.budget, place.seed) if settings.people else []
     simulated = simulated_verdicts(picked, asked, answers, settings.people, place.seed)
     people = Annotator(name="", kind="human")

@@ -1,11 +1,12 @@
 """What comparison rules, the prior and pair rules know about a response: all but its text."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from tasks.canonical import short_id
 from tasks.records import Response
+from tasks.seeds import uniform_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,3 +53,13 @@ def different_texts(candidates: Iterable[Candidate]) -> list[tuple[Candidate, Ca
     """All unordered pairs whose texts differ, the smaller id first, sorted by ids."""
     ordered = sorted(candidates, key=lambda candidate: candidate.response_id)
     return [(a, b) for a, b in combinations(ordered, 2) if a.text_digest != b.text_digest]
+
+
+def in_line(candidates: Sequence[Candidate], seed: int) -> list[str]:
+    """Response ids from weak to strong; equals in seeded order, of equal texts the strongest."""
+    by_rank = sorted(
+        candidates,
+        key=lambda one: (one.rank, uniform_of(seed, "place", one.response_id), one.response_id),
+    )
+    strongest = {candidate.text_digest: candidate.response_id for candidate in by_rank}
+    return [one.response_id for one in by_rank if strongest[one.text_digest] == one.response_id]

@@ -187,6 +187,12 @@ def _opinions(config: "Config") -> None:
             f"annotate.budget is {annotate.budget}, but annotate.people names nobody; "
             "name people, or leave the budget out"
         )
+    if annotate.budget and config.comparisons.ADAPTIVE and not config.judges:
+        raise ConfigError(
+            f"comparisons.kind {kind_of(config.comparisons)!r} chooses by judges' verdicts, but "
+            "there are no judges, so people would see nothing; add a judge, or take a rule of one "
+            "wave (all, neighbours, policy_against_rest)"
+        )
     silent = not (config.judges or annotate.budget or annotate.verdict_files)
     if silent and config.correction.uncompared == "drop":
         raise ConfigError(

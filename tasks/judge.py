@@ -1,28 +1,22 @@
 """Door: responses in, verdicts of AI judges out; one stage per judge, paid calls never repeated."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
 from infra.openai_client import Call, Client, Reply
-from infra.openai_shards import completed_shards
+from infra.openai_waves import completed_waves
 from infra.place import journal_of, note, open_stage, records_of
 from infra.prefect.door import door
 from infra.progress import Bar, progress
 from infra.rows import file_digests, read_tables
 from infra.stages import Stage
 from infra.work import work_root
-from tasks.canonical import digest
 from tasks.errors import DataError
-from tasks.judging import (
-    Asked,
-    asked_in_shards,
-    candidates_of,
-    comparisons_of,
-    verdicts_of_pure,
-)
+from tasks.judging import Asked, call_id, candidates_of, verdicts_of_pure
+from tasks.near_duplicates import standing
 from tasks.opinions import Annotator, Opinion, verdict_of
 from tasks.recorded_verdicts import Answered, joined, texts_of
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
@@ -30,6 +24,16 @@ from tasks.responses import by_id
 from tasks.tables import concat, counted, to_table
 from tasks.usage import Usage, cost_usd, is_paid, watching
 from tasks.variants import settings_of
+from tasks.waves import (
+    Asking,
+    Dialogue,
+    Shard,
+    Told,
+    dialogues_in_shards,
+    left_out_in,
+    rows_of,
+    told,
+)
 
 SEMANTICS = 1
 
@@ -91,7 +95,7 @@ def judge_with(
     )
     if done := stage.finished():
         return note(place, _role(name), done.artifact)
-    shards = _questions(prompts, responses, judge, comparisons, place)
+    shards = _shards(prompts, responses, judge, comparisons, place)
     _ask(stage, shards, judge, annotator)
     return note(place, _role(name), _commit(stage, len(shards), judge))
 
@@ -130,51 +134,75 @@ def _contents(artifacts: list[Artifact]) -> dict[str, str]:
     return {f"responses-{index}": one.content for index, one in enumerate(artifacts)}
 
 
-def _questions(
+def _shards(
     prompts: Artifact, responses: list[Artifact], judge: Any, comparisons: Any, place: Place
-) -> list[list[Asked]]:
+) -> list[Shard]:
     answers = records_of(place, Response, responses)
     candidates = candidates_of(answers, place.strengths, place.min_distance)
-    picked = comparisons_of(candidates, comparisons, place.seed)
+    candidates = {prompt_id: standing(members) for prompt_id, members in candidates.items()}
     asked = records_of(place, Prompt, prompts)
-    return asked_in_shards(asked, by_id(answers), picked, judge, place.seed)
+    asking = Asking(comparisons, judge.both_orders, place.seed)
+    return dialogues_in_shards(asked, candidates, by_id(answers), asking)
 
 
-def _ask(stage: Stage, shards: list[list[Asked]], judge: Any, annotator: Annotator) -> None:
+def _ask(stage: Stage, shards: list[Shard], judge: Any, annotator: Annotator) -> None:
     """Commit the shards that are still to do."""
     committed = set(stage.shards())
-    to_do = {index: asked for index, asked in enumerate(shards) if index not in committed}
-    total = sum(map(len, shards))
+    to_do = {index: shard for index, shard in enumerate(shards) if index not in committed}
+    total = sum(shard.most for shard in shards)
     with progress.verb(f"judge · {annotator.name} · {total} questions", total=total) as bar:
-        bar.advance(total - sum(map(len, to_do.values())))
+        bar.advance(total - sum(shard.most for shard in to_do.values()))
         given = _asked_verdicts if judge.SHAPE == "asks" else _pure_verdicts
-        for index, verdicts in given(stage, to_do, judge, annotator, bar):
-            counts = counted(verdict.outcome for verdict in verdicts)
-            stage.commit_shard(index, to_table(Verdict, verdicts), dict(counts))
+        for index, ended in given(stage, to_do, judge, annotator, bar):
+            asked = sum(len(one.verdicts) for one in ended)
+            total -= to_do[index].most - asked
+            bar.at(bar.done, total)
+            stage.commit_shard(index, *rows_of(ended))
 
 
 def _pure_verdicts(
-    stage: Stage, to_do: Mapping[int, list[Asked]], judge: Any, annotator: Annotator, bar: Bar
-) -> Iterator[tuple[int, list[Verdict]]]:
+    stage: Stage, to_do: Mapping[int, Shard], judge: Any, annotator: Annotator, bar: Bar
+) -> Iterator[tuple[int, list[Told]]]:
     """Each shard's verdicts by a judge that needs nobody else."""
-    for index, asked in to_do.items():
-        yield index, verdicts_of_pure(asked, judge, annotator)
+
+    def opinions(asked: list[Asked]) -> list[Verdict]:
+        verdicts = verdicts_of_pure(asked, judge, annotator)
         bar.advance(len(asked))
+        return verdicts
+
+    for index, shard in to_do.items():
+        yield index, told(shard.dialogues, opinions)
 
 
 def _asked_verdicts(
-    stage: Stage, to_do: Mapping[int, list[Asked]], judge: Any, annotator: Annotator, bar: Bar
-) -> Iterator[tuple[int, list[Verdict]]]:
+    stage: Stage, to_do: Mapping[int, Shard], judge: Any, annotator: Annotator, bar: Bar
+) -> Iterator[tuple[int, list[Told]]]:
     """Each shard's verdicts by a model behind a server, as its last reply arrives.
 
     Raises, after all others, ConnectionError if some calls got no reply, or ConfigError if none
     can.
     """
-    shards = ((index, [_call(one, judge) for one in asked]) for index, asked in to_do.items())
+    shards = (
+        (index, [_calls(one, judge, annotator) for one in shard.dialogues])
+        for index, shard in to_do.items()
+    )
     with _client(stage, judge, bar) as client:
         who = f"judge {annotator.name!r}"
-        for index, replies in completed_shards(client, shards, who, bar.advance):
-            yield index, _verdicts(to_do[index], replies, judge, annotator)
+        yield from completed_waves(client, shards, who, bar.advance)
+
+
+def _calls(
+    dialogue: Dialogue, judge: Any, annotator: Annotator
+) -> Generator[list[Call], list[Reply], Told]:
+    """A dialogue as the calls to a server that it takes."""
+    try:
+        asked = next(dialogue)
+        while True:
+            replies = yield [_call(one, judge) for one in asked]
+            asked = dialogue.send(_verdicts(asked, replies, judge, annotator))
+    except StopIteration as end:
+        ended: Told = end.value
+        return ended
 
 
 def _client(stage: Stage, judge: Any, bar: Bar) -> Client:
@@ -192,7 +220,7 @@ def _client(stage: Stage, judge: Any, bar: Bar) -> Client:
 
 def _call(one: Asked, judge: Any) -> Call:
     return Call(
-        id=_call_id(one, judge),
+        id=call_id(one, judge.version()),
         messages=judge.render(one.prompt, one.first.text, one.second.text),
         settings={"temperature": judge.temperature, "max_tokens": judge.max_tokens},
     )
@@ -210,12 +238,6 @@ def _verdicts(
     ]
 
 
-def _call_id(one: Asked, judge: Any) -> str:
-    question = one.question
-    ids = [question.first_id, question.second_id, question.criterion, question.replicate]
-    return digest([judge.version(), one.prompt.prompt_id, *ids])
-
-
 def opinion_of(judge: Any, reply: Reply) -> Opinion:
     """What `judge` reads in `reply`; a reply that was cut at max_tokens is unparsed."""
     if reply.finish_reason == "length":  # what looks like its verdict may be its reasoning
@@ -229,8 +251,11 @@ def opinion_of(judge: Any, reply: Reply) -> Opinion:
 def _commit(stage: Stage, shards: int, judge: Any) -> Artifact:
     tables = [stage.shard(index) for index in range(shards)]
     table = concat(Verdict, [part for part in tables if part is not None])
+    left_out = left_out_in(stage.shard_counts(index) or {} for index in range(shards))
     return stage.commit(
-        tables={"rows": (Verdict, table)}, counts=_counts(table), volatile=_spent(stage, judge)
+        tables={"rows": (Verdict, table)},
+        counts={**_counts(table), **left_out},
+        volatile=_spent(stage, judge),
     )
 
 

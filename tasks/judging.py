@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tasks.candidates import Candidate, candidate_of
+from tasks.canonical import digest
 from tasks.near_duplicates import represented, standing
-from tasks.opinions import Annotator, Question, questions, verdict_of
+from tasks.opinions import Annotator, Question, verdict_of
 from tasks.records import Prompt, Response, Verdict
-from tasks.responses import by_id, shards_of
+from tasks.responses import by_id
 from tasks.seeds import seed_of
 from tasks.tables import grouped
 
@@ -19,6 +20,13 @@ class Asked(NamedTuple):
     prompt: Prompt
     first: Response
     second: Response
+
+
+def call_id(asked: Asked, version: str) -> str:
+    """Names the question to a judge of that version: a paid call's place in the journal."""
+    question = asked.question
+    ids = [question.first_id, question.second_id, question.criterion, question.replicate]
+    return digest([version, asked.prompt.prompt_id, *ids])
 
 
 def candidates_of(
@@ -38,30 +46,23 @@ def candidates_of(
 def comparisons_of(
     candidates: Mapping[str, Sequence[Candidate]], rule: Any, seed: int
 ) -> dict[str, list[tuple[str, str]]]:
-    """The comparisons that `rule` makes of each prompt's candidates that stand for themselves."""
+    """The comparisons that `rule`, which needs no verdicts, makes of each prompt's candidates.
+
+    Those that another one stands in for take no part.
+    """
     return {
         prompt_id: rule(standing(members), seed_of(seed, "comparisons", prompt_id))
         for prompt_id, members in sorted(candidates.items())
     }
 
 
-def asked_in_shards(
-    prompts: Sequence[Prompt],
-    responses: Mapping[str, Response],
-    comparisons: Mapping[str, Sequence[tuple[str, str]]],
-    judge: Any,
-    seed: int,
-) -> list[list[Asked]]:
-    """All questions to `judge`, prompt by prompt in the order of ids, cut into shards."""
-    return [
-        [
-            Asked(question, prompt, responses[question.first_id], responses[question.second_id])
-            for prompt in shard
-            for ids in comparisons.get(prompt.prompt_id, ())
-            for question in questions(prompt.prompt_id, ids, judge.both_orders, seed)
-        ]
-        for shard in shards_of(prompts)
-    ]
+def compared_in(verdicts: Iterable[Verdict]) -> dict[str, list[tuple[str, str]]]:
+    """The comparisons of two responses that `verdicts` are about, by prompt."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for one in verdicts:
+        if one.b_id and one.a_id != one.b_id:
+            found.setdefault(one.prompt_id, set()).add((one.a_id, one.b_id))
+    return {prompt_id: sorted(ids) for prompt_id, ids in sorted(found.items())}
 
 
 def verdicts_of_pure(asked: Iterable[Asked], judge: Any, annotator: Annotator) -> list[Verdict]:

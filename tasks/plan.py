@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import comb
 from typing import Any
 
 from tasks.config import CellSection, Config
@@ -88,9 +87,7 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
 
 def _comparisons(config: Config, per_prompt: int) -> int:
     """Comparisons of one prompt, at most."""
-    every = comb(per_prompt, 2)
-    budget = getattr(config.comparisons, "budget", None)
-    return every if budget is None else min(every, budget)
+    return int(config.comparisons.most(per_prompt))
 
 
 def _sampling(name: str, cell: CellSection, sizes: Sizes) -> Line:
@@ -125,14 +122,15 @@ def _judging(config: Config, sizes: Sizes, comparisons: int) -> list[Line]:
 
 
 def _evaluation_judging(config: Config, sizes: Sizes) -> list[Line]:
-    """The judges of win rates: three comparisons of each evaluation prompt."""
+    """The judges of win rates: policy, reference and SFT model answer each evaluation prompt."""
     longest = config.matrix[config.policy_cell].max_tokens
+    comparisons = config.evaluation.comparisons.most(3)
     return [
         _judge(
             f"{name} · evaluation",
             judge,
-            3 * sizes.evaluation_prompts,
-            3 * sizes.evaluation_bytes,
+            comparisons * sizes.evaluation_prompts,
+            comparisons * sizes.evaluation_bytes,
             longest,
         )
         for name, judge in config.evaluation.judges.items()

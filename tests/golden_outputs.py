@@ -19,7 +19,15 @@ from tasks.sources import Row
 from tasks.statistics import PairedValues
 from tasks.variants import kind_of
 from tests.golden_inputs import CHECKS, REPLIES, TEXTS, loss_inputs
-from tests.opinion_makers import candidate, pair, preference, prompt, response, verdict
+from tests.opinion_makers import (
+    candidate,
+    pair,
+    preference,
+    prompt,
+    response,
+    verdict,
+    waves_of,
+)
 
 QUESTIONS = 40
 
@@ -77,8 +85,14 @@ def _candidates(prompt_id: str = "p") -> list[Any]:
 
 
 def of_comparison_rule(rule: Any) -> Any:
-    """The comparisons of prompts with six, two, one and no candidates, under two seeds."""
-    return [rule(_candidates()[:size], seed) for size in (6, 2, 1, 0) for seed in (1, 2)]
+    """The comparisons of prompts with six, two, one and no candidates, under two seeds.
+
+    A rule that asks in waves hears that the later id is better; its waves are kept apart.
+    """
+    cases = [(_candidates()[:size], seed) for size in (6, 2, 1, 0) for seed in (1, 2)]
+    if rule.ADAPTIVE:
+        return [waves_of(rule, members, seed, lambda a_id, b_id: 1.0) for members, seed in cases]
+    return [rule(members, seed) for members, seed in cases]
 
 
 def of_pair_rule(rule: Any) -> Any:

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 from tasks.candidates import Candidate
 from tasks.canonical import canonical_json
+from tasks.comparison_rules._contract import Heard
 from tasks.opinions import Annotator, Opinion, Question, verdict_of
 from tasks.records import Preference, PreferencePair, Prompt, Response, Verdict
+from tasks.waves import chosen
 
 
 def prompt(*checks, prompt_id="p", text="Say it.", tags=()):
@@ -94,3 +96,14 @@ def pair(chosen_id, rejected_id, *, margin=1.0, prompt_id="p") -> PreferencePair
         weight=1.0,
         rule="all_above_margin",
     )
+
+
+def waves_of(rule, members, seed, p_b_wins):
+    """The waves of a comparison rule where p_b_wins(a_id, b_id) is what the judge says."""
+    asking, waves, heard = chosen(rule, members, seed), [], None
+    try:
+        while True:
+            waves.append(asking.send(heard))
+            heard = [Heard(*ids, p_b_wins(*ids)) for ids in waves[-1]]
+    except StopIteration:
+        return waves

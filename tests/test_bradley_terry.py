@@ -81,3 +81,49 @@ def test_the_order_of_the_verdicts_does_not_matter():
 
 def test_no_cells_have_no_strengths():
     assert fit_strengths([], {}) == {}
+
+
+def some_wins(n=7, seed=3):
+    """Who beat whom how often among n, some never having met."""
+    chance = np.random.default_rng(seed)
+    wins = chance.integers(0, 6, (n, n)) * (chance.random((n, n)) < 0.6)
+    np.fill_diagonal(wins, 0)
+    return wins.astype(float)
+
+
+@pytest.mark.parametrize("ridge", [0.02, 0.3, 2.0])
+def test_the_mode_is_that_of_choix(ridge):
+    import choix
+
+    wins = some_wins()
+    data = [pair for pair in zip(*np.nonzero(wins), strict=True) for _ in range(int(wins[pair]))]
+    theirs = choix.opt_pairwise(len(wins), data, alpha=ridge / 2, tol=1e-12)
+    assert fit(wins, ridge).values == pytest.approx(theirs - theirs.mean(), abs=1e-5)
+
+
+def test_a_half_win_each_is_a_tie_and_pulls_together():
+    apart = np.array([[0.0, 4.0], [1.0, 0.0]])
+    tied = apart + np.array([[0.0, 2.0], [2.0, 0.0]])
+    assert 0 < fit(tied).values[0] < fit(apart).values[0]
+    assert fit(tied).covariance[0, 0] < fit(apart).covariance[0, 0]
+
+
+def test_without_verdicts_the_prior_stays():
+    found = fit(np.zeros((3, 3)), 0.25, np.array([1.0, 2.0, 6.0]))
+    assert found.values == pytest.approx([-2.0, -1.0, 3.0])
+    # Variance 4 each; of a difference 8.
+    variance = found.covariance[0, 0] + found.covariance[1, 1] - 2 * found.covariance[0, 1]
+    assert variance == pytest.approx(8.0)
+
+
+def test_the_more_is_known_the_less_the_prior_counts():
+    prior = np.array([1.0, -1.0])
+    few, many = (fit(np.array([[0.0, n], [3 * n, 0.0]]), 1.0, prior).values for n in (1.0, 100.0))
+    assert few[0] > many[0] > -math.log(3) / 2
+    assert many[0] == pytest.approx(-math.log(3) / 2, abs=0.05)
+
+
+def test_one_sided_and_large_counts_settle():
+    wins = np.triu(np.full((30, 30), 1e4), 1)
+    values = fit(wins, 1e-6).values
+    assert np.all(np.diff(values) < 0) and np.isfinite(values).all()

@@ -4,18 +4,19 @@ import pytest
 
 from tasks.canonical import short_id
 from tasks.correction import CorrectionSettings
-from tasks.judging import asked_in_shards, candidates_of, comparisons_of, verdicts_of_pure
+from tasks.judging import candidates_of, verdicts_of_pure
 from tasks.opinions import Annotator
 from tasks.pairing import pairs_of
 from tasks.responses import by_id
 from tasks.variants import load_variant
+from tasks.waves import Asking, dialogues_in_shards, told
 from tests.opinion_makers import prompt, response
 from tests.small_config import small_config
 
 PROMPTS = [prompt(prompt_id=f"p{number:04}") for number in range(1000)]
 
 
-def pairs_by(strengths, **taste):
+def pairs_by(strengths, rule="all", **taste):
     """Pairs and responses where three cells answer 1,000 prompts and one simulated judge rules."""
     answers = [
         response(short_id(one.prompt_id, cell), "x" * size, prompt_id=one.prompt_id, cell=cell)
@@ -24,10 +25,14 @@ def pairs_by(strengths, **taste):
     ]
     judge = load_variant("tasks.judges", "simulated", judge={"kind": "rule"}, **taste)
     candidates = candidates_of(answers, strengths)
-    picked = comparisons_of(candidates, load_variant("tasks.comparison_rules", "all"), 0)
-    shards = asked_in_shards(PROMPTS, by_id(answers), picked, judge, 0)
-    asked = [one for shard in shards for one in shard]
-    verdicts = verdicts_of_pure(asked, judge, Annotator(name="main", kind="judge"))
+    asking = Asking(load_variant("tasks.comparison_rules", rule), judge.both_orders, seed=0)
+    main = Annotator(name="main", kind="judge")
+    verdicts = [
+        verdict
+        for shard in dialogues_in_shards(PROMPTS, candidates, by_id(answers), asking)
+        for one in told(shard.dialogues, lambda asked: verdicts_of_pure(asked, judge, main))
+        for verdict in one.verdicts
+    ]
     settings = small_config(pairs__filters=[]).pairs
     made = pairs_of(candidates, verdicts, by_id(answers), CorrectionSettings(), settings, seed=0)
     return made.pairs, by_id(answers)

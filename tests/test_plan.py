@@ -27,6 +27,22 @@ def test_three_responses_make_three_comparisons_in_both_orders():
     assert lines(comparisons__budget=2)["pair", "comparisons"].amount == 16
 
 
+def test_rules_that_ask_in_waves_are_planned_with_the_most_they_ask():
+    eight = {"matrix__policy__samples": 6, "matrix__large__samples": 2}
+    for kind in ("swiss", "active"):
+        plan = lines(comparisons={"kind": kind}, **eight)
+        assert plan["judge", "main"].amount == 8 * 12 * 2
+        assert plan["pair", "comparisons"].amount == 8 * 12
+
+
+def test_evaluation_is_planned_by_its_own_rule():
+    fewer = {
+        "evaluation__judges": {"second": ASKS},
+        "evaluation__comparisons": {"kind": "neighbours"},
+    }
+    assert lines(**fewer)["judge", "second · evaluation"].amount == 4 * 2 * 2
+
+
 def test_judges_that_ask_are_planned_with_calls_and_tokens():
     once = lines(judges={"main": {**ASKS, "both_orders": False}})["judge", "main"]
     assert (once.amount, once.paid_calls, once.tokens) == (24, 24, 24 * 50)

@@ -10,7 +10,7 @@ import pytest
 from tasks.canonical import short_id
 from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
-from tasks.judging import asked_in_shards, candidates_of, comparisons_of, verdicts_of_pure
+from tasks.judging import candidates_of, verdicts_of_pure
 from tasks.opinions import Annotator
 from tasks.pairing import pairs_of
 from tasks.prompts import prompt_of
@@ -18,6 +18,7 @@ from tasks.records import Response
 from tasks.responses import by_id
 from tasks.sources import Row
 from tasks.variants import load_variant
+from tasks.waves import Asking, dialogues_in_shards, told
 
 DATA = Path(os.environ.get("TSO_SHARED_DATA", "../shared/data"))
 pytestmark = [
@@ -85,11 +86,17 @@ def test_every_right_solution_makes_a_pair_with_every_wrong_one(matrix):
     prompts = asked(matrix)
     responses = answers(matrix, prompts)
     candidates = candidates_of(responses, {})
-    every = comparisons_of(candidates, load_variant("tasks.comparison_rules", "all"), 0)
     judge = load_variant("tasks.judges", "rule")
-    shards = asked_in_shards(list(prompts.values()), by_id(responses), every, judge, 0)
     one_judge = Annotator(name="rule", kind="judge")
-    verdicts = [one for shard in shards for one in verdicts_of_pure(shard, judge, one_judge)]
+    asking = Asking(load_variant("tasks.comparison_rules", "all"), judge.both_orders, seed=0)
+    verdicts = [
+        verdict
+        for shard in dialogues_in_shards(
+            list(prompts.values()), candidates, by_id(responses), asking
+        )
+        for one in told(shard.dialogues, lambda asked: verdicts_of_pure(asked, judge, one_judge))
+        for verdict in one.verdicts
+    ]
     rules = PairsSection.model_validate({"rule": {"kind": "all_above_margin"}})
     made = pairs_of(candidates, verdicts, by_id(responses), CorrectionSettings(), rules, 0)
     assert len(made.pairs) == 1782

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
 from tasks.candidates import Candidate, different_texts
 from tasks.comparison_rules._budget import Comparison, within_budget
+from tasks.comparison_rules._contract import OneShot, bounded
 
 
 @dataclass(frozen=True, kw_only=True)
-class All:
+class All(OneShot):
     """Every two responses whose texts differ, or a random part of them."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
@@ -27,6 +29,10 @@ class All:
         """Ids of the responses of ONE prompt to compare, smaller id first, in any input order."""
         pairs = [(a.response_id, b.response_id) for a, b in different_texts(candidates)]
         return within_budget(pairs, self.budget, seed)
+
+    def most(self, n: int) -> int:
+        """Every two of `n`, within the budget."""
+        return bounded(comb(n, 2), n, self.budget)
 
 
 VARIANT = All

@@ -6,13 +6,13 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from tasks.candidates import Candidate
+from tasks.candidates import Candidate, in_line
 from tasks.comparison_rules._budget import Comparison, within_budget
-from tasks.seeds import uniform_of
+from tasks.comparison_rules._contract import OneShot, bounded
 
 
 @dataclass(frozen=True, kw_only=True)
-class Neighbours:
+class Neighbours(OneShot):
     """Responses in a line from weak to strong, each with the next `reach` in line.
 
     Responses of equal strength stand in seeded order. Of equal texts the strongest is in line.
@@ -31,7 +31,7 @@ class Neighbours:
 
     def __call__(self, candidates: Sequence[Candidate], seed: int) -> list[Comparison]:
         """Ids of the responses of ONE prompt to compare, smaller id first, in any input order."""
-        line = _in_line(candidates, seed)
+        line = in_line(candidates, seed)
         chosen: list[Comparison] = []
         for distance in range(1, self.reach + 1):
             ends = zip(line, line[distance:], strict=False)
@@ -40,14 +40,10 @@ class Neighbours:
             chosen += within_budget(pairs, left, seed)
         return sorted(chosen)
 
-
-def _in_line(candidates: Sequence[Candidate], seed: int) -> list[str]:
-    by_rank = sorted(
-        candidates,
-        key=lambda one: (one.rank, uniform_of(seed, "place", one.response_id), one.response_id),
-    )
-    strongest = {candidate.text_digest: candidate.response_id for candidate in by_rank}
-    return [one.response_id for one in by_rank if strongest[one.text_digest] == one.response_id]
+    def most(self, n: int) -> int:
+        """Each of `n` with the next `reach`, within the budget."""
+        far = min(self.reach, max(n - 1, 0))
+        return bounded(sum(n - distance for distance in range(1, far + 1)), n, self.budget)
 
 
 VARIANT = Neighbours

@@ -8,10 +8,11 @@ from pydantic import ConfigDict, Field
 
 from tasks.candidates import Candidate, different_texts
 from tasks.comparison_rules._budget import Comparison, within_budget
+from tasks.comparison_rules._contract import OneShot, bounded
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyAgainstRest:
+class PolicyAgainstRest(OneShot):
     """Every response of the policy against every response of another origin."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
@@ -31,6 +32,14 @@ class PolicyAgainstRest:
             if (a.origin == "policy") != (b.origin == "policy")
         ]
         return within_budget(pairs, self.budget, seed)
+
+    def most(self, n: int) -> int:
+        """Half of `n` against the other half, within the budget."""
+        return bounded(n // 2 * (n - n // 2), n, self.budget)
+
+    def least(self, n: int) -> int:
+        """Nothing where all or none are the policy's."""
+        return 0
 
 
 VARIANT = PolicyAgainstRest

@@ -3,11 +3,16 @@ import random
 import pytest
 
 from tasks.variants import kinds, load_variant
-from tests.opinion_makers import candidate
+from tests.opinion_makers import candidate, waves_of
 
 
 def rule(kind, **settings):
     return load_variant("tasks.comparison_rules", kind, **settings)
+
+
+def asked(one, members, seed=0):
+    """All that a rule asks for where the later id is always better."""
+    return sorted(ids for wave in waves_of(one, members, seed, lambda a, b: 1.0) for ids in wave)
 
 
 FOUR = [
@@ -51,16 +56,16 @@ def test_a_longer_reach_takes_the_closest_first():
 @pytest.mark.parametrize("kind", kinds("tasks.comparison_rules"))
 def test_equal_texts_are_never_compared(kind):
     twins = [candidate("r1", 1.0, text="x"), candidate("r2", 2.0, text="x", origin="policy")]
-    assert rule(kind)(twins, 0) == []
+    assert asked(rule(kind), twins) == []
 
 
 @pytest.mark.parametrize("kind", kinds("tasks.comparison_rules"))
 @pytest.mark.parametrize("budget", [1, 2, None])
 def test_input_order_does_not_matter(kind, budget):
-    expected = rule(kind, budget=budget)(FOUR, 7)
+    expected = asked(rule(kind, budget=budget), FOUR, 7)
     for seed in range(20):
         shuffled = random.Random(seed).sample(FOUR, 4)
-        assert rule(kind, budget=budget)(shuffled, 7) == expected
+        assert asked(rule(kind, budget=budget), shuffled, 7) == expected
     assert expected == sorted(set(expected))
     assert all(a_id < b_id for a_id, b_id in expected)
     assert budget is None or len(expected) <= budget
@@ -74,4 +79,11 @@ def test_the_seed_decides_what_a_budget_keeps():
 @pytest.mark.parametrize("kind", kinds("tasks.comparison_rules"))
 @pytest.mark.parametrize("few", [[], FOUR[:1]])
 def test_fewer_than_two_responses_make_no_comparison(kind, few):
-    assert rule(kind)(few, 0) == []
+    assert asked(rule(kind), few) == []
+    assert rule(kind).most(len(few)) == rule(kind).least(len(few)) == 0
+
+
+@pytest.mark.parametrize("kind", kinds("tasks.comparison_rules"))
+def test_a_budget_is_the_most_that_is_forecast(kind):
+    assert rule(kind, budget=2).most(6) == 2
+    assert rule(kind, budget=1000).most(6) <= 15
