@@ -6,13 +6,20 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
-from tasks.errors import ConfigError
+from tasks.errors import BudgetError, ConfigError
 from tasks.records import Message
+from tasks.spending import Amount, Answer, upper_tokens
 
 NO_KEY = "none"
 """What servers without keys are sent: the protocol wants some text."""
 SEED_RANGE = 2**31
 """Some servers keep a seed in 32 bits."""
+LIMITS = ("max_tokens", "max_completion_tokens")
+"""Under which names a request bounds what one choice may hold."""
+OVER_BUDGET = "over_budget"
+"""Why a call that the budget does not allow has no text."""
+MALFORMED = "malformed"
+"""Why an answer that is no completion, however often it is asked for, has no text."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,11 +38,26 @@ class Call:
     """A seed for each choice; a request carries the first one. Empty sends no seed."""
 
     @property
+    def path(self) -> str:
+        """Where it goes, below the server's base URL."""
+        return "/chat/completions"
+
+    @property
     def request(self) -> dict[str, Any]:
         """What is sent beside the model's name and the conversation."""
         several = {"n": self.choices} if self.choices > 1 else {}
         seeded = {"seed": self.seeds[0] % SEED_RANGE} if self.seeds else {}
         return {**self.settings, **several, **seeded}
+
+    @property
+    def read_at_most(self) -> int:
+        """Tokens of its prompt, at most."""
+        return upper_tokens(self.messages)
+
+    @property
+    def written_at_most(self) -> int:
+        """Tokens of all its choices, at most; 0 where the request bounds nothing."""
+        return self.choices * max((self.settings.get(name, 0) for name in LIMITS), default=0)
 
     def rest(self, have: int) -> "Call":
         """The further call for the choices that are missing when only `have` came."""
@@ -73,6 +95,8 @@ class Reply:
     """Why there is no text, in one line; the key never appears in it."""
     hopeless: bool = False
     """Whether the error is of the configuration: another attempt fails in the same way."""
+    over_budget: bool = False
+    """Whether the call was not made because the budget does not allow it."""
     from_journal: bool = False
     """Answered by an earlier attempt, not called again."""
 
@@ -86,9 +110,10 @@ class Reply:
         """The first choice's."""
         return self.choices[0].finish_reason if self.choices else "unknown"
 
-    def kept(self, call: Call) -> dict[str, Any]:
-        """The journal's entry for an answered call; `tasks.usage` adds them up."""
+    def kept(self, call: Call, stage: str) -> dict[str, Any]:
+        """The journal's entry for a call that `stage` paid for; `tasks.usage` adds them up."""
         return {
+            "stage": stage,
             "choices": [asdict(choice) for choice in self.choices],
             "asked": call.choices,
             "prompt_tokens": self.prompt_tokens,
@@ -125,7 +150,12 @@ def _sum(one: int | None, other: int | None) -> int | None:
 
 
 def failure(who: str, failed: Sequence[Reply], total: int) -> Exception:
-    """The error for `failed` of `total` calls: ConfigError where another attempt cannot help."""
+    """The error for `failed` of `total` calls.
+
+    BudgetError where the budget is used up, ConfigError where another attempt cannot help.
+    """
+    if over := [reply for reply in failed if reply.over_budget]:
+        return BudgetError(f"{who}: {len(over)} of {total} calls were not made: {over[0].error}")
     hopeless = [reply for reply in failed if reply.hopeless]
     return (ConfigError if hopeless else ConnectionError)(
         f"{who}: {len(failed)} of {total} calls failed, first: {(hopeless or failed)[0].error}. "
@@ -140,12 +170,45 @@ class CallJournal(AbstractContextManager[Any], Protocol):
         """The reply to `call`, or None."""
         ...
 
-    def append(self, call: str, reply: dict[str, Any]) -> None:
-        """Keep `reply`; it is on disk when this returns."""
+    def append_all(self, replies: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Keep calls with their replies; they are on disk when this returns."""
         ...
 
-    def entries(self) -> list[dict[str, Any]]:
-        """Everything that is kept."""
+    def entries(self, stage: str) -> list[dict[str, Any]]:
+        """Everything that `stage` paid for."""
+        ...
+
+
+class Purse(Protocol):
+    """What a stage may spend (`infra.ledger.Purse`)."""
+
+    @property
+    def degrades(self) -> bool:
+        """Whether calls that the budget does not allow are left out instead of ending the batch."""
+        ...
+
+    def estimate(self, call: Call) -> Amount:
+        """What `call` costs at most."""
+        ...
+
+    def reserve(self, estimate: Amount) -> Answer:
+        """Set `estimate` aside for an attempt, if the budget allows it."""
+        ...
+
+    def release(self, estimate: Amount) -> None:
+        """Give back what was set aside."""
+        ...
+
+    def cost(self, reply: Reply, estimate: Amount) -> Amount:
+        """What an answer cost."""
+        ...
+
+    def book(self, spent: Amount) -> None:
+        """Write down what calls cost; it is on disk when this returns."""
+        ...
+
+    def why(self, estimate: Amount) -> str:
+        """Which limit stands against a call, and what to do about it."""
         ...
 
 

@@ -26,6 +26,8 @@ USELESS_STATUS = {
 """HTTP statuses after which no other call of the batch would fare better."""
 NO_CREDIT = "insufficient_quota"
 """The code of a 429 that waiting does not mend."""
+ODD_TRIES = 3
+"""How often a call is made whose answers are no completions: chance may have made them."""
 FILTERED = "content_filter"
 """The code of a 400 that is the server's answer to one prompt."""
 TOO_LONG = "too_long"
@@ -39,9 +41,28 @@ SWITCHES = {
 """What to do about fields of a request that some servers refuse."""
 
 
+class OddAnswer(ValueError):
+    """A server answered, but with something else than a chat completion."""
+
+    kind = "odd"
+
+
+class NoChoice(OddAnswer):
+    """A completion without a usable choice; `usage` is what the server says that it counted."""
+
+    kind = "malformed"
+
+    def __init__(self, message: str, usage: Any) -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
 def kind_of(error: Exception) -> str:
     """Under what name a failed attempt is counted: an HTTP status, timeout, connection, cut, ..."""
     import openai
+
+    if isinstance(error, OddAnswer):
+        return error.kind
 
     if isinstance(error, (TimeoutError, openai.APITimeoutError)):
         return "timeout"
@@ -50,6 +71,20 @@ def kind_of(error: Exception) -> str:
     if isinstance(error, openai.APIConnectionError):
         return "connection"
     return "cut" if isinstance(error, json.JSONDecodeError) else type(error).__name__
+
+
+def may_be_charged(error: Exception) -> bool:
+    """Whether the server may have worked on the call: it was sent, and not refused."""
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
+        return False
+    cause: BaseException | None = error
+    while cause is not None:
+        if type(cause).__name__ in ("ConnectError", "ConnectTimeout"):
+            return False
+        cause = cause.__cause__
+    return True
 
 
 def why_useless(error: Exception, sent: Iterable[str]) -> str:
@@ -98,7 +133,7 @@ def wait_before_retry(error: Exception, failed: int, first: float, longest: floa
     The server's Retry-After is never undercut; None where it is above `longest`. Otherwise waits
     double from `first`. Chance spreads callers that failed at the same time.
     """
-    if not _may_pass(error):
+    if not _may_pass(error) or (isinstance(error, OddAnswer) and failed >= ODD_TRIES):
         return None
     asked = retry_after(error)
     if asked is not None:
@@ -114,7 +149,8 @@ def _may_pass(error: Exception) -> bool:
         told = error.response.headers.get("x-should-retry")
         return passes and told != "false" and error.code != NO_CREDIT
     # The last one is an answer that ended early though its connection was closed in good order.
-    return isinstance(error, (TimeoutError, openai.APIConnectionError, json.JSONDecodeError))
+    passing = (TimeoutError, openai.APIConnectionError, json.JSONDecodeError, OddAnswer)
+    return isinstance(error, passing)
 
 
 def retry_after(error: Exception) -> float | None:

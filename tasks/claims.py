@@ -9,6 +9,9 @@ from tasks.errors import ConfigError
 NOT_FROZEN = (
     "machine",
     "storage",
+    "prices",
+    "budget",
+    "endpoints",
     "training.threads",
     "training.device",
     "training.checkpoint_every",

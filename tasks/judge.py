@@ -1,14 +1,17 @@
 """Door: responses in, verdicts of AI judges out; one stage per judge, paid calls never repeated."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from infra.ledger import Purse
+from infra.openai_calls import OVER_BUDGET
 from infra.openai_client import Call, Client, Reply
 from infra.openai_shards import completed_shards
-from infra.place import journal_of, note, open_stage, records_of
+from infra.place import journal_of, note, open_stage, purse_of, records_of
 from infra.prefect.door import door
 from infra.progress import Bar, progress
 from infra.rows import file_digests, read_tables
@@ -23,15 +26,21 @@ from tasks.judging import (
     comparisons_of,
     verdicts_of_pure,
 )
-from tasks.opinions import Annotator, Opinion, verdict_of
+from tasks.opinions import Annotator, Opinion, comparison_of, verdict_of
 from tasks.recorded_verdicts import Answered, joined, texts_of
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
+from tasks.spending import Price
 from tasks.tables import concat, counted, to_table
+from tasks.thrift import WAVES, wave_of
 from tasks.usage import Usage, cost_usd, is_paid, watching
 from tasks.variants import settings_of
 
 SEMANTICS = 1
+LOST = ("left_out_", "reply_")
+"""Beginnings of the counts that say why questions have no verdict that can be read."""
+Given = tuple[int, list[Verdict], Mapping[str, int]]
+"""A shard, its verdicts, and what was lost for which reason."""
 
 
 def judge(
@@ -87,8 +96,8 @@ def judge_with(
     if done := stage.finished():
         return note(place, _role(name), done.artifact)
     shards = _questions(prompts, responses, judge, comparisons, place)
-    _ask(stage, shards, judge, annotator)
-    return note(place, _role(name), _commit(stage, len(shards), judge))
+    _ask(stage, shards, judge, annotator, place)
+    return note(place, _role(name), _commit(stage, len(shards), judge, place))
 
 
 def _role(name: str) -> str:
@@ -134,80 +143,149 @@ def _questions(
     return asked_in_shards(asked, by_id(answers), picked, judge, place.seed)
 
 
-def _ask(stage: Stage, shards: list[list[Asked]], judge: Any, annotator: Annotator) -> None:
+def _ask(
+    stage: Stage, shards: list[list[Asked]], judge: Any, annotator: Annotator, place: Place
+) -> None:
     """Commit the shards that are still to do."""
     committed = set(stage.shards())
     to_do = {index: asked for index, asked in enumerate(shards) if index not in committed}
     total = sum(map(len, shards))
     with progress.verb(f"judge · {annotator.name} · {total} questions", total=total) as bar:
         bar.advance(total - sum(map(len, to_do.values())))
-        given = _asked_verdicts if judge.SHAPE == "asks" else _pure_verdicts
-        for index, verdicts in given(stage, to_do, judge, annotator, bar):
+        if judge.SHAPE == "asks":
+            given = _asked_verdicts(stage, to_do, judge, annotator, bar, place)
+        else:
+            given = _pure_verdicts(to_do, judge, annotator, bar)
+        for index, verdicts, lost in given:
             counts = counted(verdict.outcome for verdict in verdicts)
-            stage.commit_shard(index, to_table(Verdict, verdicts), dict(counts))
+            stage.commit_shard(index, to_table(Verdict, verdicts), {**counts, **lost})
 
 
 def _pure_verdicts(
-    stage: Stage, to_do: Mapping[int, list[Asked]], judge: Any, annotator: Annotator, bar: Bar
-) -> Iterator[tuple[int, list[Verdict]]]:
+    to_do: Mapping[int, list[Asked]], judge: Any, annotator: Annotator, bar: Bar
+) -> Iterator[Given]:
     """Each shard's verdicts by a judge that needs nobody else."""
     for index, asked in to_do.items():
-        yield index, verdicts_of_pure(asked, judge, annotator)
+        yield index, verdicts_of_pure(asked, judge, annotator), {}
         bar.advance(len(asked))
 
 
 def _asked_verdicts(
-    stage: Stage, to_do: Mapping[int, list[Asked]], judge: Any, annotator: Annotator, bar: Bar
-) -> Iterator[tuple[int, list[Verdict]]]:
+    stage: Stage,
+    to_do: Mapping[int, list[Asked]],
+    judge: Any,
+    annotator: Annotator,
+    bar: Bar,
+    place: Place,
+) -> Iterator[Given]:
     """Each shard's verdicts by a model behind a server, as its last reply arrives.
 
     Raises, after all others, ConnectionError if some calls got no reply, or ConfigError if none
-    can.
+    can, and BudgetError where they may not be paid for.
     """
-    shards = ((index, [_call(one, judge) for one in asked]) for index, asked in to_do.items())
-    with _client(stage, judge, bar) as client:
-        who = f"judge {annotator.name!r}"
-        for index, replies in completed_shards(client, shards, who, bar.advance):
-            yield index, _verdicts(to_do[index], replies, judge, annotator)
+    price = place.terms.price_of(judge, judge.model)
+    with (
+        purse_of(place, "judge", annotator.name, price) as purse,
+        _client(stage, judge, bar, purse, place) as client,
+    ):
+        asking = _Asking(client, judge, annotator, price, bar)
+        if purse.degrades and judge.both_orders:
+            yield from _in_waves(asking, to_do, place.strengths)
+        else:
+            yield from asking.shards(to_do)
 
 
-def _client(stage: Stage, judge: Any, bar: Bar) -> Client:
+class _Asking(NamedTuple):
+    """A judge with the client that reaches it."""
+
+    client: Client
+    judge: Any
+    annotator: Annotator
+    price: Price | None
+    bar: Bar
+
+    def shards(self, to_do: Mapping[int, Sequence[Asked]]) -> Iterator[Given]:
+        """Each shard's verdicts, and how many questions were lost for which reason."""
+        who = f"judge {self.annotator.name!r}"
+        calls = (
+            (index, [_call(one, self.judge, self.annotator) for one in asked])
+            for index, asked in to_do.items()
+        )
+        for index, replies in completed_shards(self.client, calls, who, self.bar.advance):
+            yield index, self._verdicts(to_do[index], replies), _losses(replies)
+
+    def _verdicts(self, asked: Sequence[Asked], replies: Sequence[Reply]) -> list[Verdict]:
+        return [
+            replace(
+                verdict_of(opinion_of(self.judge, reply), one.question, self.annotator),
+                cost_usd=cost_usd(self.price, reply.prompt_tokens, reply.completion_tokens),
+            )
+            for one, reply in zip(asked, replies, strict=True)
+            if reply.finish_reason != OVER_BUDGET
+        ]
+
+
+def _in_waves(
+    asking: _Asking, to_do: Mapping[int, list[Asked]], strengths: Mapping[str, float]
+) -> Iterator[Given]:
+    """Each shard's verdicts where money may not suffice (`tasks/thrift.py`), after the last."""
+    known: defaultdict[str, list[Verdict]] = defaultdict(list)
+    lost: dict[int, Counter[str]] = {index: Counter() for index in to_do}
+    found: dict[int, list[Verdict]] = {index: [] for index in to_do}
+    left = dict(to_do)
+    for wave in range(WAVES):
+        now: dict[int, list[Asked]] = {}
+        for index, asked in left.items():
+            due = [wave_of(one, True, known, strengths) <= wave for one in asked]
+            now[index] = [one for one, is_due in zip(asked, due, strict=True) if is_due]
+            left[index] = [one for one, is_due in zip(asked, due, strict=True) if not is_due]
+        for index, verdicts, losses in asking.shards(now):
+            found[index] += verdicts
+            lost[index] += Counter(losses)
+            for verdict in verdicts:
+                known[comparison_of(verdict)].append(verdict)
+    for index in to_do:
+        yield index, found[index], lost[index]
+
+
+def _losses(replies: Sequence[Reply]) -> Counter[str]:
+    """Questions without a verdict, and replies without text or whole text, by their reason."""
+    reasons = (reply.finish_reason for reply in replies)
+    return Counter(
+        f"left_out_{reason}" if reason == OVER_BUDGET else f"reply_{reason}"
+        for reason in reasons
+        if reason not in ("stop", "unknown")
+    )
+
+
+def _client(stage: Stage, judge: Any, bar: Bar, purse: Purse, place: Place) -> Client:
     return Client(
         base_url=judge.base_url,
         model=judge.model,
         api_key_env=judge.api_key_env,
         concurrency=judge.concurrency,
-        journal=journal_of(stage),
-        watch=watching(judge.price, bar),
+        limits=place.terms.limits_at,
+        purse=purse,
+        journal=journal_of(stage, judge.model),
+        watch=watching(purse.price, bar),
         item_log=work_root() / "items.jsonl",
         stage=stage.digest,
     )
 
 
-def _call(one: Asked, judge: Any) -> Call:
+def _call(one: Asked, judge: Any, annotator: Annotator) -> Call:
     return Call(
-        id=_call_id(one, judge),
+        id=_call_id(one, judge, annotator),
         messages=judge.render(one.prompt, one.first.text, one.second.text),
         settings={"temperature": judge.temperature, "max_tokens": judge.max_tokens},
     )
 
 
-def _verdicts(
-    asked: Sequence[Asked], replies: Sequence[Reply], judge: Any, annotator: Annotator
-) -> list[Verdict]:
-    return [
-        replace(
-            verdict_of(opinion_of(judge, reply), one.question, annotator),
-            cost_usd=cost_usd(judge.price, reply.prompt_tokens, reply.completion_tokens),
-        )
-        for one, reply in zip(asked, replies, strict=True)
-    ]
-
-
-def _call_id(one: Asked, judge: Any) -> str:
+def _call_id(one: Asked, judge: Any, annotator: Annotator) -> str:
+    """Names the call in the journal; judges of different names have opinions of their own."""
     question = one.question
     ids = [question.first_id, question.second_id, question.criterion, question.replicate]
-    return digest([judge.version(), one.prompt.prompt_id, *ids])
+    return digest([annotator.name, judge.version(), one.prompt.prompt_id, *ids])
 
 
 def opinion_of(judge: Any, reply: Reply) -> Opinion:
@@ -220,11 +298,17 @@ def opinion_of(judge: Any, reply: Reply) -> Opinion:
     return opinion
 
 
-def _commit(stage: Stage, shards: int, judge: Any) -> Artifact:
+def _commit(stage: Stage, shards: int, judge: Any, place: Place) -> Artifact:
     tables = [stage.shard(index) for index in range(shards)]
     table = concat(Verdict, [part for part in tables if part is not None])
+    lost: Counter[str] = Counter()
+    for index in range(shards):
+        found = stage.shard_counts(index) or {}
+        lost.update({name: count for name, count in found.items() if name.startswith(LOST)})
     return stage.commit(
-        tables={"rows": (Verdict, table)}, counts=_counts(table), volatile=_spent(stage, judge)
+        tables={"rows": (Verdict, table)},
+        counts={**_counts(table), **dict(sorted(lost.items()))},
+        volatile=_spent(stage, judge, place),
     )
 
 
@@ -232,9 +316,10 @@ def _counts(table: pa.Table) -> dict[str, int]:
     return {"verdicts": table.num_rows, **counted(table.column("outcome").to_pylist())}
 
 
-def _spent(stage: Stage, judge: Any) -> dict[str, Any]:
+def _spent(stage: Stage, judge: Any, place: Place) -> dict[str, Any]:
     """Calls, tokens and money of every process that worked on the stage."""
     if not is_paid(judge):
         return {}
-    with journal_of(stage) as journal:
-        return Usage.of(journal.entries(), judge.price).plain
+    with journal_of(stage, judge.model) as journal:
+        price = place.terms.price_of(judge, judge.model)
+        return Usage.of(journal.entries(stage.digest), price).plain

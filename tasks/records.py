@@ -4,8 +4,10 @@ In bulk a record is an Arrow table with exactly these columns (`tasks/tables.py`
 `Volatile` does not enter a content digest: two runs that did equal work have equal content.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypedDict
+
+from tasks.spending import Terms
 
 
 class VolatileMark:
@@ -286,6 +288,8 @@ class Place:
     """Strength of each cell: declared, or fitted on the last round's verdicts."""
     shares: dict[str, float]
     """Share of the round's prompts that each cell answers."""
+    terms: Terms = field(default_factory=Terms)
+    """Prices, budget and limits of calls to servers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -100,6 +100,7 @@ def place_of(rounds: Rounds, round_index: int, redo: Mapping[str, int]) -> Place
         policies={index: Checkpoint(**one["policy"]) for index, one in enumerate(manifests)},
         strengths={name: fitted.get(name, value) for name, value in declared.items()},
         shares=shares_of(config, manifests),
+        terms=config.terms,
     )
 
 

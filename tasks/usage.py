@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-Price = tuple[float, float]
-"""USD for a million prompt tokens and for a million completion tokens."""
+from tasks.spending import Price
 
 
 def is_paid(part: Any) -> bool:
