@@ -16,7 +16,7 @@ from tasks.model_matrix import evaluation_cells
 from tasks.pair import pair
 from tasks.records import Artifact, Checkpoint, Evaluated, Place, RoundWork
 from tasks.refresh import refresh
-from tasks.rounds import claimed
+from tasks.rounds import claimed, foresee
 from tasks.sample import resolve_matrix, sample
 from tasks.score import resolve_references, score
 from tasks.train import train
@@ -55,6 +55,7 @@ def tso_round(config: Config, place: Place) -> bool:
     if prompts is None:
         return False
     asked, training = prompts.train, config.training
+    foresee(config, prompts, place)
     cells = resolve_matrix(config.matrix, prompts, place)
     responses = sample(asked, cells, "train", place)
     verdicts = judge(asked, responses, config.judges, config.comparisons, "train", place)

@@ -36,13 +36,13 @@ class Ledger:
         self._journal = Journal(local, store, remote, heard=self._hear)
         self._lock = threading.Lock()
         self._account = Account(Budget())
-        self._by_verb: defaultdict[tuple[int, str], Amount] = defaultdict(Amount)
+        self._parts: defaultdict[tuple[int, str, str], Amount] = defaultdict(Amount)
 
     def _hear(self, line: Mapping[str, Any]) -> None:
         amount = Amount(**{unit: line[unit] for unit in UNITS})
         with self._lock:
             self._account.spend(line["round"], amount)
-            self._by_verb[line["round"], line["verb"]] += amount
+            self._parts[line["round"], line["verb"], line["who"]] += amount
 
     def __enter__(self) -> "Ledger":
         self._journal.__enter__()
@@ -81,17 +81,28 @@ class Ledger:
         with self._lock:
             return self._account.run if round_index is None else self._account.rounds[round_index]
 
-    def verbs(self, round_index: int) -> dict[str, Amount]:
-        """What each verb of a round has spent."""
+    def parts(self, round_index: int | None = None) -> dict[tuple[str, str], Amount]:
+        """What each verb's cells and judges have spent, in a round or in the whole run."""
+        found: defaultdict[tuple[str, str], Amount] = defaultdict(Amount)
         with self._lock:
-            found = {verb: one for (number, verb), one in self._by_verb.items()
-                     if number == round_index}  # fmt: skip
-            return dict(sorted(found.items()))
+            for (number, verb, who), amount in sorted(self._parts.items()):
+                if round_index in (None, number):
+                    found[verb, who] += amount
+        return dict(found)
 
     def why(self, round_index: int, estimate: Amount) -> str:
         """Which limit stands against a call, in words."""
         with self._lock:
             return self._account.why(round_index, estimate)
+
+
+def past_spending(local: Path, store: Store, remote: str) -> Ledger:
+    """What a run has spent so far, closed; a run that has paid for nothing leaves no file."""
+    ledger = Ledger(local, store, remote)
+    if local.exists() or store.list(remote):
+        with ledger:
+            pass
+    return ledger
 
 
 _open: dict[Path, tuple[Ledger, int]] = {}

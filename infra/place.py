@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from infra.artifacts import open_artifact
 from infra.journal import Journal
-from infra.ledger import Ledger, Purse, opened_ledger
+from infra.ledger import Ledger, Purse, opened_ledger, past_spending
 from infra.run_tree import RunTree
 from infra.stages import Stage, StageKey
 from infra.storage import Store, open_store
@@ -66,19 +67,21 @@ def journal_of(stage: Stage, model: str) -> Journal:
     return Journal(local, store, f"journals/{verb}/{name}")
 
 
-@contextmanager
-def ledger_of(place: Place) -> Iterator[Ledger]:
-    """What the run has spent, open within the block."""
-    local = ledger_file(place.root, place.run)
-    remote = f"runs/{place.run}/spending"
-    with opened_ledger(local, store_of(place), remote, place.terms.budget) as ledger:
-        yield ledger
+def spent_by(store: Store, run: str) -> Ledger:
+    """What a run has spent so far."""
+    return past_spending(*_ledger(store, run))
+
+
+def _ledger(store: Store, run: str) -> tuple[Path, Store, str]:
+    """Where the ledger of a run is: on this machine, and in the store."""
+    return ledger_file(store.root, run), store, f"runs/{run}/spending"
 
 
 @contextmanager
 def purse_of(place: Place, verb: str, who: str, price: Price | None) -> Iterator[Purse]:
     """What calls of a cell or judge may spend, within the block."""
-    with ledger_of(place) as ledger:
+    where = _ledger(store_of(place), place.run)
+    with opened_ledger(*where, place.terms.budget) as ledger:
         yield Purse(
             ledger=ledger,
             round_index=place.round_index,

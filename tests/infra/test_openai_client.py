@@ -39,7 +39,7 @@ def test_every_call_gets_its_own_reply_with_its_cost(server: Server) -> None:
     assert server.keys == {f"Bearer {SECRET}"}
 
 
-@pytest.mark.parametrize("body", ['{"choices": [', "{}", '{"choices": []}', "[1]", '"text"'])
+@pytest.mark.parametrize("body", ['{"choices": [', "{}", "[1]", '"text"'])
 def test_a_reply_that_is_no_completion_is_an_error_of_its_call_only(
     server: Server, body: str
 ) -> None:
@@ -51,6 +51,37 @@ def test_a_reply_that_is_no_completion_is_an_error_of_its_call_only(
     assert got["bad"].text is None
     assert got["bad"].error
     assert {got["a"].text, got["b"].text} == {"re: a", "re: b"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"choices": []}',
+        '{"choices": null}',
+        '{"choices": [null]}',
+        '{"choices": [{"message": null}]}',
+        '{"choices": [{"message": {"content": [1]}}]}',
+        '{"choices": {"message": {"content": "a"}}}',
+    ],
+)
+def test_a_completion_without_a_usable_choice_is_asked_for_again_and_then_lost_by_name(
+    server: Server, body: str, tmp_path: Path
+) -> None:
+    def play(handler: Any, number: int, text: str) -> None:
+        send(handler, 200, body) if text == "bad" or number == 1 else answer(handler, text)
+
+    server.play = play
+    got = replies(server, "a", "bad", journal=Journal(tmp_path / "journal"))
+    assert (got["a"].text, server.asked["a"]) == ("re: a", 2)
+    assert (got["bad"].error, got["bad"].text) == (None, "")
+    assert (got["bad"].finish_reason, server.asked["bad"]) == ("malformed", 3)
+
+
+def test_a_server_that_sends_no_completions_at_all_is_given_up_on(server: Server) -> None:
+    server.play = lambda handler, number, text: send(handler, 200, '{"choices": []}')
+    got = replies(server, *map(str, range(9)), concurrency=1, give_up_after=3)
+    assert sum("sends no chat completions" in (reply.error or "") for reply in got.values()) == 6
+    assert sum(server.asked.values()) == 9
 
 
 def test_a_web_page_instead_of_json_is_an_error(server: Server) -> None:
@@ -140,6 +171,33 @@ def test_what_the_journal_has_is_not_called_again(server: Server, tmp_path: Path
     assert sorted(items) == ["a", "b", "c"]
 
 
+def test_answers_that_come_together_are_written_down_together(
+    server: Server, tmp_path: Path
+) -> None:
+    written: list[int] = []
+
+    class Slow(Journal):
+        def append_all(self, replies: Any) -> None:
+            time.sleep(0.05)
+            super().append_all(replies)
+            written.append(len(replies))
+
+    names = list(map(str, range(60)))
+    got = replies(server, *names, journal=Slow(tmp_path / "journal"), concurrency=20)
+    assert sum(written) == len(got) == 60
+    assert len(written) < 30
+    again = replies(server, *names, journal=Journal(tmp_path / "journal"))
+    assert all(reply.from_journal for reply in again.values())
+
+
+def test_no_answer_is_handed_over_before_it_is_on_disk(server: Server, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    with Client(base_url=server.url, model="m", journal=journal, concurrency=8) as client:
+        for call, _ in client.complete(calls(*map(str, range(30)))):
+            kept = (tmp_path / "journal").read_text(encoding="utf-8")
+            assert client.call_digest(call) in kept
+
+
 def test_failures_are_not_journalled(server: Server, tmp_path: Path) -> None:
     server.play = first_time(lambda handler: send(handler, 400, "{}"))
     assert replies(server, "a", journal=Journal(tmp_path / "journal"))["a"].error
@@ -159,7 +217,7 @@ def test_other_settings_or_another_id_are_another_call() -> None:
 
 def test_a_reply_that_cannot_be_kept_ends_the_batch(server: Server, tmp_path: Path) -> None:
     class Full(Journal):
-        def append(self, call: str, reply: dict[str, Any]) -> None:
+        def append_all(self, replies: Any) -> None:
             raise StorageError("disk full")
 
     with pytest.raises(StorageError, match="disk full"):
