@@ -34,6 +34,14 @@ class BudgetReached(Exception):
     """The budget does not allow the call; says which limit it is."""
 
 
+class AttemptFailed(Exception):
+    """No answer came, for what `error` says."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Attempts:
     """A context manager, for the event loop of one batch."""
 
@@ -66,9 +74,9 @@ class Attempts:
         await self._open.aclose()
 
     async def make(self, call: Call, key: str, started: float) -> Reply:
-        """The answer to `call`, written down; raises what went wrong, written down as well.
+        """The answer to `call`, written down; AttemptFailed, written down as well, if none came.
 
-        Raises BudgetReached before anything is sent.
+        Raises BudgetReached before anything is sent, and what the journal raises.
         """
         estimate = await self._allowed(call)
         try:
@@ -79,7 +87,7 @@ class Attempts:
                 reason = refused_prompt(error)
                 if not reason:
                     await self._keep_failure(key, error, estimate)
-                    raise
+                    raise AttemptFailed(error) from error
                 reply = without_text(call, reason)
             spent = self._cost(reply, estimate)
             await self._keeper.keep(key, reply.kept(call, self._client.stage), spent)
@@ -186,10 +194,12 @@ def _choice(choice: Any) -> Choice | None:
         return None
     if message.get("refusal"):
         return Choice(text="", finish_reason="refusal")
-    text = message.get("content")
-    if not isinstance(text, str | None):
+    text = message.get("content") or ""
+    if not isinstance(text, str):
         return None
-    return Choice(text=text or "", finish_reason=str(choice.get("finish_reason") or "unknown"))
+    # JSON may hold halves of characters, which no file can: they become question marks.
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return Choice(text=text, finish_reason=str(choice.get("finish_reason") or "unknown"))
 
 
 def _count(usage: Any, name: str) -> int | None:

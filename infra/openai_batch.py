@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from infra.openai_attempts import Attempts, BudgetReached, without_text
+from infra.openai_attempts import AttemptFailed, Attempts, BudgetReached, without_text
 from infra.openai_calls import MALFORMED, OVER_BUDGET, Call, Reply, Secret, reply_of
 from infra.openai_endpoints import Endpoints
 from infra.openai_keeping import Keeper
@@ -124,10 +124,8 @@ class Batch:
         while True:
             try:
                 return await self._attempts.make(call, key, started)
-            except BudgetReached:
-                raise
-            except Exception as error:
-                failed += 1
+            except AttemptFailed as raised:
+                failed, error = failed + 1, raised.error
                 wait = wait_before_retry(
                     error, failed, client.first_wait_seconds, client.longest_wait_seconds
                 )
