@@ -13,7 +13,7 @@ from infra.openai_calls import MALFORMED, OVER_BUDGET, Call, Reply, Secret, repl
 from infra.openai_endpoints import Endpoints
 from infra.openai_keeping import Keeper
 from infra.openai_pace import Pace
-from infra.openai_retries import NoChoice, wait_before_retry, what_to_do, why_useless
+from infra.openai_retries import NoChoice, in_words, wait_before_retry, what_to_do, why_useless
 from tasks.child import ItemLog
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Batch:
         key = client.api_key_env or "no variable (api_key_env is empty)"
         why = f", key from {key}: {useless}" if useless else ""
         tries = f"{failed} attempts in {seconds:.1f} s"
-        said = self._key.hidden(str(error) or repr(error.__cause__ or error))[:500]
+        said = self._key.hidden(in_words(error))[:500]
         return Reply(
             error=f"{client.model} at {client.base_url}{why} ({type(error).__name__}, {tries}): "
             f"{said}{what_to_do(error, call.request)}",

@@ -9,7 +9,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -28,6 +28,8 @@ NO_CREDIT = "insufficient_quota"
 """The code of a 429 that waiting does not mend."""
 ODD_TRIES = 3
 """How often a call is made whose answers are no completions: chance may have made them."""
+DISCONNECTED = "ServerDisconnectedError"
+"""What aiohttp raises when a server closes the connection instead of answering."""
 FILTERED = "content_filter"
 """The code of a 400 that is the server's answer to one prompt."""
 TOO_LONG = "too_long"
@@ -63,6 +65,8 @@ def kind_of(error: Exception) -> str:
 
     if isinstance(error, OddAnswer):
         return error.kind
+    if _is_unsent(error) or DISCONNECTED in _names(error):  # the package calls both timeouts
+        return "connection"
 
     if isinstance(error, (TimeoutError, openai.APITimeoutError)):
         return "timeout"
@@ -77,14 +81,34 @@ def may_be_charged(error: Exception) -> bool:
     """Whether the server may have worked on the call: it was sent, and not refused."""
     import openai
 
-    if isinstance(error, openai.APIStatusError):
-        return False
-    cause: BaseException | None = error
-    while cause is not None:
-        if type(cause).__name__ in ("ConnectError", "ConnectTimeout"):
-            return False
-        cause = cause.__cause__
-    return True
+    return not isinstance(error, openai.APIStatusError) and not _is_unsent(error)
+
+
+def in_words(error: Exception) -> str:
+    """What went wrong, as the one who knows says it: for a lost connection that is its cause."""
+    if kind_of(error) != "connection":
+        return str(error) or repr(error.__cause__ or error)
+    causes = [str(one) for one in _chain(error) if str(one)]
+    return causes[-1] if causes else repr(error)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """`error`, what caused it, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _names(error: Exception) -> list[str]:
+    return [type(one).__name__ for one in _chain(error)]
+
+
+def _is_unsent(error: Exception) -> bool:
+    """Whether no connection came about."""
+    names = _names(error)
+    if "ConnectTimeout" in names and DISCONNECTED not in names:
+        return True
+    return any(name == "ConnectError" or name.startswith("ClientConnector") for name in names)
 
 
 def why_useless(error: Exception, sent: Iterable[str]) -> str:

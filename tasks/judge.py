@@ -264,6 +264,7 @@ def _client(stage: Stage, judge: Any, bar: Bar, purse: Purse, place: Place) -> C
         model=judge.model,
         api_key_env=judge.api_key_env,
         concurrency=judge.concurrency,
+        timeout_seconds=judge.timeout_seconds,
         limits=place.terms.limits_at,
         purse=purse,
         journal=journal_of(stage, judge.model),

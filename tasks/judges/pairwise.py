@@ -46,6 +46,8 @@ class Pairwise:
     """Longest reply (tokens)."""
     concurrency: Annotated[int | None, NotInKey, Field(ge=1, le=1000)] = None
     """Questions that are under way at a time; null: as many as the server makes use of."""
+    timeout_seconds: Annotated[float, NotInKey, Field(gt=0)] = 120.0
+    """Longest wait for one answer (s)."""
     price: Annotated[Price | None, NotInKey] = None
     """USD for a million prompt tokens and for a million completion tokens, e.g. [0.15, 0.60]."""
     template: str = "pairwise"
