@@ -8,7 +8,7 @@ from prefect.states import Completed
 
 from infra.prefect.form import NumRounds, Overrides, PresetName, RunName, UntilRounds, run_name
 from tasks.annotate import annotate
-from tasks.collect import collect
+from tasks.collect import collect, foresee
 from tasks.config import Config
 from tasks.evaluate import evaluate
 from tasks.judge import judge
@@ -16,7 +16,7 @@ from tasks.model_matrix import evaluation_cells
 from tasks.pair import pair
 from tasks.records import Artifact, Checkpoint, Evaluated, Place, RoundWork
 from tasks.refresh import refresh
-from tasks.rounds import claimed, foresee
+from tasks.rounds import claimed
 from tasks.sample import resolve_matrix, sample
 from tasks.score import resolve_references, score
 from tasks.train import train

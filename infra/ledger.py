@@ -90,6 +90,11 @@ class Ledger:
                     found[verb, who] += amount
         return dict(found)
 
+    def usd(self, round_index: int) -> dict[str, float]:
+        """What a round has spent (USD), by verb with its cell or judge."""
+        parts = self.parts(round_index)
+        return {f"{verb} {who}": round(one.usd, 6) for (verb, who), one in parts.items()}
+
     def why(self, round_index: int, estimate: Amount) -> str:
         """Which limit stands against a call, in words."""
         with self._lock:

@@ -9,12 +9,13 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from infra.openai_attempts import AttemptFailed, Attempts, BudgetReached, without_text
-from infra.openai_calls import MALFORMED, OVER_BUDGET, Call, Reply, Secret, reply_of
+from infra.openai_calls import MALFORMED, Call, Reply, Secret, reply_of
 from infra.openai_endpoints import Endpoints
 from infra.openai_keeping import Keeper
 from infra.openai_pace import Pace
 from infra.openai_retries import NoChoice, in_words, wait_before_retry, what_to_do, why_useless
 from tasks.child import ItemLog
+from tasks.spending import OVER_BUDGET
 
 if TYPE_CHECKING:
     from infra.openai_client import Client

@@ -16,8 +16,6 @@ SEED_RANGE = 2**31
 """Some servers keep a seed in 32 bits."""
 LIMITS = ("max_tokens", "max_completion_tokens")
 """Under which names a request bounds what one choice may hold."""
-OVER_BUDGET = "over_budget"
-"""Why a call that the budget does not allow has no text."""
 MALFORMED = "malformed"
 """Why an answer that is no completion, however often it is asked for, has no text."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tasks.plan import Line
 from tasks.spending import Amount, Budget
@@ -76,3 +77,9 @@ def _budget(scope: str, spent: float, limit: float, found: Forecast, budget: Bud
     ends = {"stop": "stops", "degrade": "goes on without the rest"}[budget.when_spent]
     likely = "will" if found.measured and found.expected_usd > left else "may"
     return f"{told}; the round {likely} need more, and then {ends}"
+
+
+def cost_facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A line of the report for each part of a round whose calls cost money."""
+    spent: Mapping[str, float] = manifest.get("spent_usd", {})
+    return [(f"cost of {part}", f"{usd:,.4f} USD") for part, usd in spent.items() if usd]

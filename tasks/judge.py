@@ -1,15 +1,13 @@
 """Door: responses in, verdicts of AI judges out; one stage per judge, paid calls never repeated."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from infra.ledger import Purse
-from infra.openai_calls import OVER_BUDGET
-from infra.openai_client import Call, Client, Reply
+from infra.openai_client import Call, Client
 from infra.openai_shards import completed_shards
 from infra.place import journal_of, note, open_stage, purse_of, records_of
 from infra.prefect.door import door
@@ -17,30 +15,26 @@ from infra.progress import Bar, progress
 from infra.rows import file_digests, read_tables
 from infra.stages import Stage
 from infra.work import work_root
-from tasks.canonical import digest
-from tasks.errors import DataError
 from tasks.judging import (
     Asked,
     asked_in_shards,
+    call_id,
     candidates_of,
     comparisons_of,
     verdicts_of_pure,
 )
-from tasks.opinions import Annotator, Opinion, comparison_of, verdict_of
+from tasks.opinions import Annotator
 from tasks.recorded_verdicts import Answered, joined, texts_of
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
+from tasks.replies import LOST, losses, verdicts_of_replies
 from tasks.responses import by_id
 from tasks.spending import Price
 from tasks.tables import concat, counted, to_table
-from tasks.thrift import WAVES, wave_of
-from tasks.usage import Usage, cost_usd, is_paid, watching
+from tasks.thrift import Given, in_waves
+from tasks.usage import Usage, is_paid, watching
 from tasks.variants import settings_of
 
 SEMANTICS = 1
-LOST = ("left_out_", "reply_")
-"""Beginnings of the counts that say why questions have no verdict that can be read."""
-Given = tuple[int, list[Verdict], Mapping[str, int]]
-"""A shard, its verdicts, and what was lost for which reason."""
 
 
 def judge(
@@ -190,7 +184,7 @@ def _asked_verdicts(
     ):
         asking = _Asking(client, judge, annotator, price, bar)
         if purse.degrades and judge.both_orders:
-            yield from _in_waves(asking, to_do, place.strengths)
+            yield from in_waves(asking.shards, to_do, place.strengths)
         else:
             yield from asking.shards(to_do)
 
@@ -212,50 +206,10 @@ class _Asking(NamedTuple):
             for index, asked in to_do.items()
         )
         for index, replies in completed_shards(self.client, calls, who, self.bar.advance):
-            yield index, self._verdicts(to_do[index], replies), _losses(replies)
-
-    def _verdicts(self, asked: Sequence[Asked], replies: Sequence[Reply]) -> list[Verdict]:
-        return [
-            replace(
-                verdict_of(opinion_of(self.judge, reply), one.question, self.annotator),
-                cost_usd=cost_usd(self.price, reply.prompt_tokens, reply.completion_tokens),
+            found = verdicts_of_replies(
+                to_do[index], replies, self.judge, self.annotator, self.price
             )
-            for one, reply in zip(asked, replies, strict=True)
-            if reply.finish_reason != OVER_BUDGET
-        ]
-
-
-def _in_waves(
-    asking: _Asking, to_do: Mapping[int, list[Asked]], strengths: Mapping[str, float]
-) -> Iterator[Given]:
-    """Each shard's verdicts where money may not suffice (`tasks/thrift.py`), after the last."""
-    known: defaultdict[str, list[Verdict]] = defaultdict(list)
-    lost: dict[int, Counter[str]] = {index: Counter() for index in to_do}
-    found: dict[int, list[Verdict]] = {index: [] for index in to_do}
-    left = dict(to_do)
-    for wave in range(WAVES):
-        now: dict[int, list[Asked]] = {}
-        for index, asked in left.items():
-            due = [wave_of(one, True, known, strengths) <= wave for one in asked]
-            now[index] = [one for one, is_due in zip(asked, due, strict=True) if is_due]
-            left[index] = [one for one, is_due in zip(asked, due, strict=True) if not is_due]
-        for index, verdicts, losses in asking.shards(now):
-            found[index] += verdicts
-            lost[index] += Counter(losses)
-            for verdict in verdicts:
-                known[comparison_of(verdict)].append(verdict)
-    for index in to_do:
-        yield index, found[index], lost[index]
-
-
-def _losses(replies: Sequence[Reply]) -> Counter[str]:
-    """Questions without a verdict, and replies without text or whole text, by their reason."""
-    reasons = (reply.finish_reason for reply in replies)
-    return Counter(
-        f"left_out_{reason}" if reason == OVER_BUDGET else f"reply_{reason}"
-        for reason in reasons
-        if reason not in ("stop", "unknown")
-    )
+            yield index, found, losses(replies)
 
 
 def _client(stage: Stage, judge: Any, bar: Bar, purse: Purse, place: Place) -> Client:
@@ -276,27 +230,10 @@ def _client(stage: Stage, judge: Any, bar: Bar, purse: Purse, place: Place) -> C
 
 def _call(one: Asked, judge: Any, annotator: Annotator) -> Call:
     return Call(
-        id=_call_id(one, judge, annotator),
+        id=call_id(one, judge, annotator.name),
         messages=judge.render(one.prompt, one.first.text, one.second.text),
         settings={"temperature": judge.temperature, "max_tokens": judge.max_tokens},
     )
-
-
-def _call_id(one: Asked, judge: Any, annotator: Annotator) -> str:
-    """Names the call in the journal; judges of different names have opinions of their own."""
-    question = one.question
-    ids = [question.first_id, question.second_id, question.criterion, question.replicate]
-    return digest([annotator.name, judge.version(), one.prompt.prompt_id, *ids])
-
-
-def opinion_of(judge: Any, reply: Reply) -> Opinion:
-    """What `judge` reads in `reply`; a reply that was cut at max_tokens is unparsed."""
-    if reply.finish_reason == "length":  # what looks like its verdict may be its reasoning
-        return Opinion(outcome="unparsed", reply=reply.text)
-    opinion = judge.parse(reply.text or "")
-    if not isinstance(opinion, Opinion):
-        raise DataError(f"judge {type(judge).__name__}.parse returned {opinion!r}, not an Opinion")
-    return opinion
 
 
 def _commit(stage: Stage, shards: int, judge: Any, place: Place) -> Artifact:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tasks.candidates import Candidate, candidate_of
+from tasks.canonical import digest
 from tasks.opinions import Annotator, Question, questions, verdict_of
 from tasks.records import Prompt, Response, Verdict
 from tasks.responses import shards_of
@@ -55,6 +56,13 @@ def asked_in_shards(
         ]
         for shard in shards_of(prompts)
     ]
+
+
+def call_id(one: Asked, judge: Any, annotator: str) -> str:
+    """Names the call in the journal; judges of different names have opinions of their own."""
+    question = one.question
+    ids = [question.first_id, question.second_id, question.criterion, question.replicate]
+    return digest([annotator, judge.version(), one.prompt.prompt_id, *ids])
 
 
 def verdicts_of_pure(asked: Iterable[Asked], judge: Any, annotator: Annotator) -> list[Verdict]:

@@ -16,6 +16,7 @@ from tasks.config import Config, plain_config
 from tasks.diagnosis import diagnose
 from tasks.errors import ConfigError
 from tasks.findings import Finding
+from tasks.forecast import cost_facts
 from tasks.gate import GateOutcome
 from tasks.measuring import Measured, guarded_slices
 from tasks.quotas import usefulness
@@ -73,7 +74,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
         "usefulness": _usefulness(work, place),
         "figures": _figures(work, place),
         "counts": {role: counts_of(place, one) for role, one in artifacts.items()},
-        "spent_usd": _spent(place),
+        "spent_usd": spent_by(tree.store, place.run).usd(place.round_index),
         "report": page,
     }
     data = round_data(tree, manifest, config, place)
@@ -93,12 +94,6 @@ def report_page(config: Config, place: Place) -> str:
     if manifest is None:
         raise ConfigError(f"round {place.round_index} of run {place.run!r} is not committed")
     return html(round_data(tree, manifest, config, place))
-
-
-def _spent(place: Place) -> dict[str, float]:
-    """What the round's calls have cost, by verb with its cell or judge."""
-    parts = spent_by(store_of(place), place.run).parts(place.round_index)
-    return {f"{verb} {who}": round(one.usd, 6) for (verb, who), one in parts.items()}
 
 
 def _decide(work: RoundWork, config: Config, place: Place) -> GateOutcome:
@@ -181,18 +176,12 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
         ),
         gate=manifest["gate"],
         cells=cell_facts(config, place.strengths, place.shares),
-        parts=[*part_facts(config), *_costs(manifest)],
+        parts=[*part_facts(config), *cost_facts(manifest)],
         lineage=_lineage(manifest),
         history=[
             {"round_index": one["round_index"], **one["figures"]} for one in [*earlier, manifest]
         ],
     )
-
-
-def _costs(manifest: dict[str, Any]) -> list[tuple[str, str]]:
-    """A line for each verb whose calls cost money."""
-    spent = manifest.get("spent_usd", {})
-    return [(f"cost of {part}", f"{usd:,.4f} USD") for part, usd in spent.items() if usd]
 
 
 def _steps(trained: Artifact, place: Place) -> list[dict[str, float]]:

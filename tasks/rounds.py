@@ -14,10 +14,8 @@ from infra.forks import check_forked
 from infra.lease import Holder, Lease
 from infra.models import local_folder, positions_of
 from infra.openai_client import api_key
-from infra.place import records_of, spent_by
 from infra.prefect.reports import tag_flow_run
 from infra.presets import read_preset
-from infra.progress import progress
 from infra.rows import check_rows
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
@@ -25,12 +23,10 @@ from tasks import preflight
 from tasks.claims import Claim, frozen_facts_changed, new_claim, round_config
 from tasks.config import Config, build_config, plain_config, with_overrides
 from tasks.errors import ConfigError
-from tasks.forecast import forecast, sentences
-from tasks.plan import Line, Sizes, bytes_of, plan_round
 from tasks.preflight import Check
 from tasks.quotas import next_shares
 from tasks.recorded_config import RecordedData, build_recorded
-from tasks.records import Checkpoint, Collected, Place, Prompt
+from tasks.records import Checkpoint, Place
 
 VERBS = ("collect", "sample", "judge", "annotate", "pair", "score", "train", "evaluate", "refresh")
 
@@ -113,31 +109,6 @@ def shares_of(config: Config, manifests: Sequence[Mapping[str, Any]]) -> dict[st
     declared = {name: cell.share for name, cell in config.matrix.items()}
     useful = manifests[-1].get("usefulness", {}) if manifests else {}
     return next_shares(declared, useful, config.policy_cell, config.quotas)
-
-
-def cost_forecast(lines: Sequence[Line], place: Place) -> list[str]:
-    """What the round's calls will cost, in words, as far as the run's calls so far tell."""
-    ledger = spent_by(open_store(place.root), place.run)
-    found = forecast(lines, ledger.parts())
-    return sentences(found, place.terms.budget, ledger.spent(place.round_index), ledger.spent())
-
-
-def foresee(config: Config, prompts: Collected, place: Place) -> None:
-    """Say what the round's calls will cost before the first of them is made."""
-    train = records_of(place, Prompt, prompts.train)
-    evaluation = records_of(place, Prompt, prompts.evaluation)
-    sizes = Sizes(
-        prompts=len(train),
-        evaluation_prompts=len(evaluation),
-        prompt_bytes=sum(map(bytes_of, train)),
-        evaluation_bytes=sum(map(bytes_of, evaluation)),
-        weight_bytes=0,
-        shares=place.shares,
-    )
-    lines = plan_round(config, sizes)
-    if any(line.paid_calls for line in lines):
-        for said in cost_forecast(lines, place):
-            progress.note(f"round {place.round_index} · {said}")
 
 
 def resolve(preset: str, overrides: Mapping[str, Any]) -> tuple[Config, tuple[str, ...]]:

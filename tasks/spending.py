@@ -21,6 +21,8 @@ BaseUrls = BaseUrl | Annotated[tuple[BaseUrl, ...], Field(min_length=1)]
 """Where a model is served; calls are balanced over several addresses."""
 Answer = Literal["go", "wait", "over"]
 
+OVER_BUDGET = "over_budget"
+"""Why a call that the budget does not allow has no text."""
 TURN_TOKENS = 20
 """What a chat template adds to a turn, generously."""
 BYTES_PER_TOKEN = 3.5
@@ -29,22 +31,24 @@ BYTES_PER_TOKEN = 3.5
 
 @dataclass(frozen=True, kw_only=True)
 class RateLimits:
-    """How fast an endpoint may be asked."""
+    """How fast an endpoint may be asked; None: as fast as it answers."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
-    """Calls that may begin in a minute, further tries included."""
-    tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
-    """Tokens read and written in a minute."""
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class EndpointLimits(RateLimits):
+class EndpointLimits:
     """Limits of one endpoint, whoever calls it."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     base_url: BaseUrl
     """Its address, as cells and judges name it."""
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    """Calls that may begin in a minute, further tries included; null: no limit."""
+    tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+    """Tokens read and written in a minute; null: no limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +60,15 @@ class Budget:
     usd_per_round: Usd | None = None
     """Money of one round (USD); null: no limit."""
     usd_per_run: Usd | None = None
-    """Money of all rounds together (USD)."""
+    """Money of all rounds together (USD); null: no limit."""
     calls_per_round: Annotated[int, Field(ge=0)] | None = None
-    """Calls of one round."""
+    """Calls of one round; null: no limit."""
     calls_per_run: Annotated[int, Field(ge=0)] | None = None
-    """Calls of all rounds together."""
+    """Calls of all rounds together; null: no limit."""
     tokens_per_round: Annotated[int, Field(ge=0)] | None = None
-    """Tokens of one round, read and written."""
+    """Tokens of one round, read and written; null: no limit."""
     tokens_per_run: Annotated[int, Field(ge=0)] | None = None
-    """Tokens of all rounds together."""
+    """Tokens of all rounds together; null: no limit."""
     when_spent: Literal["stop", "degrade"] = "stop"
     """stop: the round waits for a larger budget; degrade: it goes on without what is not paid."""
 

@@ -6,14 +6,45 @@ if the judge prefers the response of the stronger cell: that is what the prior s
 budget no longer allows is left out: of clear cases first the second look, then whole comparisons.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from tasks.judging import Asked
+from tasks.opinions import comparison_of
 from tasks.records import Verdict
 from tasks.seeds import uniform_of
 
 WAVES = 3
 """First orders, second orders of unclear cases, second orders of clear cases."""
+
+
+Given = tuple[int, list[Verdict], Mapping[str, int]]
+"""A shard, its verdicts, and what was lost for which reason."""
+
+
+def in_waves(
+    ask: Callable[[Mapping[int, Sequence[Asked]]], Iterator[Given]],
+    to_do: Mapping[int, list[Asked]],
+    strengths: Mapping[str, float],
+) -> Iterator[Given]:
+    """Each shard's verdicts, after the last wave; `ask` asks all questions of one wave."""
+    known: defaultdict[str, list[Verdict]] = defaultdict(list)
+    lost: dict[int, Counter[str]] = {index: Counter() for index in to_do}
+    found: dict[int, list[Verdict]] = {index: [] for index in to_do}
+    left = dict(to_do)
+    for wave in range(WAVES):
+        now: dict[int, list[Asked]] = {}
+        for index, asked in left.items():
+            due = [wave_of(one, True, known, strengths) <= wave for one in asked]
+            now[index] = [one for one, is_due in zip(asked, due, strict=True) if is_due]
+            left[index] = [one for one, is_due in zip(asked, due, strict=True) if not is_due]
+        for index, verdicts, losses in ask(now):
+            found[index] += verdicts
+            lost[index].update(losses)
+            for verdict in verdicts:
+                known[comparison_of(verdict)].append(verdict)
+    for index in to_do:
+        yield index, found[index], lost[index]
 
 
 def is_second(asked: Asked, both_orders: bool) -> bool:

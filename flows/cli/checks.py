@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from infra.models import local_folder
 from infra.work import work_root
-from tasks.collect import check_splits, draw, read_pool
+from tasks.collect import check_splits, cost_forecast, draw, read_pool
 from tasks.config import Config
 from tasks.errors import StorageError
 from tasks.plan import Line, Sizes, bytes_of, disk_bytes, plan_round
 from tasks.preflight import BASE_MODEL, Check
 from tasks.prompts import Pool
 from tasks.records import Place
-from tasks.rounds import checks_of, cost_forecast, first_place
+from tasks.rounds import checks_of, first_place
 from tasks.sample import cells_of, check_rooms
 
 POOL = "prompts"
