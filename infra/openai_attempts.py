@@ -53,6 +53,7 @@ class Attempts:
         self._key = key
         self._pace = pace
         self._keeper = keeper
+        self._turn = asyncio.Lock()
         self._open = AsyncExitStack()
         self._apis: dict[str, Any] = {}
 
@@ -101,8 +102,9 @@ class Attempts:
         if purse is None:
             return NOTHING
         estimate = purse.estimate(call)
-        while (answer := purse.reserve(estimate)) == "wait":
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        async with self._turn:  # one looks, the others wait in line
+            while (answer := purse.reserve(estimate)) == "wait":
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
         if answer == "over":
             raise BudgetReached(purse.why(estimate))
         return estimate
