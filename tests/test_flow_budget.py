@@ -1,6 +1,7 @@
-"""A whole round behind a server that charges: forecast, stopped by its budget, gone on with more."""
+"""A whole round behind a server that charges: stopped by its budget, gone on with a larger one."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -20,8 +21,16 @@ COST = (200 * 1.0 + 5 * 10.0) / 1e6
 @pytest.fixture
 def server() -> Iterator[Server]:
     with running_server() as running:
-        running.play = lambda handler, number, text: say(handler, "Verdict: A", usage=USAGE)
+        running.play = the_later_in_the_alphabet
         yield running
+
+
+def the_later_in_the_alphabet(handler: Any, number: int, text: str) -> None:
+    """A judge that does not depend on the order in which responses are shown."""
+    first, second = text.partition("Response A:")[2].split("Response B:")
+    second = second.partition("Which response")[0]
+    better = "A" if first.strip() > second.strip() else "B"
+    say(handler, f"Verdict: {better}", usage=USAGE)
 
 
 def shown(*arguments: object) -> str:
