@@ -5,6 +5,7 @@ import time
 import uuid
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra.openai_calls import Call, Choice, Reply, Secret
@@ -19,6 +20,7 @@ from infra.openai_retries import (
     refused_prompt,
     retry_after,
 )
+from tasks.errors import DataError
 from tasks.spending import NOTHING, Amount
 
 if TYPE_CHECKING:
@@ -116,7 +118,7 @@ class Attempts:
     async def _sent(self, endpoint: Endpoint, call: Call, started: float) -> Reply:
         """One HTTP request; its timeout counts from here, however slowly bytes drip in."""
         reserved, used = call.read_at_most + call.written_at_most, None
-        body = {"model": self._client.model, "messages": call.messages, **call.request}
+        body = {"model": self._client.model, **call.content, **call.request}
         try:
             async with asyncio.timeout(self._client.timeout_seconds):
                 answer = await self._apis[endpoint.url].post(call.path, body=body, cast_to=object)
@@ -182,7 +184,8 @@ def read(answer: Any, call: Call, seconds: float) -> Reply:
     if not isinstance(answer, dict) or "choices" not in answer:
         raise OddAnswer(f"the server's reply is no chat completion: {str(answer)[:200]!r}")
     listed, usage = answer["choices"], answer.get("usage")
-    choices = [_choice(one) for one in listed] if isinstance(listed, list) else []
+    chosen = partial(_drawn, call) if call.prompt_ids else _choice
+    choices = [chosen(one) for one in listed] if isinstance(listed, list) else []
     usable = [one for one in choices if one is not None]
     if not usable:
         raise NoChoice(f"a completion without a usable choice: {str(answer)[:200]!r}", usage)
@@ -201,7 +204,33 @@ def _choice(choice: Any) -> Choice | None:
         return None
     # JSON may hold halves of characters, which no file can: they become question marks.
     text = text.encode("utf-8", "replace").decode("utf-8")
-    return Choice(text=text, finish_reason=str(choice.get("finish_reason") or "unknown"))
+    return Choice(text=text, finish_reason=_ended(choice), tokens=_first_tokens(choice))
+
+
+def _drawn(call: Call, choice: Any) -> Choice | None:
+    """The ids that were drawn; DataError if they continue another prompt than that of `call`."""
+    if not isinstance(choice, dict) or choice.get("token_ids") is None:
+        return None
+    seen = choice.get("prompt_token_ids") or []
+    if seen != list(call.prompt_ids):
+        raise DataError(f"call {call.id} gave {list(call.prompt_ids)[:20]}…, it read {seen[:20]}…")
+    return Choice(
+        text="",
+        finish_reason=_ended(choice),
+        token_ids=choice["token_ids"],
+        token_logps=(choice.get("logprobs") or {}).get("token_logprobs"),
+    )
+
+
+def _ended(choice: Any) -> str:
+    return str(choice.get("finish_reason") or "unknown")
+
+
+def _first_tokens(choice: Any) -> list[tuple[str, float]]:
+    """The alternatives to the first token, where the server gives log-probabilities."""
+    content = (choice.get("logprobs") or {}).get("content") or []
+    listed = (content[0].get("top_logprobs") or []) if content else []
+    return [(one["token"], one["logprob"]) for one in listed]
 
 
 def _count(usage: Any, name: str) -> int | None:

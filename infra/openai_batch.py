@@ -4,7 +4,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,23 @@ if TYPE_CHECKING:
 Answers = queue.SimpleQueue[tuple[Call, Reply] | BaseException | None]
 
 
+class AtHand(AsyncIterator[Call]):
+    """Calls that nobody has to wait for."""
+
+    def __init__(self, calls: Iterator[Call]) -> None:
+        self._calls = calls
+
+    async def __anext__(self) -> Call:
+        for call in self._calls:
+            return call
+        raise StopAsyncIteration
+
+
 class Batch:
     """The calls of one `complete`, made in an event loop of its own."""
 
     def __init__(
-        self, client: "Client", calls: Iterator[Call], answers: Answers, key: Secret
+        self, client: "Client", calls: AsyncIterator[Call], answers: Answers, key: Secret
     ) -> None:
         self._client = client
         self._calls = calls
@@ -74,7 +86,7 @@ class Batch:
             self._attempts = Attempts(self._client, endpoints, self._key, self._pace, self._keeper)
             await stack.enter_async_context(self._attempts)
             group = await stack.enter_async_context(asyncio.TaskGroup())
-            for call in self._calls:
+            async for call in self._calls:
                 reply = self._journalled(call) or self._given_up
                 if reply is not None and _is_whole(reply, call):
                     self._answers.put((call, reply))
@@ -130,7 +142,8 @@ class Batch:
                 wait = wait_before_retry(
                     error, failed, client.first_wait_seconds, client.longest_wait_seconds
                 )
-                if wait is None or failed > client.max_retries or self._given_up is not None:
+                over = self._given_up is not None or not client.is_there()
+                if wait is None or failed > client.max_retries or over:
                     return self._failure(error, call, failed, time.monotonic() - started)
             await asyncio.sleep(wait)
 

@@ -34,11 +34,18 @@ class Call:
     """Choices that are wanted (the API's `n`)."""
     seeds: Sequence[int] = ()
     """A seed for each choice; a request carries the first one. Empty sends no seed."""
+    prompt_ids: Sequence[int] = ()
+    """Token ids to continue, instead of a conversation (the completions endpoint)."""
+
+    @property
+    def asked(self) -> list[Any]:
+        """What is to be completed: the conversation, or token ids."""
+        return list(self.prompt_ids or self.messages)
 
     @property
     def path(self) -> str:
         """Where it goes, below the server's base URL."""
-        return "/chat/completions"
+        return "/completions" if self.prompt_ids else "/chat/completions"
 
     @property
     def request(self) -> dict[str, Any]:
@@ -48,9 +55,14 @@ class Call:
         return {**self.settings, **several, **seeded}
 
     @property
+    def content(self) -> dict[str, Any]:
+        """The conversation or the token ids as a request names them."""
+        return {"prompt" if self.prompt_ids else "messages": self.asked}
+
+    @property
     def read_at_most(self) -> int:
         """Tokens of its prompt, at most."""
-        return upper_tokens(self.messages)
+        return len(self.prompt_ids) or upper_tokens(self.messages)
 
     @property
     def written_at_most(self) -> int:
@@ -75,6 +87,12 @@ class Choice:
     """Empty if the model said nothing, or refused."""
     finish_reason: str = "unknown"
     """As the server names it: stop, length, content_filter, ...; `refusal` where it refused."""
+    token_ids: list[int] | None = None
+    """The drawn ids, for calls with `prompt_ids`."""
+    token_logps: list[float] | None = None
+    """Log-probability of each of them (nats), where the call asks for it."""
+    tokens: Sequence[tuple[str, float]] = ()
+    """The likeliest first tokens and their log-probabilities (nats), if they were asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,6 +122,11 @@ class Reply:
         return self.choices[0].text if self.choices else None
 
     @property
+    def tokens(self) -> Sequence[tuple[str, float]]:
+        """The first choice's."""
+        return self.choices[0].tokens if self.choices else ()
+
+    @property
     def finish_reason(self) -> str:
         """The first choice's."""
         return self.choices[0].finish_reason if self.choices else "unknown"
@@ -112,7 +135,7 @@ class Reply:
         """The journal's entry for a call that `stage` paid for; `tasks.usage` adds them up."""
         return {
             "stage": stage,
-            "choices": [asdict(choice) for choice in self.choices],
+            "choices": [_given(choice) for choice in self.choices],
             "asked": call.choices,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -141,6 +164,11 @@ def reply_of(kept: Mapping[str, Any]) -> Reply:
         seconds=kept["seconds"],
         from_journal=True,
     )
+
+
+def _given(choice: Choice) -> dict[str, Any]:
+    """`choice` without what this kind of call does not bring."""
+    return {name: value for name, value in asdict(choice).items() if value not in (None, ())}
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

@@ -2,14 +2,14 @@
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from infra.openai_batch import Answers, Batch
+from infra.openai_batch import Answers, AtHand, Batch
 from infra.openai_calls import Call, CallJournal, Choice, Purse, Reply, Secret, api_key
 from infra.openai_endpoints import Endpoint, endpoint_at
 from tasks.canonical import digest
@@ -63,6 +63,8 @@ class Client:
     """Name of the stage in item log and journal."""
     give_up_after: int = 20
     """After this many failed calls in a row the rest of a batch is not sent."""
+    is_there: Callable[[], bool] = lambda: True
+    """Whether the server may still answer: asked before a failed call is tried again."""
 
     def __enter__(self) -> "Client":
         self._key = Secret(api_key(self.api_key_env))
@@ -81,16 +83,20 @@ class Client:
     ) -> None:
         self._open.close()
 
-    def complete(self, calls: Iterable[Call]) -> Generator[tuple[Call, Reply], None, None]:
+    def complete(
+        self, calls: Iterable[Call] | AsyncIterator[Call]
+    ) -> Generator[tuple[Call, Reply], None, None]:
         """Yield each call with its reply as soon as it is there, in any order.
 
         A reply has as many choices as the call wants: where a server gives fewer, further calls
         are made for the rest. A call that fails yields a Reply with `error`. Closing the iterator
-        abandons calls that are under way. `calls` is read, lazily, by another thread. Raises what
+        abandons calls that are under way. `calls` is read, lazily, by another thread, which an
+        asynchronous iterator may keep waiting for calls that depend on replies. Raises what
         the journal raises: a reply that cannot be kept must not be followed by more paid calls.
         """
         answers: Answers = queue.SimpleQueue()
-        batch = Batch(self, iter(calls), answers, self._key)
+        known = calls if isinstance(calls, AsyncIterator) else AtHand(iter(calls))
+        batch = Batch(self, known, answers, self._key)
         thread = threading.Thread(target=batch.run, name="openai-client", daemon=True)
         thread.start()
         try:
@@ -112,4 +118,4 @@ class Client:
 
         Seeds and the number of choices follow from the id.
         """
-        return digest([self.model, call.messages, call.settings, call.id])
+        return digest([self.model, call.asked, call.settings, call.id])
