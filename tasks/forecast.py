@@ -60,7 +60,7 @@ def sentences(found: Forecast, budget: Budget, in_round: Amount, in_run: Amount)
         if found.measured:
             said.append(f"cost: about {found.expected_usd:,.2f} USD, as calls have cost so far")
     if found.unknown:
-        said.append(f"cost of {', '.join(found.unknown)}: unknown, no price is given")
+        said.append(f"cost of {', '.join(found.unknown)}: unknown, no `price` is given")
     limits = {"round": in_round.usd, "run": in_run.usd}
     for scope, spent in limits.items():
         limit = budget.limit("usd", scope)

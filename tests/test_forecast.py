@@ -34,7 +34,7 @@ def test_afterwards_calls_are_expected_to_cost_what_they_did() -> None:
 
 
 def test_what_is_unknown_is_named() -> None:
-    assert said(forecast([UNPRICED], {})) == ["cost of other: unknown, no price is given"]
+    assert said(forecast([UNPRICED], {})) == ["cost of other: unknown, no `price` is given"]
 
 
 def test_a_judge_of_evaluations_is_known_by_its_name() -> None:
