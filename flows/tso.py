@@ -8,7 +8,7 @@ from prefect.states import Completed
 
 from infra.prefect.form import NumRounds, Overrides, PresetName, RunName, UntilRounds, run_name
 from tasks.annotate import annotate, assess
-from tasks.collect import collect
+from tasks.collect import collect, foresee
 from tasks.config import Config
 from tasks.evaluate import evaluate
 from tasks.judge import judge
@@ -55,6 +55,7 @@ def tso_round(config: Config, place: Place) -> bool:
     if prompts is None:
         return False
     asked, training = prompts.train, config.training
+    foresee(config, prompts, place)
     cells = resolve_matrix(config.matrix, prompts, place)
     responses = sample(asked, cells, "train", place)
     verdicts = judge(asked, responses, config.judges, config.comparisons, "train", place)

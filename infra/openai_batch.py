@@ -4,25 +4,22 @@ import asyncio
 import queue
 import threading
 import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from infra.openai_calls import Call, Choice, Reply, Secret, reply_of
-from infra.openai_retries import (
-    kind_of,
-    refused_prompt,
-    wait_before_retry,
-    what_to_do,
-    why_useless,
-)
+from infra.openai_attempts import AttemptFailed, Attempts, BudgetReached, without_text
+from infra.openai_calls import MALFORMED, Call, Reply, Secret, reply_of
+from infra.openai_endpoints import Endpoints
+from infra.openai_keeping import Keeper
+from infra.openai_pace import Pace
+from infra.openai_retries import NoChoice, in_words, wait_before_retry, what_to_do, why_useless
 from tasks.child import ItemLog
+from tasks.spending import OVER_BUDGET
 
 if TYPE_CHECKING:
     from infra.openai_client import Client
 
-Create = Callable[..., Awaitable[Any]]
-"""The `openai` package's function that makes one HTTP request."""
 Answers = queue.SimpleQueue[tuple[Call, Reply] | BaseException | None]
 
 
@@ -39,7 +36,7 @@ class AtHand(AsyncIterator[Call]):
 
 
 class Batch:
-    """The calls of one `complete`, made by `concurrency` workers in an event loop of its own."""
+    """The calls of one `complete`, made in an event loop of its own."""
 
     def __init__(
         self, client: "Client", calls: AsyncIterator[Call], answers: Answers, key: Secret
@@ -51,6 +48,9 @@ class Batch:
         self._log = ItemLog(client.item_log, client.stage)
         self._failed_in_a_row = 0
         self._given_up: Reply | None = None
+        self._pace = Pace(client.concurrency, client.most)
+        self._keeper = Keeper(client.journal, client.purse, client.watch)
+        self._under_way = 0
         self._loop = asyncio.new_event_loop()
         self._main: asyncio.Task[None] | None = None
         self._cancelled = threading.Event()
@@ -77,87 +77,92 @@ class Batch:
                 return
 
     async def _all(self) -> None:
-        import openai  # a second of import time that pure judges do not pay
-
         self._main = asyncio.current_task()
         if self._cancelled.is_set():
             return
-        client = self._client
-        async with (
-            openai.AsyncOpenAI(
-                base_url=client.base_url,
-                api_key=self._key.value,
-                timeout=client.timeout_seconds,
-                max_retries=0,  # infra/openai_retries.py is the one layer
-            ) as api,
-            asyncio.TaskGroup() as group,
-        ):
-            create = api.chat.completions.create  # loads half the package: in no call's time
-            for _ in range(client.concurrency):
-                group.create_task(self._worker(create))
+        self._freed = asyncio.Event()
+        async with AsyncExitStack() as stack:
+            endpoints = Endpoints(self._client.endpoints())
+            self._attempts = Attempts(self._client, endpoints, self._key, self._pace, self._keeper)
+            await stack.enter_async_context(self._attempts)
+            group = await stack.enter_async_context(asyncio.TaskGroup())
+            async for call in self._calls:
+                reply = self._journalled(call) or self._given_up
+                if reply is not None and _is_whole(reply, call):
+                    self._answers.put((call, reply))
+                    await asyncio.sleep(0)  # those under way go on
+                else:
+                    await self._room()
+                    group.create_task(self._answer(call, reply))
 
-    async def _worker(self, create: Create) -> None:
-        async for call in self._calls:
-            self._answers.put((call, await self._whole(create, call)))
+    def _journalled(self, call: Call) -> Reply | None:
+        if self._client.journal is None:
+            return None
+        kept = self._client.journal.get(self._client.call_digest(call))
+        return None if kept is None else reply_of(kept)
 
-    async def _whole(self, create: Create, call: Call) -> Reply:
-        """A reply with all choices: a server may give fewer than it is asked for."""
-        reply = await self._answered(create, call)
-        have = len(reply.choices)
-        if reply.error is not None or have >= call.choices:
-            return reply
-        return reply.followed_by(await self._whole(create, call.rest(have)))
+    async def _room(self) -> None:
+        """Wait until one more call may be under way, and count it."""
+        while self._under_way >= self._pace.limit:
+            self._freed.clear()
+            await self._freed.wait()
+        self._under_way += 1
 
-    async def _answered(self, create: Create, call: Call) -> Reply:
-        journal, key = self._client.journal, self._client.call_digest(call)
-        if journal is not None and (known := journal.get(key)) is not None:
-            return reply_of(known)
-        if self._given_up is not None:
-            return self._given_up
+    async def _answer(self, call: Call, begun: Reply | None) -> None:
+        """Hand over the whole reply; `begun` is a part of it that is journalled."""
+        try:
+            reply = begun or self._given_up or await self._asked_and_kept(call)
+            while not _is_whole(reply, call):
+                rest = call.rest(len(reply.choices))
+                more = self._journalled(rest) or self._given_up
+                reply = reply.followed_by(more or await self._asked_and_kept(rest))
+            self._answers.put((call, reply))
+        finally:
+            self._under_way -= 1
+            self._freed.set()
+
+    async def _asked_and_kept(self, call: Call) -> Reply:
         self._log.starting([call.id])
-        reply = await self._asked(create, call, key)
+        try:
+            reply = await self._asked(call)
+        except BudgetReached as reached:
+            return self._over(call, str(reached))
         self._weigh(reply)
-        if reply.error is None:
-            await self._keep(key, reply.kept(call))
         return reply
 
-    async def _keep(self, key: str, entry: dict[str, Any]) -> None:
-        """Write `entry` down, then tell who watches."""
-        if self._client.journal is not None:
-            await asyncio.to_thread(self._client.journal.append, key, entry)
-        self._client.watch(entry)
-
-    async def _asked(self, create: Create, call: Call, key: str) -> Reply:
+    async def _asked(self, call: Call) -> Reply:
         """Try until there is an answer, or another attempt is of no use."""
         started, failed, client = time.monotonic(), 0, self._client
+        key = client.call_digest(call)
         while True:
             try:
-                completion = await self._attempt(create, call)
-                return _read(completion, call, time.monotonic() - started)
-            except Exception as error:
-                if reason := refused_prompt(error):
-                    return _refused(call, reason)
-                failed += 1
-                await self._keep(f"{key}!{uuid.uuid4().hex}", {"failed": kind_of(error)})
+                return await self._attempts.make(call, key, started)
+            except AttemptFailed as raised:
+                failed, error = failed + 1, raised.error
                 wait = wait_before_retry(
                     error, failed, client.first_wait_seconds, client.longest_wait_seconds
                 )
-                if wait is None or failed > client.max_retries or self._given_up is not None:
+                over = self._given_up is not None or not client.is_there()
+                if wait is None or failed > client.max_retries or over:
                     return self._failure(error, call, failed, time.monotonic() - started)
             await asyncio.sleep(wait)
 
-    async def _attempt(self, create: Create, call: Call) -> Any:
-        """One HTTP request; its timeout counts from here, however slowly bytes drip in."""
-        async with asyncio.timeout(self._client.timeout_seconds):
-            return await create(model=self._client.model, messages=call.messages, **call.request)
+    def _over(self, call: Call, why: str) -> Reply:
+        """The reply to a call that the budget does not allow."""
+        if self._client.purse is not None and self._client.purse.degrades:
+            return without_text(call, OVER_BUDGET)
+        self._given_up = self._given_up or Reply(error=why, over_budget=True)
+        return self._given_up
 
     def _failure(self, error: Exception, call: Call, failed: int, seconds: float) -> Reply:
+        if isinstance(error, NoChoice):
+            return without_text(call, MALFORMED)
         client = self._client
         useless = why_useless(error, call.request)
         key = client.api_key_env or "no variable (api_key_env is empty)"
         why = f", key from {key}: {useless}" if useless else ""
         tries = f"{failed} attempts in {seconds:.1f} s"
-        said = self._key.hidden(str(error) or repr(error.__cause__ or error))[:500]
+        said = self._key.hidden(in_words(error))[:500]
         return Reply(
             error=f"{client.model} at {client.base_url}{why} ({type(error).__name__}, {tries}): "
             f"{said}{what_to_do(error, call.request)}",
@@ -167,38 +172,18 @@ class Batch:
 
     def _weigh(self, reply: Reply) -> None:
         """Give up on the rest of the batch where it can only fail, and slowly."""
-        self._failed_in_a_row = 0 if reply.error is None else self._failed_in_a_row + 1
+        lost = reply.error or (MALFORMED if reply.finish_reason == MALFORMED else None)
+        self._failed_in_a_row = 0 if lost is None else self._failed_in_a_row + 1
         if reply.hopeless or self._failed_in_a_row >= self._client.give_up_after:
-            error = f"not sent, because calls before it failed: {reply.error}"
-            self._given_up = Reply(error=error, hopeless=reply.hopeless)
+            client = self._client
+            what = reply.error or f"{client.model} at {client.base_url} sends no chat completions"
+            error = f"not sent, because calls before it failed: {what}"
+            self._given_up = self._given_up or Reply(error=error, hopeless=reply.hopeless)
 
 
-def _read(completion: Any, call: Call, seconds: float) -> Reply:
-    """The choices of `completion`; ValueError if the server sent something else."""
-    choices = getattr(completion, "choices", None)
-    if not choices or any(getattr(one, "message", None) is None for one in choices):
-        raise ValueError(f"the server's reply is no chat completion: {str(completion)[:200]!r}")
-    usage = completion.usage
-    return Reply(
-        choices=[_choice(one) for one in choices[: call.choices]],
-        prompt_tokens=usage.prompt_tokens if usage else None,
-        completion_tokens=usage.completion_tokens if usage else None,
-        seconds=round(seconds, 3),
-    )
-
-
-def _choice(choice: Any) -> Choice:
-    if getattr(choice.message, "refusal", None):
-        return Choice(text="", finish_reason="refusal")
-    return Choice(
-        text=choice.message.content or "", finish_reason=choice.finish_reason or "unknown"
-    )
-
-
-def _refused(call: Call, reason: str) -> Reply:
-    """The reply of a server that answers this prompt by refusing it."""
-    nothing = Choice(text="", finish_reason=reason)
-    return Reply(choices=[nothing] * call.choices, prompt_tokens=0, completion_tokens=0)
+def _is_whole(reply: Reply, call: Call) -> bool:
+    """Whether there is nothing left to ask for: a server may give fewer choices than asked."""
+    return reply.error is not None or len(reply.choices) >= call.choices
 
 
 def _first(group: BaseExceptionGroup[Any]) -> BaseException:

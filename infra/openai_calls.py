@@ -6,13 +6,18 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
-from tasks.errors import ConfigError
+from tasks.errors import BudgetError, ConfigError
 from tasks.records import Message
+from tasks.spending import Amount, Answer, upper_tokens
 
 NO_KEY = "none"
 """What servers without keys are sent: the protocol wants some text."""
 SEED_RANGE = 2**31
 """Some servers keep a seed in 32 bits."""
+LIMITS = ("max_tokens", "max_completion_tokens")
+"""Under which names a request bounds what one choice may hold."""
+MALFORMED = "malformed"
+"""Why an answer that is no completion, however often it is asked for, has no text."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +34,18 @@ class Call:
     """Choices that are wanted (the API's `n`)."""
     seeds: Sequence[int] = ()
     """A seed for each choice; a request carries the first one. Empty sends no seed."""
+    prompt_ids: Sequence[int] = ()
+    """Token ids to continue, instead of a conversation (the completions endpoint)."""
+
+    @property
+    def asked(self) -> list[Any]:
+        """What is to be completed: the conversation, or token ids."""
+        return list(self.prompt_ids or self.messages)
+
+    @property
+    def path(self) -> str:
+        """Where it goes, below the server's base URL."""
+        return "/completions" if self.prompt_ids else "/chat/completions"
 
     @property
     def request(self) -> dict[str, Any]:
@@ -36,6 +53,21 @@ class Call:
         several = {"n": self.choices} if self.choices > 1 else {}
         seeded = {"seed": self.seeds[0] % SEED_RANGE} if self.seeds else {}
         return {**self.settings, **several, **seeded}
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The conversation or the token ids as a request names them."""
+        return {"prompt" if self.prompt_ids else "messages": self.asked}
+
+    @property
+    def read_at_most(self) -> int:
+        """Tokens of its prompt, at most."""
+        return len(self.prompt_ids) or upper_tokens(self.messages)
+
+    @property
+    def written_at_most(self) -> int:
+        """Tokens of all its choices, at most; 0 where the request bounds nothing."""
+        return self.choices * max((self.settings.get(name, 0) for name in LIMITS), default=0)
 
     def rest(self, have: int) -> "Call":
         """The further call for the choices that are missing when only `have` came."""
@@ -55,6 +87,12 @@ class Choice:
     """Empty if the model said nothing, or refused."""
     finish_reason: str = "unknown"
     """As the server names it: stop, length, content_filter, ...; `refusal` where it refused."""
+    token_ids: list[int] | None = None
+    """The drawn ids, for calls with `prompt_ids`."""
+    token_logps: list[float] | None = None
+    """Log-probability of each of them (nats), where the call asks for it."""
+    tokens: Sequence[tuple[str, float]] = ()
+    """The likeliest first tokens and their log-probabilities (nats), if they were asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,6 +111,8 @@ class Reply:
     """Why there is no text, in one line; the key never appears in it."""
     hopeless: bool = False
     """Whether the error is of the configuration: another attempt fails in the same way."""
+    over_budget: bool = False
+    """Whether the call was not made because the budget does not allow it."""
     from_journal: bool = False
     """Answered by an earlier attempt, not called again."""
 
@@ -82,14 +122,20 @@ class Reply:
         return self.choices[0].text if self.choices else None
 
     @property
+    def tokens(self) -> Sequence[tuple[str, float]]:
+        """The first choice's."""
+        return self.choices[0].tokens if self.choices else ()
+
+    @property
     def finish_reason(self) -> str:
         """The first choice's."""
         return self.choices[0].finish_reason if self.choices else "unknown"
 
-    def kept(self, call: Call) -> dict[str, Any]:
-        """The journal's entry for an answered call; `tasks.usage` adds them up."""
+    def kept(self, call: Call, stage: str) -> dict[str, Any]:
+        """The journal's entry for a call that `stage` paid for; `tasks.usage` adds them up."""
         return {
-            "choices": [asdict(choice) for choice in self.choices],
+            "stage": stage,
+            "choices": [_given(choice) for choice in self.choices],
             "asked": call.choices,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -120,12 +166,22 @@ def reply_of(kept: Mapping[str, Any]) -> Reply:
     )
 
 
+def _given(choice: Choice) -> dict[str, Any]:
+    """`choice` without what this kind of call does not bring."""
+    return {name: value for name, value in asdict(choice).items() if value not in (None, ())}
+
+
 def _sum(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else one + other
 
 
 def failure(who: str, failed: Sequence[Reply], total: int) -> Exception:
-    """The error for `failed` of `total` calls: ConfigError where another attempt cannot help."""
+    """The error for `failed` of `total` calls.
+
+    BudgetError where the budget is used up, ConfigError where another attempt cannot help.
+    """
+    if over := [reply for reply in failed if reply.over_budget]:
+        return BudgetError(f"{who}: {len(over)} of {total} calls were not made: {over[0].error}")
     hopeless = [reply for reply in failed if reply.hopeless]
     return (ConfigError if hopeless else ConnectionError)(
         f"{who}: {len(failed)} of {total} calls failed, first: {(hopeless or failed)[0].error}. "
@@ -140,12 +196,45 @@ class CallJournal(AbstractContextManager[Any], Protocol):
         """The reply to `call`, or None."""
         ...
 
-    def append(self, call: str, reply: dict[str, Any]) -> None:
-        """Keep `reply`; it is on disk when this returns."""
+    def append_all(self, replies: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Keep calls with their replies; they are on disk when this returns."""
         ...
 
-    def entries(self) -> list[dict[str, Any]]:
-        """Everything that is kept."""
+    def entries(self, stage: str) -> list[dict[str, Any]]:
+        """Everything that `stage` paid for."""
+        ...
+
+
+class Purse(Protocol):
+    """What a stage may spend (`infra.ledger.Purse`)."""
+
+    @property
+    def degrades(self) -> bool:
+        """Whether calls that the budget does not allow are left out instead of ending the batch."""
+        ...
+
+    def estimate(self, call: Call) -> Amount:
+        """What `call` costs at most."""
+        ...
+
+    def reserve(self, estimate: Amount) -> Answer:
+        """Set `estimate` aside for an attempt, if the budget allows it."""
+        ...
+
+    def release(self, estimate: Amount) -> None:
+        """Give back what was set aside."""
+        ...
+
+    def cost(self, reply: Reply, estimate: Amount) -> Amount:
+        """What an answer cost."""
+        ...
+
+    def book(self, spent: Amount) -> None:
+        """Write down what calls cost; it is on disk when this returns."""
+        ...
+
+    def why(self, estimate: Amount) -> str:
+        """Which limit stands against a call, and what to do about it."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,10 @@ from types import TracebackType
 from typing import Any
 
 from infra.openai_batch import Answers, AtHand, Batch
-from infra.openai_calls import Call, CallJournal, Choice, Reply, Secret, api_key
+from infra.openai_calls import Call, CallJournal, Choice, Purse, Reply, Secret, api_key
+from infra.openai_endpoints import Endpoint, endpoint_at
 from tasks.canonical import digest
+from tasks.spending import RateLimits
 
 __all__ = ["Call", "CallJournal", "Choice", "Client", "Reply", "api_key"]
 
@@ -20,18 +22,29 @@ def unheard(entry: Mapping[str, Any]) -> None:
     """The `watch` of a client whose spending nobody follows."""
 
 
+def unlimited(base_url: str) -> RateLimits:
+    """The `limits` of endpoints that may be asked as fast as they answer."""
+    return RateLimits()
+
+
 @dataclass(kw_only=True)
 class Client:
     """A context manager; on entry it reads the key and opens the journal."""
 
-    base_url: str
-    """Address of the server, up to and including /v1."""
+    base_url: str | Sequence[str]
+    """Address of the server, up to and including /v1; several serve the same model."""
     model: str
     """Name of the model, as the server knows it."""
     api_key_env: str = ""
     """Environment variable that holds the key; empty if the server needs none."""
-    concurrency: int = 8
-    """Calls under way at a time."""
+    concurrency: int | None = None
+    """Calls under way at a time; None: as many as the servers make use of, up to `most`."""
+    most: int = 256
+    """Calls under way at a time, where `concurrency` is None."""
+    limits: Callable[[str], RateLimits] = unlimited
+    """How fast the endpoint at an address may be asked."""
+    purse: Purse | None = None
+    """Asked before every attempt, told what it cost."""
     timeout_seconds: float = 120.0
     """Longest wait for one answer (s)."""
     max_retries: int = 6
@@ -43,20 +56,22 @@ class Client:
     journal: CallJournal | None = None
     """Keeps every reply and failed attempt; opened and closed by the client."""
     watch: Callable[[Mapping[str, Any]], None] = unheard
-    """Told of every entry of the journal: first the old ones, then each as it comes."""
+    """Told of the stage's entries in the journal: first the old ones, then each as it comes."""
     item_log: Path | None = None
     """Where every call that is made is logged before it is made."""
     stage: str = "calls"
-    """Name of the stage in the item log."""
+    """Name of the stage in item log and journal."""
     give_up_after: int = 20
     """After this many failed calls in a row the rest of a batch is not sent."""
+    is_there: Callable[[], bool] = lambda: True
+    """Whether the server may still answer: asked before a failed call is tried again."""
 
     def __enter__(self) -> "Client":
         self._key = Secret(api_key(self.api_key_env))
         self._open = ExitStack()
         if self.journal is not None:
             self._open.enter_context(self.journal)
-            for entry in self.journal.entries():
+            for entry in self.journal.entries(self.stage):
                 self.watch(entry)
         return self
 
@@ -93,9 +108,14 @@ class Client:
             batch.cancel()
             thread.join()
 
+    def endpoints(self) -> list[Endpoint]:
+        """Where calls go, with what this process knows of each."""
+        urls = [self.base_url] if isinstance(self.base_url, str) else self.base_url
+        return [endpoint_at(url, self._key.value, self.limits(url)) for url in urls]
+
     def call_digest(self, call: Call) -> str:
         """Under what the journal keeps the reply: digest of model, conversation, settings and id.
 
         Seeds and the number of choices follow from the id.
         """
-        return digest([self.model, call.messages, call.settings, call.id])
+        return digest([self.model, call.asked, call.settings, call.id])

@@ -9,9 +9,11 @@ import json
 import random
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+from tasks.errors import DataError
 
 LONGEST_BACKOFF = 30.0
 """Waits double up to this where the server does not say how long to wait (s)."""
@@ -26,6 +28,10 @@ USELESS_STATUS = {
 """HTTP statuses after which no other call of the batch would fare better."""
 NO_CREDIT = "insufficient_quota"
 """The code of a 429 that waiting does not mend."""
+ODD_TRIES = 3
+"""How often a call is made whose answers are no completions: chance may have made them."""
+DISCONNECTED = "ServerDisconnectedError"
+"""What aiohttp raises when a server closes the connection instead of answering."""
 FILTERED = "content_filter"
 """The code of a 400 that is the server's answer to one prompt."""
 TOO_LONG = "too_long"
@@ -39,9 +45,30 @@ SWITCHES = {
 """What to do about fields of a request that some servers refuse."""
 
 
+class OddAnswer(ValueError):
+    """A server answered, but with something else than a chat completion."""
+
+    kind = "odd"
+
+
+class NoChoice(OddAnswer):
+    """A completion without a usable choice; `usage` is what the server says that it counted."""
+
+    kind = "malformed"
+
+    def __init__(self, message: str, usage: Any) -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
 def kind_of(error: Exception) -> str:
     """Under what name a failed attempt is counted: an HTTP status, timeout, connection, cut, ..."""
     import openai
+
+    if isinstance(error, OddAnswer):
+        return error.kind
+    if _is_unsent(error) or DISCONNECTED in _names(error):  # the package calls both timeouts
+        return "connection"
 
     if isinstance(error, (TimeoutError, openai.APITimeoutError)):
         return "timeout"
@@ -52,11 +79,47 @@ def kind_of(error: Exception) -> str:
     return "cut" if isinstance(error, json.JSONDecodeError) else type(error).__name__
 
 
+def may_be_charged(error: Exception) -> bool:
+    """Whether the server may have worked on the call: it was sent, and not refused."""
+    import openai
+
+    return not isinstance(error, openai.APIStatusError) and not _is_unsent(error)
+
+
+def in_words(error: Exception) -> str:
+    """What went wrong, as the one who knows says it: for a lost connection that is its cause."""
+    if kind_of(error) != "connection":
+        return str(error) or repr(error.__cause__ or error)
+    causes = [str(one) for one in _chain(error) if str(one)]
+    return causes[-1] if causes else repr(error)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """`error`, what caused it, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _names(error: Exception) -> list[str]:
+    return [type(one).__name__ for one in _chain(error)]
+
+
+def _is_unsent(error: Exception) -> bool:
+    """Whether no connection came about."""
+    names = _names(error)
+    if "ConnectTimeout" in names and DISCONNECTED not in names:
+        return True
+    return any(name == "ConnectError" or name.startswith("ClientConnector") for name in names)
+
+
 def why_useless(error: Exception, sent: Iterable[str]) -> str:
     """Why no other call would fare better; empty if one may. `sent` are the request's fields."""
     status = getattr(error, "status_code", None)
     if getattr(error, "code", None) == NO_CREDIT:
         return USELESS_STATUS[402]
+    if isinstance(error, DataError):
+        return "it continues other token ids than it is given"
     if status in USELESS_STATUS:
         return USELESS_STATUS[status]
     fields = refused_fields(error, sent)
@@ -98,7 +161,7 @@ def wait_before_retry(error: Exception, failed: int, first: float, longest: floa
     The server's Retry-After is never undercut; None where it is above `longest`. Otherwise waits
     double from `first`. Chance spreads callers that failed at the same time.
     """
-    if not _may_pass(error):
+    if not _may_pass(error) or (isinstance(error, OddAnswer) and failed >= ODD_TRIES):
         return None
     asked = retry_after(error)
     if asked is not None:
@@ -114,7 +177,8 @@ def _may_pass(error: Exception) -> bool:
         told = error.response.headers.get("x-should-retry")
         return passes and told != "false" and error.code != NO_CREDIT
     # The last one is an answer that ended early though its connection was closed in good order.
-    return isinstance(error, (TimeoutError, openai.APIConnectionError, json.JSONDecodeError))
+    passing = (TimeoutError, openai.APIConnectionError, json.JSONDecodeError, OddAnswer)
+    return isinstance(error, passing)
 
 
 def retry_after(error: Exception) -> float | None:

@@ -1,17 +1,22 @@
 """What every door does with its place: open its stage, read its inputs, note what is done."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from infra.artifacts import open_artifact
 from infra.journal import Journal
+from infra.ledger import Ledger, Purse, opened_ledger, past_spending
 from infra.run_tree import RunTree
 from infra.stages import Stage, StageKey
 from infra.storage import Store, open_store
-from infra.work import stage_dir
+from infra.work import journal_file, ledger_file
+from tasks.canonical import short_id
 from tasks.records import Artifact, Place
+from tasks.spending import Price
 from tasks.tables import from_table
 
 Record = TypeVar("Record")
@@ -49,10 +54,42 @@ def open_stage(
     return Stage(store_of(place), key)
 
 
-def journal_of(stage: Stage) -> Journal:
-    """The journal of the stage's paid calls, not opened yet."""
-    folder = stage_dir(stage.key.verb, stage.digest)
-    return Journal(folder / "journal.jsonl", stage.store, stage.journal)
+def journal_of(stage: Stage, model: str) -> Journal:
+    """The journal of the calls that stages of this verb pay `model` for, not opened yet.
+
+    All stages of a store share it, so none pays for what another has asked. A verb that is forced
+    again has one of its own: it is to ask again.
+    """
+    forced = {name: stage.key.seeds.get(name, 0) for name in ("redo", "redo_round")}
+    name = short_id(model, forced)
+    verb, store = stage.key.verb, stage.store
+    local = journal_file(store.root, verb, name)
+    return Journal(local, store, f"journals/{verb}/{name}")
+
+
+def spent_by(store: Store, run: str) -> Ledger:
+    """What a run has spent so far."""
+    return past_spending(*_ledger(store, run))
+
+
+def _ledger(store: Store, run: str) -> tuple[Path, Store, str]:
+    """Where the ledger of a run is: on this machine, and in the store."""
+    return ledger_file(store.root, run), store, f"runs/{run}/spending"
+
+
+@contextmanager
+def purse_of(place: Place, verb: str, who: str, price: Price | None) -> Iterator[Purse]:
+    """What calls of a cell or judge may spend, within the block."""
+    where = _ledger(store_of(place), place.run)
+    with opened_ledger(*where, place.terms.budget) as ledger:
+        yield Purse(
+            ledger=ledger,
+            round_index=place.round_index,
+            verb=verb,
+            who=who,
+            price=price,
+            degrades=place.terms.budget.when_spent == "degrade",
+        )
 
 
 def table_of(place: Place, artifact: Artifact, name: str = "rows") -> pa.Table:

@@ -5,7 +5,8 @@ stages/<verb>/<aa>/<key digest>/manifest.json   last; names everything else; its
                                 files/<name>-<sha>/...     folders such as weights
                                 shards/00003.json, 00003-<sha>.parquet    parts, each complete
                                 side.json                  cost, seconds, attempts: in no digest
-                                journal/...                paid calls (`infra/journal.py`)
+
+Paid calls lie elsewhere, in journals that stages share (`infra/journal.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -77,7 +78,6 @@ class Stage:
         self.digest = key.digest
         self.folder = f"stages/{key.verb}/{self.digest[:2]}/{self.digest}"
         self.uri = store.uri(f"{self.folder}/{MANIFEST}")
-        self.journal = f"{self.folder}/journal"
 
     def __repr__(self) -> str:
         return f"Stage({self.uri!r})"
@@ -185,12 +185,11 @@ class Stage:
         return [file_entry(self.folder, file) for file in files]
 
     def clear(self) -> None:
-        """Forget the work so that it is done again: the manifest goes first; the journal stays."""
+        """Forget the work so that it is done again: the manifest goes first."""
         self.store.delete(f"{self.folder}/{MANIFEST}")
         rest = self.store.list(self.folder)
         for path in sorted(rest, key=lambda path: not path.endswith(".json")):
-            if not path.startswith(f"{self.journal}/"):
-                self.store.delete(path)
+            self.store.delete(path)
 
 
 def _outcome(body: Mapping[str, Any]) -> dict[str, Any]:

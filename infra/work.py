@@ -1,5 +1,6 @@
 """Where this machine keeps work in progress: children's folders, journals, temporary files."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -14,6 +15,21 @@ def stage_dir(verb: str, digest: str) -> Path:
     folder = work_root() / "stages" / verb / digest[:2] / digest
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def journal_file(root: str, verb: str, name: str) -> Path:
+    """Where this machine keeps the calls of the journal `name` of the store at `root`."""
+    return work_root() / "journals" / _mark(root) / verb / f"{name}.jsonl"
+
+
+def ledger_file(root: str, run: str) -> Path:
+    """Where this machine keeps what a run of the store at `root` has spent."""
+    return work_root() / "spending" / _mark(root) / f"{run}.jsonl"
+
+
+def _mark(root: str) -> str:
+    """A store's name in paths."""
+    return hashlib.sha256(root.encode()).hexdigest()[:12]
 
 
 def temporary_dir() -> Path:

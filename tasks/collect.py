@@ -1,12 +1,17 @@
 """Door: pool files in, the round's prompts and its evaluation prompts out."""
 
-from infra.place import note, open_stage, store_of, table_of
+from collections.abc import Sequence
+
+from infra.place import note, open_stage, records_of, spent_by, store_of, table_of
 from infra.prefect.door import door
+from infra.progress import progress
 from infra.rows import read_tables
 from infra.run_tree import RunTree
 from tasks.canonical import digest
-from tasks.config import PromptsSection
+from tasks.config import Config, PromptsSection
 from tasks.errors import DataError
+from tasks.forecast import forecast, sentences
+from tasks.plan import Line, Sizes, bytes_of, plan_round
 from tasks.prompts import Pool, drawn, fresh_batch, pool_of, split_digests
 from tasks.records import Artifact, Collected, Place, Prompt
 from tasks.tables import content, to_table
@@ -100,3 +105,28 @@ def _commit(prompts: list[Prompt], role: str, counts: dict[str, int], place: Pla
         )
     )
     return note(place, f"collect-{role}", artifact)
+
+
+def cost_forecast(lines: Sequence[Line], place: Place) -> list[str]:
+    """What the round's calls will cost, in words, as far as the run's calls so far tell."""
+    ledger = spent_by(store_of(place), place.run)
+    found = forecast(lines, ledger.parts())
+    return sentences(found, place.terms.budget, ledger.spent(place.round_index), ledger.spent())
+
+
+def foresee(config: Config, prompts: Collected, place: Place) -> None:
+    """Say what the round's calls will cost before the first of them is made."""
+    train = records_of(place, Prompt, prompts.train)
+    evaluation = records_of(place, Prompt, prompts.evaluation)
+    sizes = Sizes(
+        prompts=len(train),
+        evaluation_prompts=len(evaluation),
+        prompt_bytes=sum(map(bytes_of, train)),
+        evaluation_bytes=sum(map(bytes_of, evaluation)),
+        weight_bytes=0,
+        shares=place.shares,
+    )
+    lines = plan_round(config, sizes)
+    if any(line.paid_calls for line in lines):
+        for said in cost_forecast(lines, place):
+            progress.note(f"round {place.round_index} · {said}")

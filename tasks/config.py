@@ -19,6 +19,7 @@ from tasks.errors import ConfigError
 from tasks.near_duplicates import NearDuplicateSettings
 from tasks.quotas import QuotaSettings
 from tasks.sources import SourceIn
+from tasks.spending import Budget, EndpointLimits, Price, Terms
 from tasks.training.settings import AdapterSettings, LiveReferenceSettings
 from tasks.variants import NotInKey, built, chosen_from, plain, problem_text
 
@@ -261,12 +262,23 @@ class Config(Section):
     evaluation: EvaluationSection
     refresh: RefreshSection
     machine: Annotated[MachineSection, NotInKey] = MachineSection()
+    prices: Annotated[dict[str, Price], NotInKey] = Field(default_factory=dict)
+    """By a model's name: USD for a million prompt tokens and for a million completion tokens."""
+    budget: Annotated[Budget, NotInKey] = Budget()
+    """What calls to servers may cost."""
+    endpoints: Annotated[dict[str, EndpointLimits], NotInKey] = Field(default_factory=dict)
+    """Limits of servers, by a name of your own."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":
         """Refuse what single sections cannot see."""
         check_consistent(self)
         return self
+
+    @property
+    def terms(self) -> Terms:
+        """On which terms servers are called."""
+        return Terms(prices=self.prices, budget=self.budget, endpoints=self.endpoints)
 
     @property
     def policy_cell(self) -> str:

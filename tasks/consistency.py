@@ -7,6 +7,7 @@ from tasks.canonical import digest
 from tasks.errors import ConfigError
 from tasks.losses._contract import needs_of
 from tasks.training.settings import check_processes
+from tasks.usage import paid_parts
 from tasks.variants import kind_of, settings_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,26 @@ def check_consistent(config: "Config") -> None:
     _check_without_effect(config.training)
     _check_microbatch(config.training.tokens_per_microbatch, config.training.max_tokens)
     _check_uncertainty(config)
+    _check_prices(config)
+
+
+def _check_prices(config: "Config") -> None:
+    """A budget in money is none where a price is not known."""
+    if not config.budget.limits_money:
+        return
+    paid = [(f"matrix.{name}", one, cell.model) for name, cell in config.matrix.items()
+            for one in paid_parts(cell.engine)]  # fmt: skip
+    sections = {"judges": config.judges, "evaluation.judges": config.evaluation.judges}
+    for section, judges in sections.items():
+        for name, judge in judges.items():
+            paid += [(f"{section}.{name}", one, one.model) for one in paid_parts(judge)]
+    for where, part, model in paid:
+        if config.terms.price_of(part, model) is None:
+            raise ConfigError(
+                f"budget limits money, but what {where} costs is not known: write prices: "
+                f"{{{model!r}: [USD per million prompt tokens, USD per million completion tokens]}}"
+                ", [0, 0] if it costs nothing"
+            )
 
 
 def check_recorded(shares: Mapping[str, float], matrix: Mapping[str, Any]) -> None:

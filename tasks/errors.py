@@ -6,6 +6,7 @@ TSOError
 ├── StorageError (OSError)        the store refused, is full, or changed under us
 │   └── DamagedError              what is read is not what was written
 ├── ConflictError                 two different results claim one place
+├── BudgetError                   what may be spent is spent
 ├── HeldError                     another live flow run holds this run
 └── ChildError                    a child process failed; `exit_code` says how
 
@@ -35,6 +36,10 @@ class DamagedError(StorageError):
 
 class ConflictError(TSOError):
     """Two different results claim one place."""
+
+
+class BudgetError(TSOError):
+    """What may be spent is spent: trying again does not help, a larger budget does."""
 
 
 class HeldError(TSOError):

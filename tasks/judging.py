@@ -22,13 +22,6 @@ class Asked(NamedTuple):
     second: Response
 
 
-def call_id(asked: Asked, version: str) -> str:
-    """Names the question to a judge of that version: a paid call's place in the journal."""
-    question = asked.question
-    ids = [question.first_id, question.second_id, question.criterion, question.replicate]
-    return digest([version, asked.prompt.prompt_id, *ids])
-
-
 def candidates_of(
     responses: Iterable[Response],
     strengths: Mapping[str, float],
@@ -63,6 +56,13 @@ def compared_in(verdicts: Iterable[Verdict]) -> dict[str, list[tuple[str, str]]]
         if one.b_id and one.a_id != one.b_id:
             found.setdefault(one.prompt_id, set()).add((one.a_id, one.b_id))
     return {prompt_id: sorted(ids) for prompt_id, ids in sorted(found.items())}
+
+
+def call_id(one: Asked, judge: Any, annotator: str) -> str:
+    """Names the call in the journal; judges of different names have opinions of their own."""
+    question = one.question
+    ids = [question.first_id, question.second_id, question.criterion, question.replicate]
+    return digest([annotator, judge.version(), one.prompt.prompt_id, *ids])
 
 
 def verdicts_of_pure(asked: Iterable[Asked], judge: Any, annotator: Annotator) -> list[Verdict]:

@@ -47,6 +47,12 @@ class Question:
         return short_id(self.prompt_id, *ids, self.criterion, self.replicate)
 
 
+def comparison_of(verdict: Verdict) -> str:
+    """The `Question.id` of what the verdict answers."""
+    ids = (verdict.a_id, verdict.b_id)
+    return short_id(verdict.prompt_id, *ids, verdict.criterion, verdict.replicate)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Annotator:
     """Who gives an opinion."""

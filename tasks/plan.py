@@ -6,6 +6,8 @@ from typing import Any
 
 from tasks.config import CellSection, Config
 from tasks.quotas import num_answered
+from tasks.records import Prompt
+from tasks.spending import Terms
 from tasks.usage import cost_usd, is_paid
 
 FLOAT_BYTES = 4
@@ -55,11 +57,16 @@ class Sizes:
     """Share of the prompts that each cell answers; the cell's own where it is not named."""
 
 
+def bytes_of(prompt: Prompt) -> int:
+    """UTF-8 bytes of a prompt's turns."""
+    return sum(len(turn["content"].encode()) for turn in prompt.messages)
+
+
 def plan_round(config: Config, sizes: Sizes) -> list[Line]:
     """The verbs of one round with the most that each can need."""
     per_prompt = sum(cell.samples for cell in config.matrix.values())
     comparisons = _comparisons(config, per_prompt)
-    sampling = [_sampling(name, cell, sizes) for name, cell in config.matrix.items()]
+    sampling = [_sampling(name, cell, sizes, config.terms) for name, cell in config.matrix.items()]
     responses = sum(line.amount for line in sampling)
     return [
         Line(verb="collect", what="prompts", amount=sizes.prompts, unit="prompts"),
@@ -90,8 +97,9 @@ def _comparisons(config: Config, per_prompt: int) -> int:
     return int(config.comparisons.most(per_prompt))
 
 
-def _sampling(name: str, cell: CellSection, sizes: Sizes) -> Line:
+def _sampling(name: str, cell: CellSection, sizes: Sizes, terms: Terms) -> Line:
     """One cell; paid calls draw up to `per_request` samples each."""
+    price = terms.price_of(cell.engine, cell.model) if is_paid(cell.engine) else None
     share = sizes.shares.get(name, cell.share)
     prompts = num_answered(sizes.prompts, share)
     amount = prompts * cell.samples
@@ -108,7 +116,7 @@ def _sampling(name: str, cell: CellSection, sizes: Sizes) -> Line:
         unit="responses",
         paid_calls=prompts * calls_each,
         tokens=tokens,
-        cost_usd=cost_usd(cell.engine.price, read, tokens) if paid else None,
+        cost_usd=cost_usd(price, read, tokens),
     )
 
 
@@ -116,7 +124,13 @@ def _judging(config: Config, sizes: Sizes, comparisons: int) -> list[Line]:
     """The judges that label: `comparisons` of each prompt."""
     longest = max(cell.max_tokens for cell in config.matrix.values())
     return [
-        _judge(name, judge, sizes.prompts * comparisons, sizes.prompt_bytes * comparisons, longest)
+        _judge(
+            name,
+            (judge, config.terms),
+            sizes.prompts * comparisons,
+            sizes.prompt_bytes * comparisons,
+            longest,
+        )
         for name, judge in config.judges.items()
     ]
 
@@ -128,7 +142,7 @@ def _evaluation_judging(config: Config, sizes: Sizes) -> list[Line]:
     return [
         _judge(
             f"{name} · evaluation",
-            judge,
+            (judge, config.terms),
             comparisons * sizes.evaluation_prompts,
             comparisons * sizes.evaluation_bytes,
             longest,
@@ -137,8 +151,12 @@ def _evaluation_judging(config: Config, sizes: Sizes) -> list[Line]:
     ]
 
 
-def _judge(what: str, judge: Any, comparisons: int, prompt_bytes: int, longest: int) -> Line:
+def _judge(
+    what: str, paid_by: tuple[Any, Terms], comparisons: int, prompt_bytes: int, longest: int
+) -> Line:
     """One judge; a question shows a prompt and two responses of up to `longest` tokens."""
+    judge, terms = paid_by
+    price = terms.price_of(judge, judge.model) if is_paid(judge) else None
     orders = 2 if judge.both_orders else 1
     questions = comparisons * orders
     paid = is_paid(judge)
@@ -151,7 +169,7 @@ def _judge(what: str, judge: Any, comparisons: int, prompt_bytes: int, longest: 
         unit="questions",
         paid_calls=questions if paid else 0,
         tokens=tokens,
-        cost_usd=cost_usd(judge.price, read, tokens) if paid else None,
+        cost_usd=cost_usd(price, read, tokens),
     )
 
 

@@ -4,8 +4,10 @@ In bulk a record is an Arrow table with exactly these columns (`tasks/tables.py`
 `Volatile` does not enter a content digest: two runs that did equal work have equal content.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypedDict
+
+from tasks.spending import Terms
 
 
 class VolatileMark:
@@ -288,6 +290,8 @@ class Place:
     """Share of the round's prompts that each cell answers."""
     min_distance: float | None = None
     """Edit distance below which of two responses one is compared; None compares all of them."""
+    terms: Terms = field(default_factory=Terms)
+    """Prices, budget and limits of calls to servers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from infra.artifacts import Finished, open_artifact
-from infra.place import counts_of, records_of, side_of, store_of, table_of
+from infra.place import counts_of, records_of, side_of, spent_by, store_of, table_of
 from infra.prefect.door import door
 from infra.prefect.reports import publish_report
 from infra.run_tree import RunTree
@@ -17,6 +17,7 @@ from tasks.diagnosis import diagnose
 from tasks.diversity.measure import DiversityFigure, PromptDiversity
 from tasks.errors import ConfigError
 from tasks.findings import Finding
+from tasks.forecast import cost_facts
 from tasks.gate import GateOutcome
 from tasks.measuring import Measured, guarded_slices
 from tasks.quotas import usefulness
@@ -82,6 +83,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
         **_uses(work, tree, config, place),
         "figures": _figures(work, place),
         "counts": {role: counts_of(place, one) for role, one in artifacts.items()},
+        "spent_usd": spent_by(tree.store, place.run).usd(place.round_index),
         "report": page,
     }
     data = round_data(tree, manifest, config, place)
@@ -193,7 +195,7 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
         ),
         gate=manifest["gate"],
         cells=cell_facts(config, place.strengths, place.shares),
-        parts=part_facts(config),
+        parts=[*part_facts(config), *cost_facts(manifest)],
         lineage=lineage(manifest),
         **_quality(tree, manifest, place),
         history=[{"round_index": one["round_index"], **one["figures"]} for one in rounds],

@@ -102,6 +102,7 @@ def place_of(rounds: Rounds, round_index: int, redo: Mapping[str, int]) -> Place
         strengths={name: fitted.get(name, value) for name, value in declared.items()},
         shares=shares_of(config, manifests),
         min_distance=config.near_duplicates.min_distance,
+        terms=config.terms,
     )
 
 

@@ -1,12 +1,14 @@
 """Door: prompts and the model matrix in, responses out; one stage and one process per cell."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from infra.engines._contract import Decoding, Job, Request, Sample
+from infra.ledger import Purse
 from infra.models import checkpoint_folder, local_folder, positions_of
-from infra.place import journal_of, note, open_stage, records_of
+from infra.place import journal_of, note, open_stage, purse_of, records_of
 from infra.prefect.door import door
 from infra.processes.slots import slots
 from infra.progress import Bar, progress
@@ -109,8 +111,8 @@ def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Plac
         return note(place, f"sample-{role}-{cell.name}", done.artifact)
     with slots(place.side_by_side):
         shards = shards_of(_asked(prompts, cell, place))
-        _draw(stage, shards, cell, (place.seed, seed_round, place.root), f"sample · {name}")
-    artifact = _commit(stage, len(shards), cell)
+        _draw(stage, shards, cell, place, f"sample · {name}")
+    artifact = _commit(stage, len(shards), cell, place)
     return note(place, f"sample-{role}-{cell.name}", artifact)
 
 
@@ -126,29 +128,32 @@ def _content(prompts: Artifact, cell: Cell, place: Place) -> str:
     return content(Prompt, to_table(Prompt, _asked(prompts, cell, place)))
 
 
-def _draw(
-    stage: Stage, shards: list[list[Prompt]], cell: Cell, place: tuple[int, int, str], label: str
-) -> None:
-    """Commit the shards that are still to do, each as soon as the engine has it.
-
-    `place` is the run's seed, the seed's round and the root of the store.
-    """
-    root = place[2]
+def _draw(stage: Stage, shards: list[list[Prompt]], cell: Cell, place: Place, label: str) -> None:
+    """Commit the shards that are still to do, each as soon as the engine has it."""
+    seeds = stage.key.seeds["seed"], stage.key.seeds["round"]
     committed = set(stage.shards())
-    tokens = _tokens(cell, root)
+    tokens = _tokens(cell, place.root)
     requests = {
-        index: [one for prompt in part for one in _requests(prompt, cell, place[:2], tokens)]
+        index: [one for prompt in part for one in _requests(prompt, cell, seeds, tokens)]
         for index, part in enumerate(shards)
         if index not in committed
     }
     total = sum(len(part) for part in shards) * cell.settings.samples
-    with progress.verb(label, total=total) as bar:
+    with progress.verb(label, total=total) as bar, _purse(cell, place) as purse:
         bar.advance(total - sum(len(part) for part in requests.values()))
-        job = _job(stage, cell, requests, tokens, _model(cell, root), bar)
+        job = _job(stage, cell, requests, tokens, purse, bar, place)
         for index, drawn in cell.settings.engine.sample(job) if requests else ():
             rows = _responses(requests[index], drawn, cell, tokens)
             counts = counts_of_drawn(len(requests[index]), drawn)
             stage.commit_shard(index, to_table(Response, rows), counts)
+
+
+def _purse(cell: Cell, place: Place) -> AbstractContextManager[Purse | None]:
+    """What the cell's calls may spend; None where asking it costs nothing."""
+    engine, model = cell.settings.engine, cell.settings.model
+    if not is_paid(engine):
+        return nullcontext()
+    return purse_of(place, "sample", cell.name, place.terms.price_of(engine, model))
 
 
 def _job(
@@ -156,13 +161,13 @@ def _job(
     cell: Cell,
     requests: dict[int, list[Request]],
     tokens: Tokens | None,
-    model: str,
+    purse: Purse | None,
     bar: Bar,
+    place: Place,
 ) -> Job:
-    engine = cell.settings.engine
     return Job(
         stage=stage.digest,
-        model=model,
+        model=_model(cell, place.root),
         decoding=Decoding(
             temperature=cell.settings.temperature,
             top_p=cell.settings.top_p,
@@ -172,8 +177,10 @@ def _job(
         workdir=stage_dir("sample", stage.digest),
         stop_ids=stop_ids(tokens.tokenizer) if tokens else [],
         item_log=work_root() / "items.jsonl",
-        journal=journal_of(stage) if is_paid(engine) else None,
-        watch=watching(getattr(engine, "price", None), bar),
+        journal=journal_of(stage, cell.settings.model) if purse else None,
+        watch=watching(purse.price if purse else None, bar),
+        purse=purse,
+        limits=place.terms.limits_at,
         on_progress=bar.advance,
     )
 
@@ -221,7 +228,7 @@ def _requests(
     ]
 
 
-def _commit(stage: Stage, shards: int, cell: Cell) -> Artifact:
+def _commit(stage: Stage, shards: int, cell: Cell, place: Place) -> Artifact:
     tables = [stage.shard(index) for index in range(shards)]
     table = concat(Response, [part for part in tables if part is not None])
     counts = {"responses": table.num_rows}
@@ -234,13 +241,15 @@ def _commit(stage: Stage, shards: int, cell: Cell) -> Artifact:
         tables={"rows": (Response, table)},
         counts={**counts, "cut_at_max_tokens": cut},
         facts=facts,
-        volatile=_spent(stage, cell.settings.engine),
+        volatile=_spent(stage, cell, place),
     )
 
 
-def _spent(stage: Stage, engine: Any) -> dict[str, Any]:
+def _spent(stage: Stage, cell: Cell, place: Place) -> dict[str, Any]:
     """Calls, tokens and money of every process that worked on the stage."""
+    engine, model = cell.settings.engine, cell.settings.model
     if not is_paid(engine):
         return {}
-    with journal_of(stage) as journal:
-        return Usage.of(journal.entries(), engine.price).plain
+    with journal_of(stage, model) as journal:
+        price = place.terms.price_of(engine, model)
+        return Usage.of(journal.entries(stage.digest), price).plain

@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Protocol
 
-Price = tuple[float, float]
-"""USD for a million prompt tokens and for a million completion tokens."""
+from tasks.spending import Price
 
 
 def is_paid(part: Any) -> bool:
@@ -15,6 +14,18 @@ def is_paid(part: Any) -> bool:
     Its calls are journalled.
     """
     return hasattr(part, "price")
+
+
+def paid_parts(part: Any) -> list[Any]:
+    """`part` and the parts in it, e.g. the members of a panel, that may cost money."""
+    if isinstance(part, Mapping):
+        return [one for inner in part.values() for one in paid_parts(inner)]
+    if isinstance(part, (list, tuple)):
+        return [one for inner in part for one in paid_parts(inner)]
+    if not is_dataclass(part):
+        return []
+    inside = [one for each in fields(part) for one in paid_parts(getattr(part, each.name))]
+    return [part, *inside] if is_paid(part) else inside
 
 
 def cost_usd(

@@ -11,6 +11,7 @@ from flows.cli.app import app, overrides_of, run_app
 from infra.run_tree import RunTree
 from infra.storage import open_store
 from tasks.errors import (
+    BudgetError,
     ChildError,
     ConfigError,
     ConflictError,
@@ -52,6 +53,7 @@ def refused(monkeypatch, capsys, *arguments):
         (ChildError("x", 4), 5),
         (ChildError("x", 137), 5),
         (ChildError("its input is wrong", 2), 2),
+        (BudgetError("x"), 6),
         (KeyboardInterrupt(), 130),
         (ZeroDivisionError("x"), 1),
     ],

@@ -44,7 +44,7 @@ def test_a_check_has_a_line_for_each_thing(world):
         *("✓ configuration", "✓ store", "✓ run.base_model"),
         *("✓ matrix.human", "✓ matrix.other", "✓ matrix.policy"),
         *("✓ training.max_tokens", "✓ judges.main"),
-        *("✓ prompts", "✓ prompt lengths", "✓ disk"),
+        *("✓ prompts", "✓ prompt lengths", "✓ cost", "✓ disk"),
     ]
     assert any("22 rows, 0 duplicates: train 16, dev 0, held_out 6, sealed 0" in x for x in lines)
     assert nothing_was_done() and world.store.list() == []

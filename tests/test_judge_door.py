@@ -1,20 +1,15 @@
 """The judge door against a real HTTP server that answers well, badly, late, or not at all."""
 
 import json
-import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from infra.place import counts_of, open_stage, records_of, side_of
+from infra.place import counts_of, side_of
 from tasks.errors import ConfigError
-from tasks.judge import judge_with
-from tasks.records import Artifact, Place, Prompt, Response, Verdict
-from tasks.tables import content, to_table
-from tasks.variants import load_variant
+from tasks.records import Place
 from tests.infra.chat_server import Server, running_server, send
-from tests.opinion_makers import prompt, response
+from tests.judged import judged, number_of, say, verdicts
 from tests.small_config import small_place
 from tests.whole_runs import items
 
@@ -41,51 +36,6 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def place(tmp_path) -> Place:
     return small_place(root=f"file://{tmp_path}/store", round_index=0, strengths={})
-
-
-def committed(place: Place, record: type, rows: list[Any]) -> Artifact:
-    table = to_table(record, rows)
-    inputs = {"rows": content(record, table)}
-    stage = open_stage(place, "test", settings=record.__name__, inputs=inputs, semantics=1)
-    return stage.commit(tables={"rows": (record, table)})
-
-
-def judged(place: Place, server: Server, count: int, **settings: Any) -> Artifact:
-    """The door's artifact for `count` prompts with two responses each, asked in both orders."""
-    asked = [prompt(prompt_id=f"p{n:02}", text=f"Say {n}.") for n in range(count)]
-    answers = [
-        response(f"r{one}-{n:02}", f"{one} {n}", prompt_id=f"p{n:02}", cell=one)
-        for n in range(count)
-        for one in ("small", "large")
-    ]
-    judge = load_variant("tasks.judges", "pairwise", model="m", base_url=server.url, **settings)
-    done: Artifact = judge_with.fn(
-        name="main · train",
-        prompts=committed(place, Prompt, asked),
-        responses=[committed(place, Response, answers)],
-        judge=judge,
-        comparisons=load_variant("tasks.comparison_rules", "all"),
-        place=place,
-    )
-    return done
-
-
-def verdicts(place: Place, artifact: Artifact) -> list[Verdict]:
-    return records_of(place, Verdict, artifact)
-
-
-def number_of(text: str) -> int:
-    """Which prompt a question is about."""
-    found = re.search(r"Say (\d+)\.", text)
-    assert found
-    return int(found[1])
-
-
-def say(handler: Any, reply: str, finish: str = "stop", **more: Any) -> None:
-    message = {"role": "assistant", "content": reply}
-    choice = {"index": 0, "message": message, "finish_reason": finish}
-    body = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
-    send(handler, 200, json.dumps(body | more))
 
 
 def test_malformed_replies_are_counted_as_unparsed_and_never_guessed(server, place):
@@ -121,7 +71,9 @@ def test_a_judge_that_knows_the_better_text_names_it_in_both_orders(server, plac
 
 def test_a_reply_cut_at_max_tokens_is_unparsed_whatever_it_seems_to_say(server, place):
     server.play = lambda handler, number, text: say(handler, "Verdict: A", "length")
-    assert counts_of(place, judged(place, server, 2)) == {"verdicts": 4, "unparsed": 4}
+    assert counts_of(place, judged(place, server, 2)) == {
+        "verdicts": 4, "unparsed": 4, "reply_length": 4,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("status", [429, 500])

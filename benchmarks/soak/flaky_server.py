@@ -116,7 +116,7 @@ class Watched:
         """The calls in the journal: each answer begins with the server's name for its call."""
         entries = [
             line["reply"]
-            for path in self.folder.glob("work/stages/sample/*/*/journal.jsonl")
+            for path in self.folder.glob("work/journals/*/sample/*.jsonl")
             for line in _lines(path)
             if "reply" in line
         ]

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from infra.models import local_folder
 from infra.work import work_root
-from tasks.collect import check_splits, draw, read_pool
+from tasks.collect import check_splits, cost_forecast, draw, read_pool
 from tasks.config import Config
 from tasks.errors import StorageError
-from tasks.plan import Line, Sizes, disk_bytes, plan_round
+from tasks.plan import Line, Sizes, bytes_of, disk_bytes, plan_round
 from tasks.preflight import BASE_MODEL, Check
 from tasks.prompts import Pool
 from tasks.records import Place
@@ -50,6 +50,7 @@ class Preparation:
         return [
             Check(name=POOL, look=self._look_at_pool),
             Check(name="prompt lengths", look=self._look_at_lengths, needs=lengths),
+            Check(name="cost", look=self._look_at_cost, needs=(POOL, BASE_MODEL)),
             Check(name="disk", look=self._look_at_disk, needs=(POOL, BASE_MODEL)),
         ]
 
@@ -78,6 +79,11 @@ class Preparation:
         return plan_round(self.config, self.sizes)
 
     @cached_property
+    def forecast(self) -> list[str]:
+        """What the round's calls will cost, in words."""
+        return cost_forecast(self.plan, self.place)
+
+    @cached_property
     def disk(self) -> Disk:
         """What one round needs of the local disk, and what is free."""
         root = next(one for one in (work_root(), *work_root().parents) if one.exists())
@@ -101,6 +107,9 @@ class Preparation:
             f"{self.place.round_index} leave room to answer"
         )
 
+    def _look_at_cost(self) -> str:
+        return "; ".join(self.forecast) or "no call has to be paid"
+
     def _look_at_disk(self) -> str:
         needed, free = self.disk
         if needed > free:
@@ -113,9 +122,5 @@ class Preparation:
 
 def _bytes(pool: Pool, split: str, count: int) -> int:
     """Bytes of the `count` longest prompts of `split`: those that are drawn have no more."""
-    lengths = (
-        sum(len(turn["content"].encode()) for turn in prompt.messages)
-        for prompt in pool.prompts
-        if prompt.split == split
-    )
+    lengths = (bytes_of(prompt) for prompt in pool.prompts if prompt.split == split)
     return sum(sorted(lengths, reverse=True)[:count])

@@ -35,6 +35,8 @@ def show_plan(
     for check in preparation.later_checks():
         check.look()
     _print_plan(out, preparation.plan)
+    for said in preparation.forecast:
+        out.print(said, soft_wrap=True)
     needed, free = preparation.disk
     out.print(f"disk: about {needed / 1e6:,.1f} MB a round; {free / 1e9:,.1f} GB free here")
 
@@ -43,16 +45,6 @@ def _print_done(out: Console, tree: RunTree, round_index: int) -> None:
     done = tree.roles_done(round_index)
     if done:
         out.print(f"round {round_index} is begun; already done: {', '.join(done)}", soft_wrap=True)
-
-
-def _print_cost(out: Console, lines: Sequence[Line]) -> None:
-    """The sum of what has a price, and what is paid without one."""
-    costs = [line.cost_usd for line in lines if line.cost_usd is not None]
-    if costs:
-        out.print(f"cost: {sum(costs):,.2f} USD a round, at most")
-    unknown = [line.what for line in lines if line.paid_calls and line.cost_usd is None]
-    if unknown:
-        out.print(f"cost of {', '.join(unknown)}: unknown, no `price` is given")
 
 
 def _print_plan(out: Console, lines: Sequence[Line]) -> None:
@@ -72,4 +64,3 @@ def _print_plan(out: Console, lines: Sequence[Line]) -> None:
             "" if line.cost_usd is None else f"{line.cost_usd:,.2f}",
         )
     out.print(table)
-    _print_cost(out, lines)

@@ -2,6 +2,7 @@
 
 from tasks.child import BAD_INPUT as CHILD_BAD_INPUT
 from tasks.errors import (
+    BudgetError,
     ChildError,
     ConfigError,
     ConflictError,
@@ -22,6 +23,8 @@ STORAGE = 4
 """The store refused, is full, or changed under us."""
 CHILD = 5
 """A child process failed; the message names its log."""
+BUDGET = 6
+"""The budget is used up; what was paid is kept, and a larger budget goes on."""
 INTERRUPTED = 130
 """Stopped by Ctrl-C or a signal; run the same command to go on."""
 
@@ -29,6 +32,7 @@ _CODES = (
     (HeldError, HELD),
     (StorageError, STORAGE),
     (ChildError, CHILD),
+    (BudgetError, BUDGET),
     (ConfigError, BAD_INPUT),
     (DataError, BAD_INPUT),
     (ConflictError, BAD_INPUT),

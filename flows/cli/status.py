@@ -9,6 +9,7 @@ from rich.table import Table
 
 from flows.cli.terminal import console
 from infra.forks import check_forked, origin_of
+from infra.place import spent_by
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
 from tasks.config import Config
@@ -34,6 +35,7 @@ def show_status(name: str, preset: str, overrides: Mapping[str, Any]) -> None:
     _print_origin(out, tree)
     print_rounds(out, store, name)
     _print_shares(out, config, tree)
+    _print_spent(out, config, store, name)
     _print_unfinished(out, tree)
 
 
@@ -62,8 +64,15 @@ def _rows(manifests: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
         ("pairs", [str(one["counts"]["pair"]["pairs"]) for one in manifests]),
         ("steps", [str(one["policy"]["step"]) for one in manifests]),
         *((key, [_number(one["figures"].get(key)) for one in manifests]) for key in figures),
+        *_usd(manifests),
         ("gate", [one["gate"]["outcome"] for one in manifests]),
     ]
+
+
+def _usd(manifests: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """What each round's calls cost; no line where nothing was paid."""
+    sums = [sum(one.get("spent_usd", {}).values()) for one in manifests]
+    return [("USD", [f"{one:,.4f}" for one in sums])] if any(sums) else []
 
 
 def _print_origin(out: Console, tree: RunTree) -> None:
@@ -82,6 +91,21 @@ def _print_shares(out: Console, config: Config, tree: RunTree) -> None:
     parts = [f"{cell} {share:.0%}" for cell, share in shares.items() if share < 1]
     if parts:
         out.print(f"share of the next round's prompts: {', '.join(parts)}")
+
+
+def _print_spent(out: Console, config: Config, store: Store, name: str) -> None:
+    """What calls to servers have cost, by verb, and what the run may spend."""
+    ledger = spent_by(store, name)
+    parts = ledger.parts()
+    if not parts:
+        return
+    listed = ", ".join(f"{verb} {who} {one.usd:,.4f}" for (verb, who), one in parts.items())
+    all_of_it, limit = ledger.spent(), config.budget.usd_per_run
+    of = "" if limit is None else f" of {limit:,.2f}"
+    out.print(
+        f"spent: {all_of_it.usd:,.4f}{of} USD on {all_of_it.calls:,} calls ({listed})",
+        soft_wrap=True,
+    )
 
 
 def _number(value: float | None) -> str:

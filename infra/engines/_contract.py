@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from infra.openai_calls import CallJournal
-from infra.openai_client import unheard
+from infra.openai_calls import CallJournal, Purse
+from infra.openai_client import unheard, unlimited
 from tasks.records import Message
+from tasks.spending import RateLimits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +86,10 @@ class Job:
     """Where every request is logged before it is worked on; None logs nothing."""
     journal: CallJournal | None = None
     """Where an engine that asks others keeps every answer; it opens and closes it."""
+    purse: Purse | None = None
+    """What the calls of an engine that asks others may spend."""
+    limits: Callable[[str], RateLimits] = field(default=unlimited, compare=False)
+    """How fast the endpoint at an address may be asked."""
     watch: Callable[[Mapping[str, Any]], None] = field(default=unheard, compare=False)
     """Told of every entry of the journal, old and new (`tasks.usage`)."""
     on_progress: Callable[[int], None] = field(default=ignore, compare=False)

@@ -12,9 +12,9 @@ from infra.openai_calls import Call, Choice, Reply
 from infra.openai_client import Client
 from infra.openai_shards import completed_shards
 from tasks.errors import ConfigError
+from tasks.spending import BaseUrls, Price
 from tasks.variants import NotInKey
 
-Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 OWN_NAMES = ("policy", "round:")
 """What `model` may not begin with here: a server does not know this run's checkpoints."""
 
@@ -34,12 +34,12 @@ class OpenAI:
     NEEDS_WEIGHTS: ClassVar[bool] = False
     TAKES_TOKENS: ClassVar[bool] = False
 
-    base_url: Annotated[str, NotInKey, Field(pattern=r"^https?://[^/\s]+")]
-    """Address of the server, up to and including /v1."""
+    base_url: Annotated[BaseUrls, NotInKey]
+    """Address of the server, up to and including /v1; a list if several serve the model."""
     api_key_env: Annotated[str, NotInKey] = ""
     """Environment variable that holds the key; empty if the server needs none."""
-    concurrency: Annotated[int, NotInKey, Field(ge=1, le=1000)] = 8
-    """Calls that are under way at a time."""
+    concurrency: Annotated[int | None, NotInKey, Field(ge=1, le=1000)] = None
+    """Calls that are under way at a time; null: as many as the server makes use of."""
     per_request: Annotated[int, NotInKey, Field(ge=1)] = 1
     """Samples of a prompt drawn by one call; some servers refuse more than 1.
 
@@ -52,7 +52,7 @@ class OpenAI:
     """Under which name the server takes the longest response."""
     timeout_seconds: Annotated[float, NotInKey, Field(gt=0)] = 120.0
     """Longest wait for one answer (s)."""
-    price: Annotated[tuple[Usd, Usd] | None, NotInKey] = None
+    price: Annotated[Price | None, NotInKey] = None
     """USD for a million prompt tokens and for a million completion tokens, e.g. [0.15, 0.60]."""
 
     def fingerprint(self, model: str) -> str:
@@ -71,6 +71,8 @@ class OpenAI:
             model=job.model,
             api_key_env=self.api_key_env,
             concurrency=self.concurrency,
+            limits=job.limits,
+            purse=job.purse,
             timeout_seconds=self.timeout_seconds,
             journal=job.journal,
             watch=job.watch,
@@ -98,7 +100,7 @@ class OpenAI:
     def _call(self, requests: Sequence[Request], decoding: Decoding) -> Call:
         last = f"-{requests[-1].sample_index}" if len(requests) > 1 else ""
         return Call(
-            id=f"{item(requests[0])}{last}",
+            id=f"{item(requests[0])}{last} of seed {requests[0].seed}",
             messages=requests[0].messages,
             settings={
                 "temperature": decoding.temperature,

@@ -11,7 +11,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
-from tasks.errors import ConfigError, ConflictError, DataError
+from tasks.errors import BudgetError, ConfigError, ConflictError, DataError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,7 +19,7 @@ R = TypeVar("R")
 WAITS_SECONDS: list[float] = [2, 10, 60]
 """Growing waits between attempts of a door that touches the network or starts a process."""
 
-HOPELESS = (ConfigError, DataError, ConflictError)
+HOPELESS = (BudgetError, ConfigError, DataError, ConflictError)
 """What another attempt cannot mend."""
 
 

@@ -10,9 +10,8 @@ from tasks.judges._template import render_template, template_text
 from tasks.judges._version import judge_version
 from tasks.opinions import Opinion
 from tasks.records import Message, Prompt
+from tasks.spending import BaseUrls, Price
 from tasks.variants import NotInKey
-
-Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 _VERDICT_LINE = re.compile(r"[\s*#>]*verdict\s*:", re.IGNORECASE)
 _VERDICT = re.compile(r"(?i:\**verdict:\**)\s*\**(A|B|(?i:tie))\**\.?\**")
@@ -35,8 +34,8 @@ class Pairwise:
 
     model: str
     """Name of the model, as the server knows it."""
-    base_url: Annotated[str, NotInKey, Field(pattern=r"^https?://[^/\s]+")]
-    """Address of the server, up to and including /v1."""
+    base_url: Annotated[BaseUrls, NotInKey]
+    """Address of the server, up to and including /v1; a list if several serve the model."""
     revision: str = ""
     """What you know of the model's version; change it when the provider changes the model."""
     api_key_env: Annotated[str, NotInKey] = ""
@@ -45,9 +44,11 @@ class Pairwise:
     """0 is greedy."""
     max_tokens: Annotated[int, Field(gt=0)] = 512
     """Longest reply (tokens)."""
-    concurrency: Annotated[int, NotInKey, Field(gt=0)] = 8
-    """Questions that are under way at a time."""
-    price: Annotated[tuple[Usd, Usd] | None, NotInKey] = None
+    concurrency: Annotated[int | None, NotInKey, Field(ge=1, le=1000)] = None
+    """Questions that are under way at a time; null: as many as the server makes use of."""
+    timeout_seconds: Annotated[float, NotInKey, Field(gt=0)] = 120.0
+    """Longest wait for one answer (s)."""
+    price: Annotated[Price | None, NotInKey] = None
     """USD for a million prompt tokens and for a million completion tokens, e.g. [0.15, 0.60]."""
     template: str = "pairwise"
     """A template of this package, or the path of a .j2 file."""

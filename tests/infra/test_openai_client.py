@@ -9,11 +9,10 @@ import pytest
 
 from infra.journal import Journal
 from infra.openai_client import Call, Client, api_key
-from tasks.errors import ConfigError, StorageError
+from tasks.errors import ConfigError
 from tests.infra.chat_server import (
     Server,
     answer,
-    first_time,
     running_server,
     send,
 )
@@ -39,7 +38,7 @@ def test_every_call_gets_its_own_reply_with_its_cost(server: Server) -> None:
     assert server.keys == {f"Bearer {SECRET}"}
 
 
-@pytest.mark.parametrize("body", ['{"choices": [', "{}", '{"choices": []}', "[1]", '"text"'])
+@pytest.mark.parametrize("body", ['{"choices": [', "{}", "[1]", '"text"'])
 def test_a_reply_that_is_no_completion_is_an_error_of_its_call_only(
     server: Server, body: str
 ) -> None:
@@ -51,6 +50,37 @@ def test_a_reply_that_is_no_completion_is_an_error_of_its_call_only(
     assert got["bad"].text is None
     assert got["bad"].error
     assert {got["a"].text, got["b"].text} == {"re: a", "re: b"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"choices": []}',
+        '{"choices": null}',
+        '{"choices": [null]}',
+        '{"choices": [{"message": null}]}',
+        '{"choices": [{"message": {"content": [1]}}]}',
+        '{"choices": {"message": {"content": "a"}}}',
+    ],
+)
+def test_a_completion_without_a_usable_choice_is_asked_for_again_and_then_lost_by_name(
+    server: Server, body: str, tmp_path: Path
+) -> None:
+    def play(handler: Any, number: int, text: str) -> None:
+        send(handler, 200, body) if text == "bad" or number == 1 else answer(handler, text)
+
+    server.play = play
+    got = replies(server, "a", "bad", journal=Journal(tmp_path / "journal"))
+    assert (got["a"].text, server.asked["a"]) == ("re: a", 2)
+    assert (got["bad"].error, got["bad"].text) == (None, "")
+    assert (got["bad"].finish_reason, server.asked["bad"]) == ("malformed", 3)
+
+
+def test_a_server_that_sends_no_completions_at_all_is_given_up_on(server: Server) -> None:
+    server.play = lambda handler, number, text: send(handler, 200, '{"choices": []}')
+    got = replies(server, *map(str, range(9)), concurrency=1, give_up_after=3)
+    assert sum("sends no chat completions" in (reply.error or "") for reply in got.values()) == 6
+    assert sum(server.asked.values()) == 9
 
 
 def test_a_web_page_instead_of_json_is_an_error(server: Server) -> None:
@@ -129,23 +159,6 @@ def test_at_most_concurrency_calls_are_under_way(server: Server) -> None:
     assert 1 < server.most <= 5
 
 
-def test_what_the_journal_has_is_not_called_again(server: Server, tmp_path: Path) -> None:
-    log = tmp_path / "items.jsonl"
-    first = replies(server, "a", "b", journal=Journal(tmp_path / "journal"), item_log=log)
-    again = replies(server, "a", "b", "c", journal=Journal(tmp_path / "journal"), item_log=log)
-    assert server.asked == {"a": 1, "b": 1, "c": 1}
-    assert (again["a"].text, again["a"].from_journal) == (first["a"].text, True)
-    assert not again["c"].from_journal
-    items = [json.loads(line)["item"] for line in log.read_text().splitlines()]
-    assert sorted(items) == ["a", "b", "c"]
-
-
-def test_failures_are_not_journalled(server: Server, tmp_path: Path) -> None:
-    server.play = first_time(lambda handler: send(handler, 400, "{}"))
-    assert replies(server, "a", journal=Journal(tmp_path / "journal"))["a"].error
-    assert replies(server, "a", journal=Journal(tmp_path / "journal"))["a"].text == "re: a"
-
-
 def test_other_settings_or_another_id_are_another_call() -> None:
     client = Client(base_url="http://x/v1", model="m")
     messages: Any = [{"role": "user", "content": "a"}]
@@ -155,16 +168,6 @@ def test_other_settings_or_another_id_are_another_call() -> None:
         Call(id="1", messages=messages, settings={"temperature": 1}),
     ]
     assert len({client.call_digest(call) for call in asked}) == 3
-
-
-def test_a_reply_that_cannot_be_kept_ends_the_batch(server: Server, tmp_path: Path) -> None:
-    class Full(Journal):
-        def append(self, call: str, reply: dict[str, Any]) -> None:
-            raise StorageError("disk full")
-
-    with pytest.raises(StorageError, match="disk full"):
-        replies(server, *map(str, range(50)), journal=Full(tmp_path / "j"), concurrency=2)
-    assert sum(server.asked.values()) <= 4
 
 
 def test_an_error_in_the_callers_iterator_comes_back(server: Server) -> None:

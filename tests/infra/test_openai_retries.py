@@ -12,6 +12,7 @@ import openai
 import pytest
 
 from infra.journal import Journal
+from infra.ledger import Ledger, Purse
 from infra.openai_retries import retry_after, wait_before_retry
 from tasks.canonical import canonical_json
 from tests.infra.chat_server import (
@@ -53,6 +54,38 @@ def test_passing_trouble_is_tried_again(server: Server, trouble: Callable[[Any],
     got = replies(server, "a", timeout_seconds=2.0)
     assert got["a"].text == "re: a"
     assert server.asked["a"] == 2
+
+
+@pytest.mark.parametrize(
+    ("trouble", "kind", "charged"),
+    [
+        (lambda handler: send(handler, 503, "{}", Retry_After_Ms="1"), "503", False),
+        (lambda handler: send(handler, 429, "{}", Retry_After_Ms="1"), "429", False),
+        (lambda handler: handler.connection.close(), "connection", True),
+        (cut_in_the_body, "connection", True),
+        (lambda handler: time.sleep(1.5), "timeout", True),
+    ],
+    ids=["503", "429", "no answer", "cut body", "timeout"],
+)
+def test_a_failure_has_its_name_and_says_whether_it_may_have_been_charged(
+    server: Server, tmp_path: Path, trouble: Callable[[Any], None], kind: str, charged: bool
+) -> None:
+    server.play = first_time(trouble)
+    heard: list[Any] = []
+    with Ledger(tmp_path / "spent") as ledger:
+        purse = Purse(ledger=ledger, round_index=0, verb="judge", who="main", price=(1.0, 1.0))
+        replies(server, "a", timeout_seconds=0.75, watch=heard.append, purse=purse)
+        assert [one["failed"] for one in heard if "failed" in one] == [kind]
+        assert ledger.spent().calls == 1 + charged
+
+
+def test_a_server_that_is_not_there_charges_nothing_and_is_named(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "spent") as ledger:
+        purse = Purse(ledger=ledger, round_index=0, verb="judge", who="main", price=(1.0, 1.0))
+        away: Any = SimpleNamespace(url="http://127.0.0.1:9/v1")
+        got = replies(away, "a", max_retries=1, purse=purse)
+        assert ledger.spent().calls == 0
+    assert "127.0.0.1:9" in (got["a"].error or "") and "timed out" not in (got["a"].error or "")
 
 
 def test_retry_after_is_waited_for(server: Server) -> None:

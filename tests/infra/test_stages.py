@@ -201,14 +201,13 @@ def test_an_artifact_that_was_redone_otherwise_or_removed_is_named(store):
         open_artifact(store, replace(artifact, uri="memory://x/runs/a.json"))
 
 
-def test_a_cleared_stage_is_done_again_but_its_paid_calls_stay(store):
+def test_a_cleared_stage_is_done_again(store):
     work = stage(store)
     work.commit_shard(0, pairs(1), {})
     commit(work, pairs(1), volatile={"seconds": 1})
-    store.write(f"{work.journal}/a/0.jsonl", b"{}\n")
     work.clear()
     assert work.finished() is None and work.shard(0) is None
-    assert store.list() == [f"{work.journal}/a/0.jsonl"]
+    assert store.list() == []
     assert commit(work, pairs(2)).content == content(PreferencePair, pairs(2))
 
 

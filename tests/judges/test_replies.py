@@ -2,7 +2,7 @@ import pytest
 
 from infra.openai_calls import Choice, Reply
 from tasks.errors import DataError
-from tasks.judge import opinion_of
+from tasks.replies import opinion_of
 from tasks.variants import load_variant
 
 JUDGE = load_variant("tasks.judges", "pairwise", model="m", base_url="http://127.0.0.1:1/v1")

@@ -1,0 +1,81 @@
+"""What becomes of a model's replies to a judge's questions: verdicts, or losses with a reason."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from tasks.errors import DataError
+from tasks.judging import Asked
+from tasks.opinions import Annotator, Opinion, verdict_of
+from tasks.records import Verdict
+from tasks.spending import OVER_BUDGET, Price
+from tasks.usage import cost_usd
+
+LOST = ("left_out_", "reply_")
+"""Beginnings of the counts that say why questions have no verdict that can be read."""
+WHOLE = ("stop", "unknown")
+"""How replies end that the model ended itself."""
+
+
+class Said(Protocol):
+    """A reply (`infra.openai_calls.Reply`)."""
+
+    @property
+    def text(self) -> str | None:
+        """What the model wrote."""
+        ...
+
+    @property
+    def finish_reason(self) -> str:
+        """How it ended, or why there is no text."""
+        ...
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        """Tokens read."""
+        ...
+
+    @property
+    def completion_tokens(self) -> int | None:
+        """Tokens written."""
+        ...
+
+
+def verdicts_of_replies(
+    asked: Sequence[Asked],
+    replies: Sequence[Said],
+    judge: Any,
+    annotator: Annotator,
+    price: Price | None,
+) -> list[Verdict]:
+    """A verdict for each question that was asked, what it cost included."""
+    return [
+        replace(
+            verdict_of(opinion_of(judge, reply), one.question, annotator),
+            cost_usd=cost_usd(price, reply.prompt_tokens, reply.completion_tokens),
+        )
+        for one, reply in zip(asked, replies, strict=True)
+        if reply.finish_reason != OVER_BUDGET
+    ]
+
+
+def opinion_of(judge: Any, reply: Said) -> Opinion:
+    """What `judge` reads in `reply`; a reply that was cut at max_tokens is unparsed."""
+    if reply.finish_reason == "length":  # what looks like its verdict may be its reasoning
+        return Opinion(outcome="unparsed", reply=reply.text)
+    opinion = judge.parse(reply.text or "")
+    if not isinstance(opinion, Opinion):
+        raise DataError(f"judge {type(judge).__name__}.parse returned {opinion!r}, not an Opinion")
+    return opinion
+
+
+def losses(replies: Sequence[Said]) -> Counter[str]:
+    """Questions left out, and replies without text or whole text, by their reason."""
+    return Counter(
+        f"left_out_{reply.finish_reason}"
+        if reply.finish_reason == OVER_BUDGET
+        else f"reply_{reply.finish_reason}"
+        for reply in replies
+        if reply.finish_reason not in WHOLE
+    )
