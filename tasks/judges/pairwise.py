@@ -2,17 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
-
+from tasks.judges._connection import Connection
 from tasks.judges._template import render_template, template_text
 from tasks.judges._version import judge_version
 from tasks.opinions import Opinion
 from tasks.records import Message, Prompt
-from tasks.variants import NotInKey
-
-Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 _VERDICT_LINE = re.compile(r"[\s*#>]*verdict\s*:", re.IGNORECASE)
 _VERDICT = re.compile(r"(?i:\**verdict:\**)\s*\**(A|B|(?i:tie))\**\.?\**")
@@ -20,12 +16,9 @@ _OUTCOMES: dict[str, Literal["first", "second", "tie"]] = {"A": "first", "B": "s
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pairwise:
+class Pairwise(Connection):
     """A model behind an OpenAI-compatible server that ends its reply with `Verdict: A|B|tie`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True
-    )
     EXAMPLE: ClassVar[dict[str, Any]] = {
         "base_url": "http://127.0.0.1:8000/v1",
         "model": "org/judge",
@@ -33,22 +26,6 @@ class Pairwise:
     SEMANTICS: ClassVar[int] = 1
     SHAPE: ClassVar[str] = "asks"
 
-    model: str
-    """Name of the model, as the server knows it."""
-    base_url: Annotated[str, NotInKey, Field(pattern=r"^https?://[^/\s]+")]
-    """Address of the server, up to and including /v1."""
-    revision: str = ""
-    """What you know of the model's version; change it when the provider changes the model."""
-    api_key_env: Annotated[str, NotInKey] = ""
-    """Environment variable that holds the key; empty if the server needs none."""
-    temperature: Annotated[float, Field(ge=0)] = 0.0
-    """0 is greedy."""
-    max_tokens: Annotated[int, Field(gt=0)] = 512
-    """Longest reply (tokens)."""
-    concurrency: Annotated[int, NotInKey, Field(gt=0)] = 8
-    """Questions that are under way at a time."""
-    price: Annotated[tuple[Usd, Usd] | None, NotInKey] = None
-    """USD for a million prompt tokens and for a million completion tokens, e.g. [0.15, 0.60]."""
     template: str = "pairwise"
     """A template of this package, or the path of a .j2 file."""
     both_orders: bool = True
