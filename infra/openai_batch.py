@@ -179,8 +179,17 @@ def _choice(choice: Any) -> Choice:
     if getattr(choice.message, "refusal", None):
         return Choice(text="", finish_reason="refusal")
     return Choice(
-        text=choice.message.content or "", finish_reason=choice.finish_reason or "unknown"
+        text=choice.message.content or "",
+        finish_reason=choice.finish_reason or "unknown",
+        tokens=_first_tokens(choice),
     )
+
+
+def _first_tokens(choice: Any) -> list[tuple[str, float]]:
+    """The alternatives to the first token, where the server gives log-probabilities."""
+    content = getattr(getattr(choice, "logprobs", None), "content", None) or []
+    listed = (getattr(content[0], "top_logprobs", None) or []) if content else []
+    return [(one.token, one.logprob) for one in listed]
 
 
 def _refused(call: Call, reason: str) -> Reply:

@@ -55,6 +55,8 @@ class Choice:
     """Empty if the model said nothing, or refused."""
     finish_reason: str = "unknown"
     """As the server names it: stop, length, content_filter, ...; `refusal` where it refused."""
+    tokens: Sequence[tuple[str, float]] = ()
+    """The likeliest first tokens and their log-probabilities (nats), if they were asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +82,11 @@ class Reply:
     def text(self) -> str | None:
         """The first choice's text, None if there is an error."""
         return self.choices[0].text if self.choices else None
+
+    @property
+    def tokens(self) -> Sequence[tuple[str, float]]:
+        """The first choice's."""
+        return self.choices[0].tokens if self.choices else ()
 
     @property
     def finish_reason(self) -> str:

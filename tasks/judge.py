@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -14,16 +14,21 @@ from infra.progress import Bar, progress
 from infra.rows import file_digests, read_tables
 from infra.stages import Stage
 from infra.work import work_root
-from tasks.canonical import digest
+from tasks.canonical import digest, short_id
 from tasks.errors import DataError
+from tasks.judge_models import described, fingerprint_of, numbered
+from tasks.judge_panel import commit_panel, panel_stage
+from tasks.judged_rows import models_of
 from tasks.judging import (
     Asked,
     asked_in_shards,
     candidates_of,
     comparisons_of,
+    verdicts_of,
     verdicts_of_pure,
+    work_of,
 )
-from tasks.opinions import Annotator, Opinion, verdict_of
+from tasks.opinions import Annotator, Opinion
 from tasks.recorded_verdicts import Answered, joined, texts_of
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
@@ -67,9 +72,30 @@ def judge_with(
     place: Place,
 ) -> Artifact:
     """Let one judge give its verdicts, shard by shard; unparsed replies are counted."""
-    annotator = Annotator(name=name.partition(" · ")[0], kind="judge", version=judge.version())
     if judge.SHAPE == "recorded":
         return _recorded(name, prompts, responses, judge, place)
+    given = _Given(prompts, responses, comparisons, place)
+    own = name.partition(" · ")[0]
+    artifact = (_panel if judge.SHAPE == "panel" else _judged)(own, judge, given)
+    return note(place, _role(name), artifact)
+
+
+class _Given(NamedTuple):
+    """What judges look at."""
+
+    prompts: Artifact
+    responses: list[Artifact]
+    comparisons: Any
+    place: Place
+
+
+def _judged(name: str, judge: Any, given: _Given) -> Artifact:
+    """The verdicts of one judge that asks, scores or compares."""
+    prompts, responses, comparisons, place = given
+    models = models_of(judge, place, described)
+    weights = {role: fingerprint_of(model) for role, model in models.items()}
+    version = short_id(judge.version(), weights) if weights else judge.version()
+    annotator = Annotator(name=name, kind="judge", version=version)
     stage = open_stage(
         place,
         "judge",
@@ -82,13 +108,33 @@ def judge_with(
         },
         inputs={"prompts": prompts.content, **_contents(responses)},
         seeds={"seed": place.seed},
+        fingerprints=weights,
         semantics=SEMANTICS,
     )
     if done := stage.finished():
-        return note(place, _role(name), done.artifact)
+        return done.artifact
     shards = _questions(prompts, responses, judge, comparisons, place)
-    _ask(stage, shards, judge, annotator)
-    return note(place, _role(name), _commit(stage, len(shards), judge))
+    ready = numbered(shards, judge, models, place) if models else judge
+    _ask(stage, shards, ready, annotator)
+    return _commit(stage, len(shards), judge)
+
+
+def _panel(name: str, panel: Any, given: _Given) -> Artifact:
+    """What the members of a panel say together; what each says is a stage of its own."""
+    members = {one: _judged(one, judge, given) for one, judge in panel.members.items()}
+    stage = panel_stage(name, panel, members, given.comparisons, given.place)
+    if done := stage.finished():
+        return done.artifact
+    shards = _questions(given.prompts, given.responses, panel, given.comparisons, given.place)
+    asked = [one for shard in shards for one in shard]
+    return commit_panel(
+        stage,
+        asked,
+        members,
+        panel,
+        Annotator(name=name, kind="judge", version=panel.version()),
+        given.place,
+    )
 
 
 def _role(name: str) -> str:
@@ -138,9 +184,10 @@ def _ask(stage: Stage, shards: list[list[Asked]], judge: Any, annotator: Annotat
     """Commit the shards that are still to do."""
     committed = set(stage.shards())
     to_do = {index: asked for index, asked in enumerate(shards) if index not in committed}
-    total = sum(map(len, shards))
+    sizes = {index: len(work_of(asked, judge)) for index, asked in enumerate(shards)}
+    total = sum(sizes.values())
     with progress.verb(f"judge · {annotator.name} · {total} questions", total=total) as bar:
-        bar.advance(total - sum(map(len, to_do.values())))
+        bar.advance(sum(sizes[index] for index in committed))
         given = _asked_verdicts if judge.SHAPE == "asks" else _pure_verdicts
         for index, verdicts in given(stage, to_do, judge, annotator, bar):
             counts = counted(verdict.outcome for verdict in verdicts)
@@ -153,7 +200,7 @@ def _pure_verdicts(
     """Each shard's verdicts by a judge that needs nobody else."""
     for index, asked in to_do.items():
         yield index, verdicts_of_pure(asked, judge, annotator)
-        bar.advance(len(asked))
+        bar.advance(len(work_of(asked, judge)))
 
 
 def _asked_verdicts(
@@ -164,7 +211,10 @@ def _asked_verdicts(
     Raises, after all others, ConnectionError if some calls got no reply, or ConfigError if none
     can.
     """
-    shards = ((index, [_call(one, judge) for one in asked]) for index, asked in to_do.items())
+    shards = (
+        (index, [_call(one, judge) for one in work_of(asked, judge)])
+        for index, asked in to_do.items()
+    )
     with _client(stage, judge, bar) as client:
         who = f"judge {annotator.name!r}"
         for index, replies in completed_shards(client, shards, who, bar.advance):
@@ -188,20 +238,19 @@ def _call(one: Asked, judge: Any) -> Call:
     return Call(
         id=_call_id(one, judge),
         messages=judge.render(one.prompt, one.first.text, one.second.text),
-        settings={"temperature": judge.temperature, "max_tokens": judge.max_tokens},
+        settings=judge.request(),
     )
 
 
 def _verdicts(
     asked: Sequence[Asked], replies: Sequence[Reply], judge: Any, annotator: Annotator
 ) -> list[Verdict]:
-    return [
-        replace(
-            verdict_of(opinion_of(judge, reply), one.question, annotator),
-            cost_usd=cost_usd(judge.price, reply.prompt_tokens, reply.completion_tokens),
-        )
-        for one, reply in zip(asked, replies, strict=True)
-    ]
+    """Each reply's cost stands in the first of the verdicts that it makes."""
+    made = verdicts_of(asked, [opinion_of(judge, one) for one in replies], judge, annotator)
+    for some, reply in zip(made, replies, strict=False):
+        cost = cost_usd(judge.price, reply.prompt_tokens, reply.completion_tokens)
+        some[0] = replace(some[0], cost_usd=cost)
+    return [verdict for some in made for verdict in some]
 
 
 def _call_id(one: Asked, judge: Any) -> str:
@@ -212,9 +261,11 @@ def _call_id(one: Asked, judge: Any) -> str:
 
 def opinion_of(judge: Any, reply: Reply) -> Opinion:
     """What `judge` reads in `reply`; a reply that was cut at max_tokens is unparsed."""
-    if reply.finish_reason == "length":  # what looks like its verdict may be its reasoning
+    if (
+        reply.finish_reason == "length" and not judge.READS_CUT_REPLIES
+    ):  # what looks like its verdict may be its reasoning
         return Opinion(outcome="unparsed", reply=reply.text)
-    opinion = judge.parse(reply.text or "")
+    opinion = judge.parse(reply.text or "", reply.tokens)
     if not isinstance(opinion, Opinion):
         raise DataError(f"judge {type(judge).__name__}.parse returned {opinion!r}, not an Opinion")
     return opinion

@@ -4,7 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tasks.candidates import Candidate, candidate_of
-from tasks.opinions import Annotator, Question, questions, verdict_of
+from tasks.opinions import (
+    Annotator,
+    Opinion,
+    Question,
+    questions,
+    score_verdicts,
+    verdict_of,
+)
 from tasks.records import Prompt, Response, Verdict
 from tasks.responses import shards_of
 from tasks.seeds import seed_of
@@ -57,13 +64,72 @@ def asked_in_shards(
     ]
 
 
-def verdicts_of_pure(asked: Iterable[Asked], judge: Any, annotator: Annotator) -> list[Verdict]:
-    """The verdicts of a judge that needs nobody else."""
-    return [
+def gives_scores(judge: Any) -> bool:
+    """Whether `judge` scores one response at a time: it says on which scale."""
+    return hasattr(judge, "scale")
+
+
+def work_of(asked: Sequence[Asked], judge: Any) -> list[Asked]:
+    """What `judge` has to look at to answer `asked`: the comparisons, or each response once."""
+    if not gives_scores(judge):
+        return list(asked)
+    found = {}
+    for one in asked:
+        for response in (one.first, one.second):
+            question = Question(
+                prompt_id=one.prompt.prompt_id,
+                first_id=response.response_id,
+                second_id="",
+                criterion=one.question.criterion,
+                replicate=one.question.replicate,
+            )
+            found[question] = Asked(question, one.prompt, response, response)
+    return [found[question] for question in sorted(found, key=lambda one: one.first_id)]
+
+
+def verdicts_of(
+    asked: Sequence[Asked], opinions: Sequence[Opinion], judge: Any, annotator: Annotator
+) -> list[list[Verdict]]:
+    """For each item of `work_of(asked, judge)`, in order, the verdicts that its opinion makes.
+
+    Where the judge gives scores, the comparisons that follow from them come last, as one more list.
+    """
+    work = work_of(asked, judge)
+    if not gives_scores(judge):
+        return [
+            [verdict_of(opinion, one.question, annotator)]
+            for one, opinion in zip(work, opinions, strict=True)
+        ]
+    scale = judge.scale
+    scores = {one.first.response_id: said.score for one, said in zip(work, opinions, strict=True)}
+    compared = [
         verdict_of(
-            judge.compare(one.prompt, one.first, one.second, one.question.id),
+            scale.opinion(scores[one.first.response_id], scores[one.second.response_id]),
             one.question,
             annotator,
         )
         for one in asked
     ]
+    scored = [
+        score_verdicts(opinion, one.question, annotator, scale.name)
+        for one, opinion in zip(work, opinions, strict=True)
+    ]
+    return [*scored, compared]
+
+
+def verdicts_of_pure(asked: Sequence[Asked], judge: Any, annotator: Annotator) -> list[Verdict]:
+    """The verdicts of a judge that needs nobody else."""
+    work = work_of(asked, judge)
+    if gives_scores(judge):
+        batch = [(one.prompt, one.first) for one in work]
+        opinions = [scored(score) for score in judge.scores(batch)]
+    else:
+        opinions = [
+            judge.compare(one.prompt, one.first, one.second, one.question.id) for one in work
+        ]
+    return [one for some in verdicts_of(asked, opinions, judge, annotator) for one in some]
+
+
+def scored(score: float | None) -> Opinion:
+    """A score as an opinion; None is none."""
+    return Opinion(outcome="unparsed" if score is None else "scored", score=score)

@@ -1,10 +1,13 @@
 """The models that score a round's pairs: its reference, and others beside it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tasks.errors import ConfigError
 from tasks.model_matrix import EARLIER, earlier
 from tasks.records import Checkpoint, Place
+
+OWN = ("policy", "reference", "sft")
+"""Names of weights that a round has by itself."""
 
 
 def references_of(
@@ -33,3 +36,25 @@ def check_reference(name: str, one: Checkpoint, policy: Checkpoint) -> None:
                 f"training.references names {name!r}, whose {what} is not that of the policy "
                 f"({policy.uri}); take a model of the same family, or a round: round:N"
             )
+
+
+def named_model(
+    key: str,
+    name: str,
+    *,
+    sft: Checkpoint,
+    start: Checkpoint,
+    policies: Mapping[int, Checkpoint],
+    describe: Callable[[str], Checkpoint],
+) -> Checkpoint:
+    """The weights that `name` means in a round.
+
+    `policy` and `reference` are `start`, where the round starts; `sft` is where the run did;
+    `round:N` the policy after that round; anything else is a folder or a hub id. Errors name the
+    setting `key`.
+    """
+    if name in OWN:
+        return sft if name == "sft" else start
+    if name.startswith(EARLIER):
+        return earlier(key, name, sft, policies)
+    return describe(name)

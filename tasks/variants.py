@@ -162,7 +162,7 @@ def _schema(variant: type) -> dict[str, Any]:
     for base in variant.__mro__[1:]:
         if dataclasses.is_dataclass(base):
             for name, inherited in _adapter(base).json_schema().get("properties", {}).items():
-                described = {"description": inherited["description"]}
+                described = {key: inherited[key] for key in ("description",) if key in inherited}
                 schema["properties"][name] = described | schema["properties"][name]
     return schema
 
