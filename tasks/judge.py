@@ -11,13 +11,13 @@ from infra.openai_shards import completed_shards
 from infra.place import journal_of, note, open_stage, records_of
 from infra.prefect.door import door
 from infra.progress import Bar, progress
-from infra.rows import file_digests, read_tables
 from infra.stages import Stage
 from infra.work import work_root
 from tasks.canonical import digest, short_id
 from tasks.errors import DataError
 from tasks.judge_models import described, fingerprint_of, numbered
 from tasks.judge_panel import commit_panel, panel_stage
+from tasks.judge_recorded import recorded
 from tasks.judged_rows import models_of
 from tasks.judging import (
     Asked,
@@ -29,7 +29,6 @@ from tasks.judging import (
     work_of,
 )
 from tasks.opinions import Annotator, Opinion
-from tasks.recorded_verdicts import Answered, joined, texts_of
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
 from tasks.tables import concat, counted, to_table
@@ -72,11 +71,12 @@ def judge_with(
     place: Place,
 ) -> Artifact:
     """Let one judge give its verdicts, shard by shard; unparsed replies are counted."""
-    if judge.SHAPE == "recorded":
-        return _recorded(name, prompts, responses, judge, place)
-    given = _Given(prompts, responses, comparisons, place)
     own = name.partition(" · ")[0]
-    artifact = (_panel if judge.SHAPE == "panel" else _judged)(own, judge, given)
+    if judge.SHAPE == "recorded":
+        artifact = recorded(own, prompts, responses, judge, place)
+    else:
+        given = _Given(prompts, responses, comparisons, place)
+        artifact = (_panel if judge.SHAPE == "panel" else _judged)(own, judge, given)
     return note(place, _role(name), artifact)
 
 
@@ -139,32 +139,6 @@ def _panel(name: str, panel: Any, given: _Given) -> Artifact:
 
 def _role(name: str) -> str:
     return f"judge-{name.replace(' · ', '-')}"
-
-
-def _recorded(
-    name: str, prompts: Artifact, responses: list[Artifact], judge: Any, place: Place
-) -> Artifact:
-    """The verdicts of tables on these responses; comparison rules have no say in them."""
-    annotator = Annotator(name=name.partition(" · ")[0], kind=judge.by, version=judge.version())
-    stage = open_stage(
-        place,
-        "judge",
-        settings={"judge": settings_of(judge), "annotator": annotator.name},
-        inputs={"prompts": prompts.content, **_contents(responses)},
-        fingerprints=file_digests([*judge.files, *judge.texts]),
-        semantics=SEMANTICS,
-    )
-    if done := stage.finished():
-        return note(place, _role(name), done.artifact)
-    answered = Answered(
-        records_of(place, Prompt, prompts), by_id(records_of(place, Response, responses))
-    )
-    texts = texts_of(read_tables(judge.texts), answered) if judge.texts else None
-    found = joined(read_tables(judge.files), answered, annotator, texts)
-    table = to_table(Verdict, found.verdicts)
-    counts = {**_counts(table), **found.counts}
-    artifact = stage.commit(tables={"rows": (Verdict, table)}, counts=counts, deterministic=True)
-    return note(place, _role(name), artifact)
 
 
 def _contents(artifacts: list[Artifact]) -> dict[str, str]:

@@ -15,7 +15,7 @@ DOORS = (
 )
 """Verbs, and `rounds`: the files of tasks/ where Prefect, storage and domain code meet."""
 
-DOOR_PARTS = {"judge_models": "judge", "judge_panel": "judge"}
+DOOR_PARTS = {"judge_models": "judge", "judge_panel": "judge", "judge_recorded": "judge"}
 """Files of tasks/ that are part of a door, which alone may import them."""
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from tests.sources import (
     CODE,
-    DOOR_PARTS,
     DOORS,
     EVERYTHING,
     ROOT,
@@ -98,17 +97,6 @@ def test_no_door_imports_another_door_or_a_flow():
         return "a door knows no door and no flow" if within(name, *DOOR_MODULES, "flows") else ""
 
     assert violations("door", forbidden) == []
-
-
-def test_a_part_of_a_door_is_known_to_that_door_alone():
-    found = [
-        f"{path}:{line} imports {name}"
-        for path in sources(*CODE)
-        for line, name in imports(path)
-        for part, door in DOOR_PARTS.items()
-        if within(name, f"tasks.{part}") and path != f"tasks/{door}.py"
-    ]
-    assert found == []
 
 
 def test_domain_code_knows_neither_prefect_nor_infra_nor_doors():
