@@ -47,6 +47,7 @@ def check_consistent(config: "Config") -> None:
     """Raise ConfigError for the first thing in `config` that cannot work."""
     _one_policy(config)
     _names(config)
+    _panels(config)
     _opinions(config)
     _evaluation(config)
     check_recorded(config.prompts.split_shares, config.matrix)
@@ -198,6 +199,22 @@ def _names(config: "Config") -> None:
                 "themselves: use simulated or rule, and put models and recorded verdicts into "
                 "judges (recorded with by: human)"
             )
+
+
+def _panels(config: "Config") -> None:
+    """Members of a panel speak of the same comparisons; each would choose its own."""
+    asked = (
+        ("judges", config.judges, config.comparisons),
+        ("evaluation.judges", config.evaluation.judges, config.evaluation.comparisons),
+    )
+    for section, judges, rule in asked:
+        for name, judge in judges.items():
+            if judge.SHAPE == "panel" and rule.ADAPTIVE:
+                raise ConfigError(
+                    f"{section}.{name} is a panel, but the comparison rule {kind_of(rule)!r} chooses "
+                    "by what each judge said, so that members would compare other responses; take a "
+                    "rule of one wave (all, neighbours, policy_against_rest)"
+                )
 
 
 def _opinions(config: "Config") -> None:

@@ -1,39 +1,32 @@
 """Door: responses in, verdicts of AI judges out; one stage per judge, paid calls never repeated."""
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from infra.openai_client import Call, Client, Reply
-from infra.openai_waves import completed_waves
-from infra.place import journal_of, note, open_stage, records_of
+from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
 from infra.progress import Bar, progress
-from infra.rows import file_digests, read_tables
 from infra.stages import Stage
-from infra.work import work_root
-from tasks.errors import DataError
-from tasks.judging import Asked, call_id, candidates_of, verdicts_of_pure
+from tasks.canonical import short_id
+from tasks.comparison_rules.all import All
+from tasks.judge_asking import asked_verdicts, spent
+from tasks.judge_models import described, fingerprint_of, numbered
+from tasks.judge_panel import commit_panel, panel_stage
+from tasks.judge_recorded import recorded
+from tasks.judged_rows import models_of
+from tasks.judging import Asked, candidates_of, gives_scores
 from tasks.near_duplicates import standing
-from tasks.opinions import Annotator, Opinion, verdict_of
-from tasks.recorded_verdicts import Answered, joined, texts_of
+from tasks.opinions import Annotator
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
+from tasks.replies import LOST
 from tasks.responses import by_id
-from tasks.tables import concat, counted, to_table
-from tasks.usage import Usage, cost_usd, is_paid, watching
+from tasks.tables import concat, counted
 from tasks.variants import settings_of
-from tasks.waves import (
-    Asking,
-    Dialogue,
-    Shard,
-    Told,
-    dialogues_in_shards,
-    left_out_in,
-    rows_of,
-    told,
-)
+from tasks.waves import Asking, Shard, Told, asked_of, dialogues_in_shards, rows_of, told
 
 SEMANTICS = 1
 
@@ -75,9 +68,31 @@ def judge_with(
     place: Place,
 ) -> Artifact:
     """Let one judge give its verdicts, shard by shard; unparsed replies are counted."""
-    annotator = Annotator(name=name.partition(" · ")[0], kind="judge", version=judge.version())
+    own = name.partition(" · ")[0]
     if judge.SHAPE == "recorded":
-        return _recorded(name, prompts, responses, judge, place)
+        artifact = recorded(own, prompts, responses, judge, place)
+    else:
+        given = _Given(prompts, responses, comparisons, place)
+        artifact = (_panel if judge.SHAPE == "panel" else _judged)(own, judge, given)
+    return note(place, _role(name), artifact)
+
+
+class _Given(NamedTuple):
+    """What judges look at."""
+
+    prompts: Artifact
+    responses: list[Artifact]
+    comparisons: Any
+    place: Place
+
+
+def _judged(name: str, judge: Any, given: _Given) -> Artifact:
+    """The verdicts of one judge that asks, scores or compares."""
+    prompts, responses, comparisons, place = given
+    models = models_of(judge, place, described)
+    weights = {role: fingerprint_of(model) for role, model in models.items()}
+    version = short_id(judge.version(), weights) if weights else judge.version()
+    annotator = Annotator(name=name, kind="judge", version=version)
     stage = open_stage(
         place,
         "judge",
@@ -91,181 +106,97 @@ def judge_with(
         },
         inputs={"prompts": prompts.content, **_contents(responses)},
         seeds={"seed": place.seed},
+        fingerprints=weights,
         semantics=SEMANTICS,
     )
     if done := stage.finished():
-        return note(place, _role(name), done.artifact)
-    shards = _shards(prompts, responses, judge, comparisons, place)
-    _ask(stage, shards, judge, annotator)
-    return note(place, _role(name), _commit(stage, len(shards), judge))
+        return done.artifact
+    shards = _shards(judge, given)
+    ready = numbered(_compared(judge, given), judge, models, place) if models else judge
+    _ask(stage, shards, ready, annotator, place)
+    return _commit(stage, len(shards), judge, place)
+
+
+def _panel(name: str, panel: Any, given: _Given) -> Artifact:
+    """What the members of a panel say together; what each says is a stage of its own."""
+    members = {one: _judged(one, judge, given) for one, judge in panel.members.items()}
+    stage = panel_stage(name, panel, members, given.comparisons, given.place)
+    if done := stage.finished():
+        return done.artifact
+    return commit_panel(
+        stage,
+        asked_of(_shards(panel, given)),
+        members,
+        panel,
+        Annotator(name=name, kind="judge", version=panel.version()),
+        given.place,
+    )
 
 
 def _role(name: str) -> str:
     return f"judge-{name.replace(' · ', '-')}"
 
 
-def _recorded(
-    name: str, prompts: Artifact, responses: list[Artifact], judge: Any, place: Place
-) -> Artifact:
-    """The verdicts of tables on these responses; comparison rules have no say in them."""
-    annotator = Annotator(name=name.partition(" · ")[0], kind=judge.by, version=judge.version())
-    stage = open_stage(
-        place,
-        "judge",
-        settings={"judge": settings_of(judge), "annotator": annotator.name},
-        inputs={"prompts": prompts.content, **_contents(responses)},
-        fingerprints=file_digests([*judge.files, *judge.texts]),
-        semantics=SEMANTICS,
-    )
-    if done := stage.finished():
-        return note(place, _role(name), done.artifact)
-    answered = Answered(
-        records_of(place, Prompt, prompts), by_id(records_of(place, Response, responses))
-    )
-    texts = texts_of(read_tables(judge.texts), answered) if judge.texts else None
-    found = joined(read_tables(judge.files), answered, annotator, texts)
-    table = to_table(Verdict, found.verdicts)
-    counts = {**_counts(table), **found.counts}
-    artifact = stage.commit(tables={"rows": (Verdict, table)}, counts=counts, deterministic=True)
-    return note(place, _role(name), artifact)
-
-
 def _contents(artifacts: list[Artifact]) -> dict[str, str]:
     return {f"responses-{index}": one.content for index, one in enumerate(artifacts)}
 
 
-def _shards(
-    prompts: Artifact, responses: list[Artifact], judge: Any, comparisons: Any, place: Place
-) -> list[Shard]:
+def _shards(judge: Any, given: _Given) -> list[Shard]:
+    prompts, responses, comparisons, place = given
     answers = records_of(place, Response, responses)
     candidates = candidates_of(answers, place.strengths, place.min_distance)
     candidates = {prompt_id: standing(members) for prompt_id, members in candidates.items()}
     asked = records_of(place, Prompt, prompts)
-    asking = Asking(comparisons, judge.both_orders, place.seed)
+    asking = Asking(comparisons, judge.both_orders, gives_scores(judge), place.seed)
     return dialogues_in_shards(asked, candidates, by_id(answers), asking)
 
 
-def _ask(stage: Stage, shards: list[Shard], judge: Any, annotator: Annotator) -> None:
+def _compared(judge: Any, given: _Given) -> list[Asked]:
+    """All that may be compared: a rule that asks in waves may come to any two responses."""
+    rule = All() if given.comparisons.ADAPTIVE else given.comparisons
+    return asked_of(_shards(judge, given._replace(comparisons=rule)))
+
+
+def _ask(stage: Stage, shards: list[Shard], judge: Any, annotator: Annotator, place: Place) -> None:
     """Commit the shards that are still to do."""
     committed = set(stage.shards())
     to_do = {index: shard for index, shard in enumerate(shards) if index not in committed}
     total = sum(shard.most for shard in shards)
     with progress.verb(f"judge · {annotator.name} · {total} questions", total=total) as bar:
         bar.advance(total - sum(shard.most for shard in to_do.values()))
-        given = _asked_verdicts if judge.SHAPE == "asks" else _pure_verdicts
-        for index, ended in given(stage, to_do, judge, annotator, bar):
-            asked = sum(len(one.verdicts) for one in ended)
-            total -= to_do[index].most - asked
+        if judge.SHAPE == "asks":
+            given = asked_verdicts(stage, to_do, judge, annotator, bar, place)
+        else:
+            given = _pure_verdicts(to_do, judge, annotator, bar)
+        for index, ended in given:
+            total -= to_do[index].most - sum(one.looks for one in ended)
             bar.at(bar.done, total)
             stage.commit_shard(index, *rows_of(ended))
 
 
 def _pure_verdicts(
-    stage: Stage, to_do: Mapping[int, Shard], judge: Any, annotator: Annotator, bar: Bar
+    to_do: Mapping[int, Shard], judge: Any, annotator: Annotator, bar: Bar
 ) -> Iterator[tuple[int, list[Told]]]:
     """Each shard's verdicts by a judge that needs nobody else."""
-
-    def opinions(asked: list[Asked]) -> list[Verdict]:
-        verdicts = verdicts_of_pure(asked, judge, annotator)
-        bar.advance(len(asked))
-        return verdicts
-
     for index, shard in to_do.items():
-        yield index, told(shard.dialogues, opinions)
+        ended = [told(one, judge, annotator) for one in shard.dialogues]
+        bar.advance(sum(one.looks for one in ended))
+        yield index, ended
 
 
-def _asked_verdicts(
-    stage: Stage, to_do: Mapping[int, Shard], judge: Any, annotator: Annotator, bar: Bar
-) -> Iterator[tuple[int, list[Told]]]:
-    """Each shard's verdicts by a model behind a server, as its last reply arrives.
-
-    Raises, after all others, ConnectionError if some calls got no reply, or ConfigError if none
-    can.
-    """
-    shards = (
-        (index, [_calls(one, judge, annotator) for one in shard.dialogues])
-        for index, shard in to_do.items()
-    )
-    with _client(stage, judge, bar) as client:
-        who = f"judge {annotator.name!r}"
-        yield from completed_waves(client, shards, who, bar.advance)
-
-
-def _calls(
-    dialogue: Dialogue, judge: Any, annotator: Annotator
-) -> Generator[list[Call], list[Reply], Told]:
-    """A dialogue as the calls to a server that it takes."""
-    try:
-        asked = next(dialogue)
-        while True:
-            replies = yield [_call(one, judge) for one in asked]
-            asked = dialogue.send(_verdicts(asked, replies, judge, annotator))
-    except StopIteration as end:
-        ended: Told = end.value
-        return ended
-
-
-def _client(stage: Stage, judge: Any, bar: Bar) -> Client:
-    return Client(
-        base_url=judge.base_url,
-        model=judge.model,
-        api_key_env=judge.api_key_env,
-        concurrency=judge.concurrency,
-        journal=journal_of(stage),
-        watch=watching(judge.price, bar),
-        item_log=work_root() / "items.jsonl",
-        stage=stage.digest,
-    )
-
-
-def _call(one: Asked, judge: Any) -> Call:
-    return Call(
-        id=call_id(one, judge.version()),
-        messages=judge.render(one.prompt, one.first.text, one.second.text),
-        settings={"temperature": judge.temperature, "max_tokens": judge.max_tokens},
-    )
-
-
-def _verdicts(
-    asked: Sequence[Asked], replies: Sequence[Reply], judge: Any, annotator: Annotator
-) -> list[Verdict]:
-    return [
-        replace(
-            verdict_of(opinion_of(judge, reply), one.question, annotator),
-            cost_usd=cost_usd(judge.price, reply.prompt_tokens, reply.completion_tokens),
-        )
-        for one, reply in zip(asked, replies, strict=True)
-    ]
-
-
-def opinion_of(judge: Any, reply: Reply) -> Opinion:
-    """What `judge` reads in `reply`; a reply that was cut at max_tokens is unparsed."""
-    if reply.finish_reason == "length":  # what looks like its verdict may be its reasoning
-        return Opinion(outcome="unparsed", reply=reply.text)
-    opinion = judge.parse(reply.text or "")
-    if not isinstance(opinion, Opinion):
-        raise DataError(f"judge {type(judge).__name__}.parse returned {opinion!r}, not an Opinion")
-    return opinion
-
-
-def _commit(stage: Stage, shards: int, judge: Any) -> Artifact:
+def _commit(stage: Stage, shards: int, judge: Any, place: Place) -> Artifact:
     tables = [stage.shard(index) for index in range(shards)]
     table = concat(Verdict, [part for part in tables if part is not None])
-    left_out = left_out_in(stage.shard_counts(index) or {} for index in range(shards))
+    lost: Counter[str] = Counter()
+    for index in range(shards):
+        found = stage.shard_counts(index) or {}
+        lost.update({name: count for name, count in found.items() if name.startswith(LOST)})
     return stage.commit(
         tables={"rows": (Verdict, table)},
-        counts={**_counts(table), **left_out},
-        volatile=_spent(stage, judge),
+        counts={**_counts(table), **dict(sorted(lost.items()))},
+        volatile=spent(stage, judge, place),
     )
 
 
 def _counts(table: pa.Table) -> dict[str, int]:
     return {"verdicts": table.num_rows, **counted(table.column("outcome").to_pylist())}
-
-
-def _spent(stage: Stage, judge: Any) -> dict[str, Any]:
-    """Calls, tokens and money of every process that worked on the stage."""
-    if not is_paid(judge):
-        return {}
-    with journal_of(stage) as journal:
-        return Usage.of(journal.entries(), judge.price).plain

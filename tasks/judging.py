@@ -1,12 +1,13 @@
-"""Which questions a judge is asked about a set of responses, and what its opinions become."""
+"""What a judge is shown of a set of responses, and what its opinions become."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tasks.candidates import Candidate, candidate_of
 from tasks.canonical import digest
 from tasks.near_duplicates import represented, standing
-from tasks.opinions import Annotator, Question, verdict_of
+from tasks.opinions import Annotator, Opinion, Question, score_verdicts, verdict_of
 from tasks.records import Prompt, Response, Verdict
 from tasks.responses import by_id
 from tasks.seeds import seed_of
@@ -65,13 +66,81 @@ def call_id(one: Asked, judge: Any, annotator: str) -> str:
     return digest([annotator, judge.version(), one.prompt.prompt_id, *ids])
 
 
-def verdicts_of_pure(asked: Iterable[Asked], judge: Any, annotator: Annotator) -> list[Verdict]:
-    """The verdicts of a judge that needs nobody else."""
-    return [
-        verdict_of(
-            judge.compare(one.prompt, one.first, one.second, one.question.id),
-            one.question,
-            annotator,
-        )
-        for one in asked
-    ]
+def gives_scores(judge: Any) -> bool:
+    """Whether `judge` scores one response at a time: it says on which scale."""
+    return hasattr(judge, "scale")
+
+
+@dataclass(kw_only=True)
+class Looking:
+    """A judge at the responses to one prompt; what it has scored it does not look at again."""
+
+    judge: Any
+    annotator: Annotator
+    looks: int = 0
+    """Comparisons, or responses where it gives scores, that it was shown."""
+    _scores: dict[str, float | None] = field(default_factory=dict)
+
+    def work(self, asked: Sequence[Asked]) -> list[Asked]:
+        """What it has to look at to answer `asked`: the comparisons, or each new response once."""
+        work = self._responses(asked) if gives_scores(self.judge) else list(asked)
+        self.looks += len(work)
+        return work
+
+    def _responses(self, asked: Iterable[Asked]) -> list[Asked]:
+        found = {}
+        for one in asked:
+            for response in (one.first, one.second):
+                if response.response_id not in self._scores:
+                    question = _alone(one, response)
+                    found[question] = Asked(question, one.prompt, response, response)
+        return [found[question] for question in sorted(found, key=lambda one: one.first_id)]
+
+    def verdicts(
+        self, asked: Sequence[Asked], work: Sequence[Asked], opinions: Sequence[Opinion | None]
+    ) -> list[Verdict]:
+        """The verdicts that the opinions on `work` make; None is an opinion that was not given.
+
+        Scores make verdicts on single responses, and those on the comparisons follow from them.
+        """
+        given = [(one, said) for one, said in zip(work, opinions, strict=True) if said is not None]
+        if not gives_scores(self.judge):
+            return [verdict_of(said, one.question, self.annotator) for one, said in given]
+        scale = self.judge.scale
+        self._scores |= {one.first.response_id: said.score for one, said in given}
+        scored = [
+            verdict
+            for one, said in given
+            for verdict in score_verdicts(said, one.question, self.annotator, scale.name)
+        ]
+        return scored + [verdict for one in asked for verdict in self._compared(one, scale)]
+
+    def _compared(self, one: Asked, scale: Any) -> list[Verdict]:
+        """What the two scores say; nothing where one of them was not given."""
+        ids = (one.first.response_id, one.second.response_id)
+        if not self._scores.keys() >= set(ids):
+            return []
+        opinion = scale.opinion(*(self._scores[name] for name in ids))
+        return [verdict_of(opinion, one.question, self.annotator)]
+
+
+def _alone(one: Asked, response: Response) -> Question:
+    return Question(
+        prompt_id=one.prompt.prompt_id,
+        first_id=response.response_id,
+        second_id="",
+        criterion=one.question.criterion,
+        replicate=one.question.replicate,
+    )
+
+
+def opinions_of_pure(work: Sequence[Asked], judge: Any) -> list[Opinion]:
+    """The opinions of a judge that needs nobody else."""
+    if gives_scores(judge):
+        return [scored(score) for score in judge.scores([(one.prompt, one.first) for one in work])]
+    return [judge.compare(one.prompt, one.first, one.second, one.question.id) for one in work]
+
+
+def scored(score: float | None) -> Opinion:
+    """A score as an opinion; None is none."""
+    return Opinion(outcome="unparsed" if score is None else "scored", score=score)

@@ -4,7 +4,8 @@ A judge speaks of `first` and `second`; a verdict speaks of `a` and `b`, a being
 Only `verdict_of` translates, so a verdict can be mapped to the wrong response in one place only.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from tasks.canonical import short_id
 from tasks.records import AnnotatorKind, Verdict
@@ -13,28 +14,40 @@ from tasks.seeds import uniform_of
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Opinion:
-    """What a judge said about the two responses it was shown."""
+    """What a judge said about the two responses, or the one, that it was shown."""
 
     outcome: str
-    """first, second, tie, both_bad, skip, or unparsed: not said in the agreed form."""
+    """first, second, tie, both_bad, skip, scored, or unparsed: not said in the agreed form."""
     p_second_wins: float | None = None
     """Probability that the second one is better, if the judge gave one."""
     strength: float | None = None
     """How sure or how much better, 0 to 1, if given."""
     reply: str | None = None
     """The raw reply of a judge that was asked."""
+    cost_usd: float | None = None
+    """What asking cost (USD), if known."""
+    score: float | None = None
+    """Score of the one response that was shown, for outcome scored."""
+    aspects: tuple[tuple[str, float], ...] = ()
+    """Score of each aspect by its name, where the score is made of several."""
+
+
+Token = tuple[str, float]
+"""A token's text and its log-probability (nats)."""
+Tokens = Sequence[Token]
+"""The likeliest first tokens of a reply."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Question:
-    """Two responses in the order in which they are shown."""
+    """Two responses in the order in which they are shown, or one response alone."""
 
     prompt_id: str
     """The prompt both answer."""
     first_id: str
     """The response that is shown first."""
     second_id: str
-    """The response that is shown second."""
+    """The response that is shown second; empty where one is scored alone."""
     criterion: str = "overall"
     """What is asked."""
     replicate: int = 0
@@ -101,5 +114,30 @@ def verdict_of(opinion: Opinion, question: Question, annotator: Annotator) -> Ve
         reply=opinion.reply,
         session=None,
         duration_seconds=None,
-        cost_usd=None,
+        cost_usd=opinion.cost_usd,
     )
+
+
+def score_verdicts(
+    opinion: Opinion, question: Question, annotator: Annotator, scale: str
+) -> list[Verdict]:
+    """The verdicts on the one response of `question`: its score, then that of each aspect.
+
+    A score of an aspect has its name for a criterion.
+    """
+    blank = verdict_of(opinion, replace(question, second_id=question.first_id), annotator)
+    whole = replace(
+        blank,
+        b_id="",
+        first_shown="unknown",
+        outcome="unparsed" if opinion.score is None else "scored",
+        score=opinion.score,
+        scale=None if opinion.score is None else scale,
+    )
+    return [
+        whole,
+        *(
+            replace(whole, criterion=name, score=score, strength=None, reply=None, cost_usd=None)
+            for name, score in opinion.aspects
+        ),
+    ]

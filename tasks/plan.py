@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.config import CellSection, Config
+from tasks.judging import gives_scores
 from tasks.quotas import num_answered
 from tasks.records import Prompt
 from tasks.spending import Terms
@@ -15,6 +16,8 @@ ROW_BYTES = 600
 """Rough size of one row of any table with its text, compressed."""
 TURN_TOKENS = 20
 """What a chat template adds to a prompt, generously."""
+COUNTED = ("responses", "questions", "scores")
+"""Units of what leaves rows in the store."""
 QUESTION_TOKENS = 1000
 """What a judge's template adds to prompt and responses, generously."""
 
@@ -122,55 +125,77 @@ def _sampling(name: str, cell: CellSection, sizes: Sizes, terms: Terms) -> Line:
 
 def _judging(config: Config, sizes: Sizes, comparisons: int) -> list[Line]:
     """The judges that label: `comparisons` of each prompt."""
-    longest = max(cell.max_tokens for cell in config.matrix.values())
-    return [
-        _judge(
-            name,
-            (judge, config.terms),
-            sizes.prompts * comparisons,
-            sizes.prompt_bytes * comparisons,
-            longest,
-        )
-        for name, judge in config.judges.items()
-    ]
+    asked = _Asked(
+        prompts=sizes.prompts,
+        prompt_bytes=sizes.prompt_bytes,
+        comparisons=comparisons,
+        responses=sum(cell.samples for cell in config.matrix.values()),
+        longest=max(cell.max_tokens for cell in config.matrix.values()),
+        terms=config.terms,
+    )
+    return [line for name, one in config.judges.items() for line in _judge(name, one, asked)]
 
 
 def _evaluation_judging(config: Config, sizes: Sizes) -> list[Line]:
     """The judges of win rates: policy, reference and SFT model answer each evaluation prompt."""
-    longest = config.matrix[config.policy_cell].max_tokens
-    comparisons = config.evaluation.comparisons.most(3)
-    return [
-        _judge(
-            f"{name} · evaluation",
-            (judge, config.terms),
-            comparisons * sizes.evaluation_prompts,
-            comparisons * sizes.evaluation_bytes,
-            longest,
-        )
-        for name, judge in config.evaluation.judges.items()
-    ]
-
-
-def _judge(
-    what: str, paid_by: tuple[Any, Terms], comparisons: int, prompt_bytes: int, longest: int
-) -> Line:
-    """One judge; a question shows a prompt and two responses of up to `longest` tokens."""
-    judge, terms = paid_by
-    price = terms.price_of(judge, judge.model) if is_paid(judge) else None
-    orders = 2 if judge.both_orders else 1
-    questions = comparisons * orders
-    paid = is_paid(judge)
-    tokens = questions * judge.max_tokens if paid else 0
-    read = prompt_bytes * orders + questions * (2 * longest + QUESTION_TOKENS)
-    return Line(
-        verb="judge",
-        what=what,
-        amount=questions,
-        unit="questions",
-        paid_calls=questions if paid else 0,
-        tokens=tokens,
-        cost_usd=cost_usd(price, read, tokens),
+    asked = _Asked(
+        prompts=sizes.evaluation_prompts,
+        prompt_bytes=sizes.evaluation_bytes,
+        comparisons=config.evaluation.comparisons.most(3),
+        responses=3,
+        longest=config.matrix[config.policy_cell].max_tokens,
+        terms=config.terms,
     )
+    judges = config.evaluation.judges.items()
+    return [line for name, one in judges for line in _judge(name, one, asked, " · evaluation")]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    """What a judge is asked about, at most."""
+
+    prompts: int
+    prompt_bytes: int
+    """Of all prompts."""
+    comparisons: int
+    """Of one prompt."""
+    responses: int
+    """To one prompt."""
+    longest: int
+    """Longest response (tokens)."""
+    terms: Terms
+    """What calls cost."""
+
+
+def _judge(name: str, judge: Any, asked: _Asked, what: str = "") -> list[Line]:
+    """One judge, or each member of a panel; `what` is told after the name.
+
+    A question shows a prompt and two responses, or, where the judge gives scores, one.
+    """
+    if judge.SHAPE == "panel":
+        members = judge.members.items()
+        return [line for own, one in members for line in _judge(f"{name}.{own}", one, asked, what)]
+    scores = gives_scores(judge)
+    each = asked.comparisons * (2 if judge.both_orders else 1)
+    if scores:
+        each = min(2 * asked.comparisons, asked.responses)
+    questions = asked.prompts * each
+    paid = is_paid(judge)
+    price = asked.terms.price_of(judge, judge.model) if paid else None
+    tokens = questions * judge.max_tokens if paid else 0
+    shown = (1 if scores else 2) * asked.longest
+    read = asked.prompt_bytes * each + questions * (shown + QUESTION_TOKENS)
+    return [
+        Line(
+            verb="judge",
+            what=f"{name}{what}",
+            amount=questions,
+            unit="scores" if scores else "questions",
+            paid_calls=questions if paid else 0,
+            tokens=tokens,
+            cost_usd=cost_usd(price, read, tokens) if paid else None,
+        )
+    ]
 
 
 def _steps(config: Config, prompts: int) -> int:
@@ -181,6 +206,6 @@ def _steps(config: Config, prompts: int) -> int:
 
 def disk_bytes(config: Config, sizes: Sizes, lines: list[Line]) -> int:
     """Bytes that one round adds, roughly: tables, the policy, and its training checkpoints."""
-    rows = sum(line.amount for line in lines if line.unit in ("responses", "questions"))
+    rows = sum(line.amount for line in lines if line.unit in COUNTED)
     optimizer_states = 2 * 3 * sizes.weight_bytes  # two checkpoints of weights and two moments
     return rows * ROW_BYTES + sizes.weight_bytes + optimizer_states

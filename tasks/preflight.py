@@ -14,7 +14,7 @@ from tasks.errors import ConfigError
 from tasks.model_matrix import EARLIER, earlier
 from tasks.recorded_verdicts import check_text_row, check_verdict
 from tasks.records import Checkpoint
-from tasks.references import check_reference
+from tasks.references import check_reference, named_model
 from tasks.sources import Row, Source
 from tasks.variants import kind_of
 
@@ -134,21 +134,41 @@ def _judge_checks(config: Config, outside: Outside) -> Iterator[Check]:
     sections = {"judges": config.judges, "evaluation.judges": config.evaluation.judges}
     for section, judges in sections.items():
         for name, judge in judges.items():
-            yield Check(name=f"{section}.{name}", look=partial(_look_at_judge, judge, outside))
+            look = partial(_look_at_judge, f"{section}.{name}", judge, config, outside)
+            needs = (BASE_MODEL,) if hasattr(judge, "models") else ()
+            yield Check(name=f"{section}.{name}", look=look, needs=needs)
 
 
-def _look_at_judge(judge: Any, outside: Outside) -> str:
+def _look_at_judge(where: str, judge: Any, config: Config, outside: Outside) -> str:
     """Reading the version reads the template, too."""
+    if judge.SHAPE == "panel":
+        members = judge.members.items()
+        return "; ".join(
+            f"{name}: {_look_at_judge(f'{where}.members.{name}', one, config, outside)}"
+            for name, one in members
+        )
     known = f"{kind_of(judge)}, version {judge.version()[:12]}"
     if judge.SHAPE == "recorded":
         outside.rows(judge.files, partial(check_verdict, keys=bool(judge.texts)))
         outside.rows(judge.texts, check_text_row)
         return f"{known}, {', '.join(source.file for source in judge.files)}"
+    if hasattr(judge, "models"):
+        return f"{known}, {_look_at_models(where, judge, config, outside)}"
     if judge.SHAPE != "asks":
         return known
     outside.key(judge.api_key_env)
     key = f"the key in {judge.api_key_env}" if judge.api_key_env else "no key"
     return f"{known}, {judge.model} with {key}"
+
+
+def _look_at_models(where: str, judge: Any, config: Config, outside: Outside) -> str:
+    """Refuse a judge's model that is not there, or too short for what it is to read."""
+    sft = _sft(config, outside)
+    place = partial(named_model, sft=sft, start=sft, policies={}, describe=outside.describe)
+    for role, name in judge.models().items():
+        model = place(f"{where}.{role}", name)
+        _check_length(f"{where}.max_tokens", judge.max_tokens, model, outside)
+    return ", ".join(f"{role} {name}" for role, name in judge.models().items())
 
 
 def _file_checks(config: Config, outside: Outside) -> Iterator[Check]:

@@ -1,6 +1,6 @@
 """The models that score a round's pairs: its reference, and others beside it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tasks.config import TrainingSection
 from tasks.errors import ConfigError, DataError
@@ -8,6 +8,9 @@ from tasks.model_matrix import EARLIER, earlier
 from tasks.records import Checkpoint, Place, ReferenceScore
 from tasks.training_data import truncation
 from tasks.weights import reference_fingerprint
+
+OWN = ("policy", "reference", "sft")
+"""Names of weights that a round has by itself."""
 
 
 def references_of(
@@ -60,3 +63,25 @@ def check_scored_by(
                 f"response {one.response_id} was scored by the reference {one.reference}, the "
                 f"round's is {wanted} ({checkpoint.uri}); score again: --set redo=[score]"
             )
+
+
+def named_model(
+    key: str,
+    name: str,
+    *,
+    sft: Checkpoint,
+    start: Checkpoint,
+    policies: Mapping[int, Checkpoint],
+    describe: Callable[[str], Checkpoint],
+) -> Checkpoint:
+    """The weights that `name` means in a round.
+
+    `policy` and `reference` are `start`, where the round starts; `sft` is where the run did;
+    `round:N` the policy after that round; anything else is a folder or a hub id. Errors name the
+    setting `key`.
+    """
+    if name in OWN:
+        return sft if name == "sft" else start
+    if name.startswith(EARLIER):
+        return earlier(key, name, sft, policies)
+    return describe(name)

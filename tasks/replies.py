@@ -6,9 +6,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from tasks.errors import DataError
-from tasks.judging import Asked
-from tasks.opinions import Annotator, Opinion, verdict_of
-from tasks.records import Verdict
+from tasks.opinions import Opinion, Tokens
 from tasks.spending import OVER_BUDGET, Price
 from tasks.usage import cost_usd
 
@@ -27,6 +25,11 @@ class Said(Protocol):
         ...
 
     @property
+    def tokens(self) -> Tokens:
+        """The likeliest first tokens, if they were asked for."""
+        ...
+
+    @property
     def finish_reason(self) -> str:
         """How it ended, or why there is no text."""
         ...
@@ -42,29 +45,27 @@ class Said(Protocol):
         ...
 
 
-def verdicts_of_replies(
-    asked: Sequence[Asked],
-    replies: Sequence[Said],
-    judge: Any,
-    annotator: Annotator,
-    price: Price | None,
-) -> list[Verdict]:
-    """A verdict for each question that was asked, what it cost included."""
+def opinions_of(judge: Any, replies: Sequence[Said], price: Price | None) -> list[Opinion | None]:
+    """What `judge` reads in each reply, with what it cost; None where the budget allowed none."""
     return [
-        replace(
-            verdict_of(opinion_of(judge, reply), one.question, annotator),
-            cost_usd=cost_usd(price, reply.prompt_tokens, reply.completion_tokens),
-        )
-        for one, reply in zip(asked, replies, strict=True)
-        if reply.finish_reason != OVER_BUDGET
+        None
+        if reply.finish_reason == OVER_BUDGET
+        else _priced(opinion_of(judge, reply), reply, price)
+        for reply in replies
     ]
+
+
+def _priced(opinion: Opinion, reply: Said, price: Price | None) -> Opinion:
+    cost = cost_usd(price, reply.prompt_tokens, reply.completion_tokens)
+    return replace(opinion, cost_usd=cost)
 
 
 def opinion_of(judge: Any, reply: Said) -> Opinion:
     """What `judge` reads in `reply`; a reply that was cut at max_tokens is unparsed."""
-    if reply.finish_reason == "length":  # what looks like its verdict may be its reasoning
+    if reply.finish_reason == "length" and not judge.READS_CUT_REPLIES:
+        # What looks like its verdict may be its reasoning.
         return Opinion(outcome="unparsed", reply=reply.text)
-    opinion = judge.parse(reply.text or "")
+    opinion = judge.parse(reply.text or "", reply.tokens)
     if not isinstance(opinion, Opinion):
         raise DataError(f"judge {type(judge).__name__}.parse returned {opinion!r}, not an Opinion")
     return opinion

@@ -101,6 +101,24 @@ class Usage:
         return f"{self.calls:,} calls{failed}, {tokens:,} tokens{cost}"
 
 
+def summed(sides: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What several stages used together, from their side files; those that paid nothing count 0.
+
+    The cost is None where that of a part is not known; nothing is said where nobody was asked.
+    """
+    paid = [side for side in sides if "calls" in side]
+    if not paid:
+        return {}
+    whole = Usage().plain
+    for side in paid:
+        for name in whole.keys() - {"failed_attempts", "cost_usd"}:
+            whole[name] += side[name]
+        failed = Counter(whole["failed_attempts"]) + Counter(side["failed_attempts"])
+        whole["failed_attempts"] = dict(sorted(failed.items()))
+    costs = [side["cost_usd"] for side in paid]
+    return {**whole, "cost_usd": None if None in costs else sum(costs)}
+
+
 class Noted(Protocol):
     """What shows a note, e.g. a progress bar."""
 

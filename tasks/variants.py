@@ -149,11 +149,22 @@ def family_schema(family: str) -> dict[str, Any]:
     """JSON schema of any variant of `family`: one branch per kind."""
     branches = []
     for kind in kinds(family):
-        schema = _adapter(variant_class(family, kind)).json_schema()
+        schema = _schema(variant_class(family, kind))
         schema["properties"] = {"kind": {"const": kind}} | schema.get("properties", {})
         schema["required"] = ["kind", *schema.get("required", [])]
         branches.append(schema)
     return {"anyOf": branches}
+
+
+def _schema(variant: type) -> dict[str, Any]:
+    """JSON schema of one class; pydantic overlooks the docstrings of fields that it inherits."""
+    schema = _adapter(variant).json_schema()
+    for base in variant.__mro__[1:]:
+        if dataclasses.is_dataclass(base):
+            for name, inherited in _adapter(base).json_schema().get("properties", {}).items():
+                described = {key: inherited[key] for key in ("description",) if key in inherited}
+                schema["properties"][name] = described | schema["properties"][name]
+    return schema
 
 
 def chosen_from(family: str) -> Any:

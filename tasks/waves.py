@@ -7,7 +7,7 @@ at its own pace; what is asked follows from seed and verdicts alone.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from math import comb
 from typing import Any, NamedTuple
 
@@ -17,15 +17,16 @@ from tasks.candidates import Candidate, different_texts
 from tasks.comparison_rules._budget import Comparison
 from tasks.comparison_rules._contract import Heard
 from tasks.errors import DataError
-from tasks.judging import Asked
-from tasks.opinions import questions
+from tasks.judging import Asked, Looking, opinions_of_pure
+from tasks.opinions import Annotator, Opinion, questions
 from tasks.records import Prompt, Response, Verdict
+from tasks.replies import LOST
 from tasks.responses import shards_of
 from tasks.seeds import seed_of
 from tasks.tables import counted, to_table
 from tasks.voices import P_B_WINS, p_b_wins
 
-LEFT_OUT = "left_out_"
+LEFT_OUT = LOST[0]
 """With what the names of counts begin that say why comparisons were not asked."""
 
 
@@ -35,7 +36,9 @@ class Told(NamedTuple):
     verdicts: list[Verdict]
     """In the order in which they were asked for."""
     left_out: dict[str, int]
-    """Comparisons that were not asked, by reason."""
+    """Comparisons that were not asked, and questions that were lost, by reason."""
+    looks: int = 0
+    """Comparisons, or single responses, that the judge was shown."""
 
 
 Dialogue = Generator[list[Asked], list[Verdict], Told]
@@ -49,6 +52,8 @@ class Asking(NamedTuple):
     """The comparison rule."""
     both_orders: bool
     """Whether each comparison is asked in both orders."""
+    gives_scores: bool
+    """Whether the judge looks at one response at a time."""
     seed: int
     """The run's seed."""
 
@@ -78,21 +83,27 @@ def dialogue(
     """All questions about the `members` of one prompt, wave after wave."""
     waves = chosen(asking.rule, members, seed_of(asking.seed, "comparisons", prompt.prompt_id))
     verdicts: list[Verdict] = []
+    asked: list[Comparison] = []
     try:
         wave = next(waves)
         while True:
             said = yield _asked(prompt, wave, responses, asking)
             verdicts += said
-            wave = waves.send(heard_of(said))
+            asked += wave
+            wave = waves.send(heard_of(said, wave))
     except StopIteration as end:
-        return Told(verdicts, _left_out(members, verdicts, end.value))
+        return Told(verdicts, _left_out(members, len(asked), end.value))
 
 
-def heard_of(verdicts: Iterable[Verdict]) -> list[Heard]:
-    """What verdicts say of each comparison, all orders taken together; sorted by ids."""
-    said: dict[Comparison, list[Verdict]] = {}
+def heard_of(verdicts: Iterable[Verdict], wave: Iterable[Comparison]) -> list[Heard]:
+    """What verdicts say of each comparison of `wave`, all orders taken together; sorted by ids.
+
+    One without a verdict was lost: it has been asked, and nothing was heard.
+    """
+    said: dict[Comparison, list[Verdict]] = {ids: [] for ids in wave}
     for one in verdicts:
-        said.setdefault((one.a_id, one.b_id), []).append(one)
+        if one.b_id:
+            said[one.a_id, one.b_id].append(one)
     return [Heard(*ids, _mean(rows)) for ids, rows in sorted(said.items())]
 
 
@@ -115,11 +126,8 @@ def _asked(
     ]
 
 
-def _left_out(
-    members: Sequence[Candidate], verdicts: Iterable[Verdict], reason: str
-) -> dict[str, int]:
+def _left_out(members: Sequence[Candidate], asked: int, reason: str) -> dict[str, int]:
     differ = len(different_texts(members))
-    asked = len({(one.a_id, one.b_id) for one in verdicts})
     counts = {"same_text": comb(len(members), 2) - differ, reason: differ - asked}
     return {f"{LEFT_OUT}{name}": count for name, count in counts.items() if count}
 
@@ -131,6 +139,8 @@ class Shard(NamedTuple):
     """One for each prompt, in the order of ids."""
     most: int
     """Questions of all of them, at most."""
+    adaptive: bool
+    """Whether what is asked depends on verdicts."""
 
 
 def dialogues_in_shards(
@@ -144,57 +154,65 @@ def dialogues_in_shards(
         Shard(
             [dialogue(one, candidates.get(one.prompt_id, ()), responses, asking) for one in shard],
             sum(most_questions(candidates.get(one.prompt_id, ()), asking) for one in shard),
+            bool(asking.rule.ADAPTIVE),
         )
         for shard in shards_of(prompts)
     ]
 
 
+def asked_of(shards: Iterable[Shard]) -> list[Asked]:
+    """All that the dialogues of a rule of one wave ask; their shards are used up."""
+    return [one for shard in shards for part in shard.dialogues for one in next(part, ())]
+
+
 def most_questions(members: Sequence[Candidate], asking: Asking) -> int:
     """Questions about the members of one prompt, at most."""
     texts = len({one.text_digest for one in members})
-    return int(asking.rule.most(texts)) * (2 if asking.both_orders else 1)
+    comparisons = int(asking.rule.most(texts))
+    if asking.gives_scores:
+        return min(2 * comparisons, len(members))
+    return comparisons * (2 if asking.both_orders else 1)
 
 
-def told(
-    dialogues: Sequence[Dialogue], opinions: Callable[[list[Asked]], list[Verdict]]
-) -> list[Told]:
-    """What `opinions`, which waits for nobody, says in all `dialogues`: a wave of all at a time."""
-    results: dict[int, Told] = {}
-    under_way = _sent(results, dict.fromkeys(range(len(dialogues)), None), dialogues)
-    while under_way:
-        verdicts = iter(opinions([one for wave in under_way.values() for one in wave]))
-        said = {index: [next(verdicts) for _ in wave] for index, wave in under_way.items()}
-        under_way = _sent(results, said, dialogues)
-    return [results[index] for index in range(len(dialogues))]
+def looked(
+    dialogue: Dialogue, judge: Any, annotator: Annotator
+) -> Generator[list[Asked], Sequence[Opinion | None], Told]:
+    """A dialogue as what `judge` is shown in each wave; it is sent what the judge says of it."""
+    looking = Looking(judge=judge, annotator=annotator)
+    try:
+        asked = next(dialogue)
+        while True:
+            work = looking.work(asked)
+            opinions = yield work
+            asked = dialogue.send(looking.verdicts(asked, work, opinions))
+    except StopIteration as end:
+        told: Told = end.value
+        return told._replace(looks=looking.looks)
 
 
-def _sent(
-    results: dict[int, Told],
-    said: Mapping[int, list[Verdict] | None],
-    dialogues: Sequence[Dialogue],
-) -> dict[int, list[Asked]]:
-    """The next waves after `said`; what dialogues end with goes to `results`."""
-    waves = {}
-    for index, verdicts in said.items():
-        try:
-            # The first send of a generator takes None only.
-            waves[index] = dialogues[index].send(verdicts)  # type: ignore[arg-type]
-        except StopIteration as end:
-            results[index] = end.value
-    return waves
+def told(dialogue: Dialogue, judge: Any, annotator: Annotator) -> Told:
+    """What a judge that waits for nobody says in the dialogue."""
+    looks = looked(dialogue, judge, annotator)
+    try:
+        work = next(looks)
+        while True:
+            work = looks.send(opinions_of_pure(work, judge))
+    except StopIteration as end:
+        ended: Told = end.value
+        return ended
 
 
 def rows_of(ended: Sequence[Told]) -> tuple[pa.Table, dict[str, int]]:
-    """The verdicts of a shard's dialogues; their counts with what was left out, and why."""
+    """The verdicts of a shard's dialogues; their counts with what was left out or lost, and why."""
     verdicts = [verdict for one in ended for verdict in one.verdicts]
     outcomes = counted(one.outcome for one in verdicts)
-    left_out = left_out_in(one.left_out for one in ended)
-    return to_table(Verdict, verdicts), {**outcomes, **left_out}
+    lost = lost_in(one.left_out for one in ended)
+    return to_table(Verdict, verdicts), {**outcomes, **lost}
 
 
-def left_out_in(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """What `parts` say of comparisons that were not asked, added up by reason."""
+def lost_in(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """What `parts` say of questions without a verdict that can be read, added up by reason."""
     total: Counter[str] = Counter()
     for counts in parts:
-        total.update({name: n for name, n in counts.items() if name.startswith(LEFT_OUT)})
+        total.update({name: n for name, n in counts.items() if name.startswith(LOST)})
     return dict(sorted(total.items()))

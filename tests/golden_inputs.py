@@ -20,6 +20,7 @@ TEXTS = [
 ]
 REPLIES = [
     *("Verdict: A", "Verdict: B", "Verdict: tie", "verdict: a", "**Verdict: B**", "", "A"),
+    *("Fine.\nScore: 4", "Score: 4/5", "Fine.\naccuracy: 5\nclarity: 2", "accuracy: 5"),
     *("Both fine.\nVerdict: A", "Verdict: A\nVerdict: B", "Verdict: A\nthank you", "Verdict: C"),
 ]
 CHECKS = [

@@ -11,14 +11,12 @@ from typing import Any
 
 from infra.engines._contract import Decoding, Job, Request
 from tasks.evaluation_view import EvaluationView
-from tasks.opinions import Annotator
 from tasks.pairs import PairView, PromptPreferences
-from tasks.recorded_verdicts import Answered, joined
 from tasks.seeds import uniform_of
-from tasks.sources import Row
 from tasks.statistics import PairedValues
 from tasks.variants import kind_of
-from tests.golden_inputs import CHECKS, REPLIES, TEXTS, loss_inputs
+from tests.golden_inputs import CHECKS, TEXTS, loss_inputs
+from tests.golden_judges import of_judge
 from tests.opinion_makers import (
     candidate,
     pair,
@@ -29,50 +27,10 @@ from tests.opinion_makers import (
     waves_of,
 )
 
-QUESTIONS = 40
-
 
 def of_check(check: Any) -> Any:
     """1 for each text that it accepts."""
     return "".join(str(int(check(text))) for text in TEXTS)
-
-
-def of_judge(judge: Any) -> Any:
-    """Opinions on pairs of texts in both orders, or what is asked and how replies are read."""
-    asked = prompt(*CHECKS, text="Name ```animals```.")
-    if judge.SHAPE == "asks":
-        replies = [judge.parse(reply).outcome for reply in REPLIES]
-        return {"asks": judge.render(asked, TEXTS[4], TEXTS[10]), "reads": replies}
-    if judge.SHAPE == "recorded":
-        return _recorded_verdicts(judge)
-    opinions = []
-    for number in range(QUESTIONS):
-        first = response("r1", TEXTS[number % len(TEXTS)])
-        second = response("r2", TEXTS[number * 7 % len(TEXTS)])
-        for one, other in ((first, second), (second, first)):
-            opinion = judge.compare(asked, one, other, f"question-{number}")
-            opinions.append([opinion.outcome, opinion.p_second_wins, opinion.strength])
-    scores = [judge.score(asked, response("r", text)) for text in TEXTS] if _scores(judge) else []
-    return {"opinions": opinions, "scores": scores}
-
-
-def _recorded_verdicts(judge: Any) -> Any:
-    """What rows of verdicts become, one for each way of giving an opinion."""
-    said: list[dict[str, Any]] = [
-        {"outcome": "a", "first_shown": "b"},
-        {"p_b_wins": 0.75, "first_shown": "a"},
-        {"preference": 1.25},
-        {"preference": None},
-        {"outcome": "tie", "strength": 0.5, "annotator": "ann"},
-    ]
-    answers = {one.response_id: one for one in (response("r2", "fig"), response("r1", "plum"))}
-    rows = [Row("f:1", {"prompt_id": "p", "a": "fig", "b": "plum", **one}) for one in said]
-    found = joined(rows, Answered([prompt()], answers), Annotator(name="main", kind=judge.by))
-    return [[one.outcome, one.p_b_wins, one.first_shown, one.annotator] for one in found.verdicts]
-
-
-def _scores(judge: Any) -> bool:
-    return bool(judge.SHAPE == "scores")
 
 
 def _candidates(prompt_id: str = "p") -> list[Any]:

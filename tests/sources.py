@@ -15,6 +15,9 @@ DOORS = (
 )
 """Verbs, and `rounds`: the files of tasks/ where Prefect, storage and domain code meet."""
 
+DOOR_PARTS = {"judge_models": "judge", "judge_panel": "judge", "judge_recorded": "judge"}
+"""Files of tasks/ that are part of a door, which alone may import them."""
+
 
 def sources(*folders: str) -> list[str]:
     """Paths of the Python files below `folders`, relative to the repository, sorted."""
@@ -28,7 +31,8 @@ def room_of(path: str) -> str:
     if top == "flows":
         return rest[0] if len(rest) > 1 else "story"
     if top == "tasks":
-        return "door" if path in {f"tasks/{door}.py" for door in DOORS} else "domain"
+        doors = {f"tasks/{door}.py" for door in (*DOORS, *DOOR_PARTS)}
+        return "door" if path in doors else "domain"
     return "outside"
 
 

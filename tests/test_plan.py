@@ -22,8 +22,9 @@ def test_cells_are_planned_with_their_responses_and_tokens():
 
 
 def test_three_responses_make_three_comparisons_in_both_orders():
-    assert lines()["judge", "main"].amount == 8 * 3 * 2
-    assert lines(comparisons__budget=2)["judge", "main"].amount == 8 * 2 * 2
+    judges = {"main": ASKS}
+    assert lines(judges=judges)["judge", "main"].amount == 8 * 3 * 2
+    assert lines(judges=judges, comparisons__budget=2)["judge", "main"].amount == 8 * 2 * 2
     assert lines(comparisons__budget=2)["pair", "comparisons"].amount == 16
 
 
@@ -41,6 +42,22 @@ def test_evaluation_is_planned_by_its_own_rule():
         "evaluation__comparisons": {"kind": "neighbours"},
     }
     assert lines(**fewer)["judge", "second · evaluation"].amount == 4 * 2 * 2
+
+
+def test_a_judge_that_scores_looks_at_each_response_once():
+    likert = {**ASKS, "kind": "likert"}
+    plan = lines(judges={"main": likert, "rule": {"kind": "rule"}})
+    assert (plan["judge", "main"].amount, plan["judge", "main"].paid_calls) == (24, 24)
+    assert (plan["judge", "rule"].amount, plan["judge", "rule"].unit) == (24, "scores")
+    one = lines(judges={"main": likert}, comparisons__budget=1)
+    assert one["judge", "main"].amount == 8 * 2
+
+
+def test_each_member_of_a_panel_is_planned():
+    panel = {"kind": "panel", "members": {"ask": ASKS, "grade": {**ASKS, "kind": "likert"}}}
+    plan = lines(judges={"main": panel})
+    assert plan["judge", "main.ask"].paid_calls == 48
+    assert plan["judge", "main.grade"].paid_calls == 24
 
 
 def test_judges_that_ask_are_planned_with_calls_and_tokens():
@@ -102,6 +119,6 @@ def test_steps_are_batches_of_prompts_rounded_up(batch, epochs, max_steps, expec
 
 def test_disk_holds_tables_the_policy_and_two_training_checkpoints():
     config = small_config()
-    rows = (16 + 8) + 48 + 24 + 12  # sampled, questions, scored, evaluation answers
+    rows = (16 + 8) + 24 + 24 + 12  # sampled, scores, scored, evaluation answers
     expected = rows * 600 + 1000 + 2 * 3 * 1000
     assert disk_bytes(config, SIZES, plan_round(config, SIZES)) == expected

@@ -1,16 +1,24 @@
 """Judge templates: the package's own by name, others by the path of a .j2 file."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from tasks.errors import ConfigError
 from tasks.records import Message
+
+_CONTROL = re.compile(
+    r"(?i)<(?=\|[^<>|]{1,64}\|>|\uff5c[^<>\uff5c]{1,64}\uff5c>"
+    r"|/?(?:s|bos|eos|pad|unk|start_of_turn|end_of_turn|start_of_image)>|</?SYS>>)"
+    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])"
+)
+"""Where text begins that servers of known chat formats read as the end of a turn or a new one."""
 
 
 @cache
@@ -29,18 +37,29 @@ def template_text(name: str) -> str:
         ) from error
 
 
-def render_template(name: str, messages: Sequence[Message], first: str, second: str) -> str:
-    """The question in words; everything shown stands in fences that it cannot close."""
-    shown = "\n".join([*(message["content"] for message in messages), first, second])
-    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
-    fence = "`" * max(3, longest + 1)
+def render_template(
+    name: str, messages: Sequence[Message], texts: Mapping[str, str], **facts: Any
+) -> str:
+    """The question in words; everything shown stands in fences that it cannot close.
+
+    `messages` and `texts` are shown, `facts` are the judge's own. What looks like a control token
+    of a chat format is shown with a space in it: to a server it would end the fence and the turn.
+    """
+    turns = [Message(role=one["role"], content=_defused(one["content"])) for one in messages]
+    shown = {key: _defused(text) for key, text in texts.items()}
+    everything = "\n".join([*(turn["content"] for turn in turns), *shown.values()])
+    longest = max((len(run) for run in re.findall("`+", everything)), default=0)
+    known = {"messages": turns, **shown, **facts, "fence": "`" * max(3, longest + 1)}
     try:
-        return _template(name).render(messages=messages, first=first, second=second, fence=fence)
+        return _template(name).render(known)
     except TemplateError as error:
         raise ConfigError(
-            f"judge template {name!r} does not render: {error}; "
-            "it may use: messages, first, second, fence"
+            f"judge template {name!r} does not render: {error}; it may use: {', '.join(known)}"
         ) from error
+
+
+def _defused(text: str) -> str:
+    return _CONTROL.sub(lambda match: f"{match[0]} ", text)
 
 
 @cache

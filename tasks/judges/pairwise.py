@@ -2,79 +2,95 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 
-from tasks.judges._template import render_template, template_text
-from tasks.judges._version import judge_version
-from tasks.opinions import Opinion
+from tasks.errors import ConfigError
+from tasks.judges._answers import OneOf
+from tasks.judges._asking import Asking
+from tasks.judges._template import render_template
+from tasks.opinions import Opinion, Tokens
 from tasks.records import Message, Prompt
-from tasks.spending import BaseUrls, Price
-from tasks.variants import NotInKey
 
-_VERDICT_LINE = re.compile(r"[\s*#>]*verdict\s*:", re.IGNORECASE)
-_VERDICT = re.compile(r"(?i:\**verdict:\**)\s*\**(A|B|(?i:tie))\**\.?\**")
-_OUTCOMES: dict[str, Literal["first", "second", "tie"]] = {"A": "first", "B": "second"}
+OUTCOMES = {"A": "first", "B": "second", "tie": "tie"}
+_FORM = OneOf(name="verdict", values=tuple(OUTCOMES), any_case=("tie",))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pairwise:
-    """A model behind an OpenAI-compatible server that ends its reply with `Verdict: A|B|tie`."""
+class VerdictPattern:
+    """How replies to a template with a form of its own say one verdict."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid", use_attribute_docstrings=True
     )
-    EXAMPLE: ClassVar[dict[str, Any]] = {
-        "base_url": "http://127.0.0.1:8000/v1",
-        "model": "org/judge",
-    }
-    SEMANTICS: ClassVar[int] = 1
-    SHAPE: ClassVar[str] = "asks"
 
-    model: str
-    """Name of the model, as the server knows it."""
-    base_url: Annotated[BaseUrls, NotInKey]
-    """Address of the server, up to and including /v1; a list if several serve the model."""
-    revision: str = ""
-    """What you know of the model's version; change it when the provider changes the model."""
-    api_key_env: Annotated[str, NotInKey] = ""
-    """Environment variable that holds the key; empty if the server needs none."""
-    temperature: Annotated[float, Field(ge=0)] = 0.0
-    """0 is greedy."""
-    max_tokens: Annotated[int, Field(gt=0)] = 512
-    """Longest reply (tokens)."""
-    concurrency: Annotated[int | None, NotInKey, Field(ge=1, le=1000)] = None
-    """Questions that are under way at a time; null: as many as the server makes use of."""
-    timeout_seconds: Annotated[float, NotInKey, Field(gt=0)] = 120.0
-    """Longest wait for one answer (s)."""
-    price: Annotated[Price | None, NotInKey] = None
-    """USD for a million prompt tokens and for a million completion tokens, e.g. [0.15, 0.60]."""
+    verdict: Literal["A", "B", "tie"]
+    """What is said: A is the response that was shown first."""
+    pattern: str
+    """Regular expression that is searched in the reply, outer white space left out."""
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ConfigError(f"pattern {self.pattern!r} is no regular expression: {error}") from (
+                error
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairwise(Asking):
+    """A model behind an OpenAI-compatible server that ends its reply with `Verdict: A|B|tie`."""
+
+    SEMANTICS: ClassVar[int] = 2
+
     template: str = "pairwise"
     """A template of this package, or the path of a .j2 file."""
+    patterns: tuple[VerdictPattern, ...] = ()
+    """For templates that ask for another form: a reply means what of these is found in it."""
+    contradictory: Literal["unparsed", "first"] = "unparsed"
+    """A reply in which patterns of several verdicts are found: unparsed, or the first in the list
+    decides, as in some published evaluations."""
     both_orders: bool = True
     """Ask each question with either response first."""
 
-    def version(self) -> str:
-        """Digest of the settings and of the template's text."""
-        return judge_version(self, template_text(self.template))
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.patterns and self.structured != "none":
+            raise ConfigError(
+                f"patterns read free text, but structured is {self.structured!r}; leave one out"
+            )
 
-    def render(self, prompt: Prompt, first: str, second: str) -> list[Message]:
+    def form(self) -> dict[str, Any]:
+        """The part of each request that holds the reply to its form."""
+        return _FORM.request(self.structured)
+
+    def render(self, prompt: Prompt, first: str, second: str = "") -> list[Message]:
         """The conversation that asks about the texts `first` (A) and `second` (B)."""
-        question = render_template(self.template, prompt.messages, first, second)
+        return self._question(prompt, first, second)
+
+    def _question(self, prompt: Prompt, first: str, second: str, **texts: str) -> list[Message]:
+        shown = {"first": first, "second": second, **texts}
+        question = render_template(
+            self.template, prompt.messages, shown, structured=self.structured
+        )
         return [{"role": "user", "content": question}]
 
-    def parse(self, reply: str) -> Opinion:
+    def parse(self, reply: str, tokens: Tokens = ()) -> Opinion:
         """The opinion in `reply`: its one verdict line, which must be the last line.
 
         Whatever else comes back is `unparsed`; nothing is guessed from it.
         """
-        lines = [line.strip() for line in reply.splitlines() if line.strip()]
-        verdict_lines = [line for line in lines if _VERDICT_LINE.match(line)]
-        match = _VERDICT.fullmatch(lines[-1]) if len(verdict_lines) == 1 else None
-        if match is None:
-            return Opinion(outcome="unparsed", reply=reply)
-        return Opinion(outcome=_OUTCOMES.get(match[1], "tie"), reply=reply)
+        said = self._found(reply) if self.patterns else _FORM.read(reply, self.structured)
+        return Opinion(outcome=OUTCOMES.get(str(said), "unparsed"), reply=reply)
+
+    def _found(self, reply: str) -> str | None:
+        text = reply.strip()
+        found = [one.verdict for one in self.patterns if re.search(one.pattern, text)]
+        if self.contradictory == "unparsed" and len(set(found)) > 1:
+            return None
+        return found[0] if found else None
 
 
 VARIANT = Pairwise

@@ -1,5 +1,6 @@
 """Judges by the prompt's own checks: no model, no cost, the same answer every time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
@@ -9,6 +10,7 @@ from tasks.check_results import check_results
 from tasks.judges._version import judge_version
 from tasks.opinions import Opinion
 from tasks.records import Prompt, Response
+from tasks.scales import Scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +21,7 @@ class Rule:
         extra="forbid", use_attribute_docstrings=True
     )
     EXAMPLE: ClassVar[dict[str, Any]] = {"margin": 0.1}
-    SEMANTICS: ClassVar[int] = 1
+    SEMANTICS: ClassVar[int] = 2
     SHAPE: ClassVar[str] = "scores"
     both_orders: ClassVar[bool] = True
 
@@ -44,12 +46,18 @@ class Rule:
         total = sum(weight for weight, _ in results)
         return sum(weight for weight, met in results if met) / total if total > 0 else 0.0
 
+    @property
+    def scale(self) -> Scale:
+        """Checks are facts: whoever meets more of them is better for certain."""
+        return Scale(name="checks", low=0.0, high=1.0, tolerance=self.margin, certain=True)
+
+    def scores(self, batch: Sequence[tuple[Prompt, Response]]) -> list[float]:
+        """The score of each response."""
+        return [self.score(prompt, response) for prompt, response in batch]
+
     def compare(self, prompt: Prompt, first: Response, second: Response, question: str) -> Opinion:
         """The one with the higher score; `question` plays no part."""
-        gap = self.score(prompt, second) - self.score(prompt, first)
-        if abs(gap) <= self.margin:
-            return Opinion(outcome="tie")
-        return Opinion(outcome="second" if gap > 0 else "first", strength=min(1.0, abs(gap)))
+        return self.scale.opinion(self.score(prompt, first), self.score(prompt, second))
 
 
 VARIANT = Rule

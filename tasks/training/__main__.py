@@ -8,11 +8,13 @@ from tasks.child import Reporter, child_main
 from tasks.errors import ConfigError
 from tasks.training.allocator import keep_freed_memory
 from tasks.training.processes import joined, part
-from tasks.training.settings import ScoreJob, TrainJob, parse_job
+from tasks.training.settings import RewardJob, ScoreJob, TrainJob, parse_job
+
+JOBS = ("train", "score", "reward")
 
 
 def work(workdir: Path, spec: dict[str, Any], reporter: Reporter) -> Mapping[str, Any]:
-    """Train or score; the result is what result.json holds."""
+    """Train, score or reward; the result is what result.json holds."""
     keep_freed_memory()
     if spec.get("job") == "train":
         return _train(workdir, parse_job(TrainJob, spec), reporter)
@@ -20,7 +22,11 @@ def work(workdir: Path, spec: dict[str, Any], reporter: Reporter) -> Mapping[str
         from tasks.training.score import score
 
         return score(workdir, parse_job(ScoreJob, spec), reporter)
-    raise ConfigError(f"spec.json names the job {spec.get('job')!r}; there are: train, score")
+    if spec.get("job") == "reward":
+        from tasks.training.reward import reward
+
+        return reward(workdir, parse_job(RewardJob, spec), reporter)
+    raise ConfigError(f"spec.json names the job {spec.get('job')!r}; there are: {', '.join(JOBS)}")
 
 
 def _train(workdir: Path, job: TrainJob, reporter: Reporter) -> Mapping[str, Any]:

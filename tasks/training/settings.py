@@ -163,6 +163,34 @@ class ScoreJob:
     """File that gets one line per response before it is scored."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RewardJob:
+    """spec.json of a job that gives responses the number of a reward model."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = Strict
+
+    job: Literal["reward"]
+    """Which job it is."""
+    stage: str
+    """Name of the stage, for the item log."""
+    model: str
+    """Folder of the reward model; may be relative to the work folder."""
+    rows: str
+    """Arrow file with the columns response_id, prompt_ids, response_ids."""
+    shards: dict[int, tuple[int, int]]
+    """Shards to do: index -> first row and row after the last."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type of weights and activations."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where it runs; auto takes an accelerator if there is one."""
+    threads: Positive | None = None
+    """CPU threads; all cores if not given."""
+    tokens_per_microbatch: Positive = 8192
+    """Tokens of one forward pass, padding included; bounds memory."""
+    item_log: str | None = None
+    """File that gets one line per response before it is scored."""
+
+
 def check_processes(training: Any) -> None:
     """Raise ConfigError for what only one process can train, in a section or a job."""
     if training.processes == 1:

@@ -28,7 +28,9 @@ def test_a_reply_that_was_cut_is_unparsed_and_kept(text, finish_reason, outcome)
 
 def test_a_judge_that_returns_no_opinion_is_an_error():
     class Says:
-        def parse(self, reply):
+        READS_CUT_REPLIES = False
+
+        def parse(self, reply, tokens):
             return "first"
 
     with pytest.raises(DataError, match="returned 'first', not an Opinion"):

@@ -1,0 +1,68 @@
+"""Part of the judge door: judges with models of their own, which children hold."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from infra.model_scores import model_scores
+from infra.models import checkpoint_folder, local_folder
+from infra.place import open_stage
+from infra.processes import Limits
+from infra.processes.slots import slots
+from infra.progress import progress
+from tasks.canonical import digest
+from tasks.judged_rows import Numbered, judged_rows
+from tasks.judging import Asked
+from tasks.records import Checkpoint, Place
+from tasks.tokens import load_tokenizer
+
+SEMANTICS = 1
+
+
+def described(model: str) -> Checkpoint:
+    """The weights of a local folder or hub id."""
+    from tasks.describe import describe
+
+    return describe(local_folder(model))
+
+
+def fingerprint_of(model: Checkpoint) -> str:
+    """Digest of what a model's numbers depend on."""
+    return digest([model.sha256, model.tokenizer, model.template])
+
+
+def numbered(
+    asked: list[Asked],
+    judge: Any,
+    models: Mapping[str, Checkpoint],
+    place: Place,
+) -> Numbered:
+    """The judge with the numbers of its models: stages of their own, whatever is made of them."""
+    responses = {one.response_id: (each.prompt, one) for each in asked for one in each[2:]}
+    batch = list(responses.values())
+    limits = Limits(
+        deadline_seconds=judge.deadline_hours * 3600, stalled_seconds=judge.stalled_minutes * 60
+    )
+    numbers = {}
+    for role, model in models.items():
+        folder = checkpoint_folder(model, place.root)
+        rows = judged_rows(batch, load_tokenizer(folder), judge)
+        spec = {**judge.child_settings(), "model": str(folder)}
+        scored = open_stage(
+            place,
+            "judge",
+            settings={name: spec[name] for name in ("job", "dtype")},
+            inputs={"rows": digest(rows.to_pylist())},
+            fingerprints={"model": fingerprint_of(model)},
+            semantics=SEMANTICS,
+        )
+        title = f"judge · {role} model · {rows.num_rows} responses"
+        with slots(place.side_by_side), progress.verb(title, total=rows.num_rows) as bar:
+            numbers[role] = model_scores(
+                scored,
+                rows,
+                spec,
+                budget=judge.tokens_per_batch,
+                limits=limits,
+                on_rows=bar.advance,
+            )
+    return Numbered(scale=judge.scale, score_of=judge.score_of, numbers=numbers)

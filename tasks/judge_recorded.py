@@ -1,0 +1,41 @@
+"""Part of the judge door: verdicts that exist already."""
+
+from typing import Any
+
+from infra.place import open_stage, records_of
+from infra.rows import file_digests, read_tables
+from tasks.opinions import Annotator
+from tasks.recorded_verdicts import Answered, joined, texts_of
+from tasks.records import Artifact, Place, Prompt, Response, Verdict
+from tasks.responses import by_id
+from tasks.tables import counted, to_table
+from tasks.variants import settings_of
+
+SEMANTICS = 1
+
+
+def recorded(
+    name: str, prompts: Artifact, responses: list[Artifact], judge: Any, place: Place
+) -> Artifact:
+    """The verdicts of tables on these responses; comparison rules have no say in them."""
+    annotator = Annotator(name=name, kind=judge.by, version=judge.version())
+    contents = {f"responses-{index}": one.content for index, one in enumerate(responses)}
+    stage = open_stage(
+        place,
+        "judge",
+        settings={"judge": settings_of(judge), "annotator": annotator.name},
+        inputs={"prompts": prompts.content, **contents},
+        fingerprints=file_digests([*judge.files, *judge.texts]),
+        semantics=SEMANTICS,
+    )
+    if done := stage.finished():
+        return done.artifact
+    answered = Answered(
+        records_of(place, Prompt, prompts), by_id(records_of(place, Response, responses))
+    )
+    texts = texts_of(read_tables(judge.texts), answered) if judge.texts else None
+    found = joined(read_tables(judge.files), answered, annotator, texts)
+    table = to_table(Verdict, found.verdicts)
+    outcomes = counted(table.column("outcome").to_pylist())
+    counts = {"verdicts": table.num_rows, **outcomes, **found.counts}
+    return stage.commit(tables={"rows": (Verdict, table)}, counts=counts, deterministic=True)

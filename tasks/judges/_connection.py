@@ -1,0 +1,37 @@
+"""Where a judge that asks finds its model, and how it is asked: the same for all such judges."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from tasks.spending import BaseUrls, Price
+from tasks.variants import NotInKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """A model behind an OpenAI-compatible server."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True
+    )
+
+    model: str
+    """Name of the model, as the server knows it."""
+    base_url: Annotated[BaseUrls, NotInKey]
+    """Address of the server, up to and including /v1; a list if several serve the model."""
+    revision: str = ""
+    """What you know of the model's version; change it when the provider changes the model."""
+    api_key_env: Annotated[str, NotInKey] = ""
+    """Environment variable that holds the key; empty if the server needs none."""
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    """0 is greedy."""
+    max_tokens: Annotated[int, Field(gt=0)] = 512
+    """Longest reply (tokens)."""
+    concurrency: Annotated[int | None, NotInKey, Field(ge=1, le=1000)] = None
+    """Questions that are under way at a time; null: as many as the server makes use of."""
+    timeout_seconds: Annotated[float, NotInKey, Field(gt=0)] = 120.0
+    """Longest wait for one answer (s)."""
+    price: Annotated[Price | None, NotInKey] = None
+    """USD for a million prompt tokens and for a million completion tokens, e.g. [0.15, 0.60]."""
