@@ -46,7 +46,7 @@ RUBRIC_UNPARSED = [
     '{"accuracy": 4, "clarity": 4}', "Score: 4", "accuracy: 4\nclar\u0456ty: 4",
     "accuracy: 4\nclarity:\xa04", "accuracy: 4\nclarity: 4 4", "accuracy and clarity: 4",
     "accuracy: 4\nclarity: four", "accuracy: 4\nclarity: 5 of 5",
-    "accuracy: 4\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n",
+    "accuracy: 4" + "\n" * 99,
     "I cannot grade this.", "overall: 4", "accuracy: 4\nclarity: true",
 ]
 JSON_UNPARSED = [
