@@ -1,0 +1,61 @@
+"""What is looked at of judges before a run begins."""
+
+import pytest
+
+from tasks.errors import ConfigError
+from tasks.preflight import Outside, checks_of
+from tests.small_config import checkpoint, small_config
+
+MODELS = {"models/sft": 512, "models/reward": 128}
+
+
+def described(name):
+    if name not in MODELS:
+        raise ConfigError(f"no model folder at {name!r}")
+    return checkpoint(name)
+
+
+def keyed(variable):
+    if variable == "UNSET":
+        raise ConfigError("api_key_env names 'UNSET', which is not set in the environment")
+
+
+OUTSIDE = Outside(
+    store=lambda: "memory://small",
+    describe=described,
+    positions=MODELS.get,
+    key=keyed,
+    rows=lambda sources, check: None,
+)
+
+
+def looked_at(**judge):
+    """What the check of judge `main` says."""
+    config = small_config(judges={"main": judge})
+    return next(one for one in checks_of(config, OUTSIDE) if one.name == "judges.main").look()
+
+
+def test_a_reward_model_must_be_there_and_read_what_it_is_shown():
+    assert looked_at(kind="reward_model", model="models/reward", max_tokens=128).endswith(
+        "reward models/reward"
+    )
+    with pytest.raises(ConfigError, match="no model folder at 'models/none'"):
+        looked_at(kind="reward_model", model="models/none")
+    with pytest.raises(ConfigError, match=r"judges.main.max_tokens is 129, but the model in mod"):
+        looked_at(kind="reward_model", model="models/reward", max_tokens=129)
+
+
+def test_models_of_rounds_are_taken_for_what_the_run_starts_from():
+    said = looked_at(kind="implicit_reward", policy="round:3", max_tokens=512)
+    assert said.endswith("policy round:3, reference sft")
+    with pytest.raises(ConfigError, match=r"judges.main.policy is 'round:x'; write round:N"):
+        looked_at(kind="implicit_reward", policy="round:x", max_tokens=512)
+
+
+def test_every_member_of_a_panel_is_looked_at():
+    asks = {"kind": "pairwise", "model": "m", "base_url": "http://h/v1"}
+    members = {"one": asks, "two": {**asks, "kind": "likert", "api_key_env": "SET"}}
+    said = looked_at(kind="panel", members=members)
+    assert "one: pairwise" in said and "two: likert" in said and "the key in SET" in said
+    with pytest.raises(ConfigError, match="names 'UNSET'"):
+        looked_at(kind="panel", members={**members, "three": {**asks, "api_key_env": "UNSET"}})
