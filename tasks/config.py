@@ -8,10 +8,11 @@ done, never what comes out, so they do not enter stage keys.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from tasks.agreement.settings import AgreementSettings
+from tasks.config_training import Positive, Section, Share, TrainingSection
 from tasks.consistency import check_consistent
 from tasks.correction import CorrectionSettings
 from tasks.diversity.settings import DiversitySettings
@@ -20,19 +21,7 @@ from tasks.near_duplicates import NearDuplicateSettings
 from tasks.quotas import QuotaSettings
 from tasks.sources import SourceIn
 from tasks.spending import Budget, EndpointLimits, Price, Terms
-from tasks.training.settings import AdapterSettings, LiveReferenceSettings
 from tasks.variants import NotInKey, built, chosen_from, plain, problem_text
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """Base of every section: frozen, no unknown keys, docstrings become descriptions."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True
-    )
 
 
 class RunSection(Section):
@@ -133,74 +122,6 @@ class PairsSection(Section):
     """What drops pairs, in this order."""
     held_out_share: Share = 0.05
     """Share of the prompts whose pairs measure reward accuracy and are not trained on."""
-
-
-class TrainingSection(Section):
-    """One round's optimisation."""
-
-    loss: Annotated[Any, *chosen_from("tasks.losses")]
-    """The objective."""
-    references: Annotated[tuple[str, ...], NotInKey] = ()
-    """References beside the round's own, for losses that read several: `round:N` (the policy after
-    that round), a local folder, or a hub id."""
-    learning_rate: Annotated[float, Field(gt=0)]
-    """Peak learning rate."""
-    epochs: Positive = 1
-    """Passes over the round's pairs."""
-    max_steps: Positive | None = None
-    """Stop after this many optimizer steps, if earlier."""
-    prompts_per_batch: Positive = 64
-    """Batch size in prompts: a prompt weighs the same however many pairs it has."""
-    warmup_share: Share = 0.1
-    """Share of the steps with rising learning rate."""
-    decay: Literal["linear", "cosine", "constant"] = "linear"
-    """How the learning rate falls after the warm-up."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """AdamW weight decay of matrices."""
-    betas: tuple[float, float] = (0.9, 0.999)
-    """AdamW moment decay."""
-    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
-    """Gradients are scaled down to this norm."""
-    max_tokens: Positive = 2048
-    """Longest prompt and response together (tokens); longer examples are dropped and counted."""
-    max_prompt_tokens: Positive | None = None
-    """Prompts longer than this (tokens) are cut, alike for all their responses; null: never."""
-    long_prompts: Literal["keep_end", "keep_start"] = "keep_end"
-    """What stays of a prompt that is cut; a token that begins every text (BOS) stays either way."""
-    stop_when_clipped: Annotated[float, Field(gt=0, le=1)] | None = None
-    """End early when this share of pairs is clipped on both sides."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Type of activations; log-probabilities are always float32."""
-    master_weights: bool = True
-    """Weights and optimizer are float32 whatever dtype is; false: they are of that type too."""
-    adapter: AdapterSettings | None = None
-    """Train low-rank adapters instead of the weights; null: all weights."""
-    live_reference: LiveReferenceSettings | None = None
-    """A reference that follows the policy within the round; null: it stays what was scored."""
-    gradient_checkpointing: Annotated[bool, NotInKey] = False
-    """Compute activations once more in the backward pass instead of keeping them: less memory."""
-    device: Annotated[Literal["auto", "cpu", "cuda"], NotInKey] = "auto"
-    """Where it runs."""
-    threads: Annotated[Positive | None, NotInKey] = None
-    """CPU threads, of all processes together; all cores if not given."""
-    processes: Annotated[Positive, NotInKey] = 1
-    """Processes of the trainer, a part of the model and a GPU each; equal up to rounding."""
-    tokens_per_microbatch: Positive = 8192
-    """Tokens of one forward pass; bounds memory."""
-    oversized_trees: Annotated[Literal["split", "refuse"], NotInKey] = "split"
-    """A prompt whose responses are more tokens than that: repeat it in several passes, or stop."""
-    checkpoint_every: Annotated[Positive, NotInKey] = 100
-    """Optimizer steps between checkpoints."""
-    keep_last: Annotated[Positive, NotInKey] = 2
-    """Checkpoints that stay to resume from, locally and in the store, until training is done."""
-    keep_every: Positive | None = None
-    """Steps between weights that the stage keeps as model folders; none if not given."""
-    stop_seconds: Annotated[float, Field(gt=0, le=86_400), NotInKey] = 60.0
-    """What a stopped trainer gets to finish its step and to save a checkpoint (s)."""
-    deadline_hours: Annotated[float, Field(gt=0), NotInKey] = 24.0
-    """The trainer is stopped after this long."""
-    stalled_minutes: Annotated[float, Field(gt=0), NotInKey] = 30.0
-    """The trainer is stopped when it reports nothing for this long."""
 
 
 class EvaluationSection(Section):

@@ -211,9 +211,9 @@ def _panels(config: "Config") -> None:
         for name, judge in judges.items():
             if judge.SHAPE == "panel" and rule.ADAPTIVE:
                 raise ConfigError(
-                    f"{section}.{name} is a panel, but the comparison rule {kind_of(rule)!r} chooses "
-                    "by what each judge said, so that members would compare other responses; take a "
-                    "rule of one wave (all, neighbours, policy_against_rest)"
+                    f"{section}.{name} is a panel, but the comparison rule {kind_of(rule)!r} "
+                    "chooses by what each judge said: members would compare other responses; take "
+                    "a rule of one wave (all, neighbours, policy_against_rest)"
                 )
 
 

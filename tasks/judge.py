@@ -18,7 +18,7 @@ from tasks.judge_models import described, fingerprint_of, numbered
 from tasks.judge_panel import commit_panel, panel_stage
 from tasks.judge_recorded import recorded
 from tasks.judged_rows import models_of
-from tasks.judging import Asked, candidates_of, gives_scores
+from tasks.judging import Asked, candidates_of
 from tasks.near_duplicates import standing
 from tasks.opinions import Annotator
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
@@ -147,7 +147,7 @@ def _shards(judge: Any, given: _Given) -> list[Shard]:
     candidates = candidates_of(answers, place.strengths, place.min_distance)
     candidates = {prompt_id: standing(members) for prompt_id, members in candidates.items()}
     asked = records_of(place, Prompt, prompts)
-    asking = Asking(comparisons, judge.both_orders, gives_scores(judge), place.seed)
+    asking = Asking(comparisons, judge, place.seed)
     return dialogues_in_shards(asked, candidates, by_id(answers), asking)
 
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from tasks.config import CellSection, PromptsSection, Section, StorageSection
+from tasks.config import CellSection, PromptsSection, StorageSection
+from tasks.config_training import Section
 from tasks.consistency import check_recorded
 from tasks.errors import ConfigError
 from tasks.variants import chosen_from, first_problem

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from tasks.config import TrainingSection
+from tasks.config_training import TrainingSection
 from tasks.errors import ConfigError, DataError
 from tasks.model_matrix import EARLIER, earlier
 from tasks.records import Checkpoint, Place, ReferenceScore

@@ -73,10 +73,13 @@ def opinion_of(judge: Any, reply: Said) -> Opinion:
 
 def losses(replies: Sequence[Said]) -> Counter[str]:
     """Questions left out, and replies without text or whole text, by their reason."""
-    return Counter(
-        f"left_out_{reply.finish_reason}"
-        if reply.finish_reason == OVER_BUDGET
-        else f"reply_{reply.finish_reason}"
-        for reply in replies
-        if reply.finish_reason not in WHOLE
-    )
+    return Counter(name for name in map(_loss, replies) if name)
+
+
+def _loss(reply: Said) -> str:
+    """Why nothing can be read in the reply; empty where there is a whole text."""
+    if reply.finish_reason == OVER_BUDGET:
+        return f"left_out_{OVER_BUDGET}"
+    if reply.finish_reason not in WHOLE:
+        return f"reply_{reply.finish_reason}"
+    return "" if (reply.text or "").strip() else "reply_empty"

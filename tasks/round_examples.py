@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.config import TrainingSection
+from tasks.config_training import TrainingSection
 from tasks.further_responses import explored_responses
 from tasks.pair_examples import Examples, Scores, check_scored, pair_examples, response_examples
 from tasks.pairing import filtered

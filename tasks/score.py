@@ -18,7 +18,7 @@ from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks import child
 from tasks.budgets import smallest_to_score
-from tasks.config import TrainingSection
+from tasks.config_training import TrainingSection
 from tasks.further_responses import crossed_responses, explored_responses
 from tasks.records import (
     Artifact,

@@ -27,7 +27,7 @@ from infra.work import stage_dir, work_root
 from tasks import child
 from tasks.budgets import smallest_to_train
 from tasks.canonical import digest
-from tasks.config import TrainingSection
+from tasks.config_training import TrainingSection
 from tasks.errors import ConfigError, DataError
 from tasks.pair_examples import Examples
 from tasks.pair_losses import all_dropped

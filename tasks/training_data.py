@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
-from tasks.config import TrainingSection
+from tasks.config_training import TrainingSection
 from tasks.further_responses import Combination
 from tasks.records import PreferencePair, Prompt, Response
 from tasks.responses import Tokens, ids_for_training

@@ -17,7 +17,7 @@ from tasks.candidates import Candidate, different_texts
 from tasks.comparison_rules._budget import Comparison
 from tasks.comparison_rules._contract import Heard
 from tasks.errors import DataError
-from tasks.judging import Asked, Looking, opinions_of_pure
+from tasks.judging import Asked, Looking, gives_scores, opinions_of_pure
 from tasks.opinions import Annotator, Opinion, questions
 from tasks.records import Prompt, Response, Verdict
 from tasks.replies import LOST
@@ -50,10 +50,8 @@ class Asking(NamedTuple):
 
     rule: Any
     """The comparison rule."""
-    both_orders: bool
-    """Whether each comparison is asked in both orders."""
-    gives_scores: bool
-    """Whether the judge looks at one response at a time."""
+    judge: Any
+    """Who is asked: in both orders or in one, about comparisons or about single responses."""
     seed: int
     """The run's seed."""
 
@@ -122,7 +120,7 @@ def _asked(
     return [
         Asked(question, prompt, responses[question.first_id], responses[question.second_id])
         for ids in wave
-        for question in questions(prompt.prompt_id, ids, asking.both_orders, asking.seed)
+        for question in questions(prompt.prompt_id, ids, asking.judge.both_orders, asking.seed)
     ]
 
 
@@ -169,9 +167,9 @@ def most_questions(members: Sequence[Candidate], asking: Asking) -> int:
     """Questions about the members of one prompt, at most."""
     texts = len({one.text_digest for one in members})
     comparisons = int(asking.rule.most(texts))
-    if asking.gives_scores:
+    if gives_scores(asking.judge):
         return min(2 * comparisons, len(members))
-    return comparisons * (2 if asking.both_orders else 1)
+    return comparisons * (2 if asking.judge.both_orders else 1)
 
 
 def looked(

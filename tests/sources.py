@@ -15,7 +15,12 @@ DOORS = (
 )
 """Verbs, and `rounds`: the files of tasks/ where Prefect, storage and domain code meet."""
 
-DOOR_PARTS = {"judge_models": "judge", "judge_panel": "judge", "judge_recorded": "judge"}
+DOOR_PARTS = {
+    "judge_asking": "judge",
+    "judge_models": "judge",
+    "judge_panel": "judge",
+    "judge_recorded": "judge",
+}
 """Files of tasks/ that are part of a door, which alone may import them."""
 
 

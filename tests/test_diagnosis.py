@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.config import Config, TrainingSection
+from tasks.config import Config
+from tasks.config_training import TrainingSection
 from tasks.diagnosis import WINDOW, diagnose, held_out_verdict
 from tasks.findings import LEVELS, WORDS
 from tasks.statistics import Mean

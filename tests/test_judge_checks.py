@@ -26,6 +26,7 @@ OUTSIDE = Outside(
     positions=MODELS.get,
     key=keyed,
     rows=lambda sources, check: None,
+    weights=lambda model: "",
 )
 
 

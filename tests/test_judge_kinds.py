@@ -10,9 +10,9 @@ from tasks.judge import judge_with
 from tasks.records import Prompt, Response, Verdict
 from tasks.variants import load_variant
 from tests.infra.chat_server import running_server, send
+from tests.judged import committed, number_of, say
 from tests.opinion_makers import prompt, response
 from tests.small_config import small_place
-from tests.test_judge_door import committed, number_of, say
 
 
 @pytest.fixture
@@ -102,7 +102,9 @@ def test_refusals_and_silence_are_unparsed(server, place):
 
     server.play = play
     artifact, _ = judged(place, "pairwise", **asks(server))
-    assert counts_of(place, artifact) == {"verdicts": 18, "unparsed": 18}
+    assert counts_of(place, artifact) == {
+        "verdicts": 18, "unparsed": 18, "reply_empty": 6, "reply_refusal": 12,
+    }  # fmt: skip
 
 
 def with_tokens(handler, tokens):

@@ -4,7 +4,7 @@ import pytest
 
 from tasks.canonical import short_id
 from tasks.correction import CorrectionSettings
-from tasks.judging import candidates_of, verdicts_of_pure
+from tasks.judging import candidates_of
 from tasks.opinions import Annotator
 from tasks.pairing import pairs_of
 from tasks.responses import by_id
@@ -25,13 +25,13 @@ def pairs_by(strengths, rule="all", **taste):
     ]
     judge = load_variant("tasks.judges", "simulated", judge={"kind": "rule"}, **taste)
     candidates = candidates_of(answers, strengths)
-    asking = Asking(load_variant("tasks.comparison_rules", rule), judge.both_orders, seed=0)
+    asking = Asking(load_variant("tasks.comparison_rules", rule), judge, seed=0)
     main = Annotator(name="main", kind="judge")
     verdicts = [
         verdict
         for shard in dialogues_in_shards(PROMPTS, candidates, by_id(answers), asking)
-        for one in told(shard.dialogues, lambda asked: verdicts_of_pure(asked, judge, main))
-        for verdict in one.verdicts
+        for one in shard.dialogues
+        for verdict in told(one, judge, main).verdicts
     ]
     settings = small_config(pairs__filters=[]).pairs
     made = pairs_of(candidates, verdicts, by_id(answers), CorrectionSettings(), settings, seed=0)

@@ -31,7 +31,7 @@ def test_three_responses_make_three_comparisons_in_both_orders():
 def test_rules_that_ask_in_waves_are_planned_with_the_most_they_ask():
     eight = {"matrix__policy__samples": 6, "matrix__large__samples": 2}
     for kind in ("swiss", "active"):
-        plan = lines(comparisons={"kind": kind}, **eight)
+        plan = lines(comparisons={"kind": kind}, judges={"main": ASKS}, **eight)
         assert plan["judge", "main"].amount == 8 * 12 * 2
         assert plan["pair", "comparisons"].amount == 8 * 12
 

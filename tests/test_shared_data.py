@@ -10,7 +10,7 @@ import pytest
 from tasks.canonical import short_id
 from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
-from tasks.judging import candidates_of, verdicts_of_pure
+from tasks.judging import candidates_of
 from tasks.opinions import Annotator
 from tasks.pairing import pairs_of
 from tasks.prompts import prompt_of
@@ -88,14 +88,14 @@ def test_every_right_solution_makes_a_pair_with_every_wrong_one(matrix):
     candidates = candidates_of(responses, {})
     judge = load_variant("tasks.judges", "rule")
     one_judge = Annotator(name="rule", kind="judge")
-    asking = Asking(load_variant("tasks.comparison_rules", "all"), judge.both_orders, seed=0)
+    asking = Asking(load_variant("tasks.comparison_rules", "all"), judge, seed=0)
     verdicts = [
         verdict
         for shard in dialogues_in_shards(
             list(prompts.values()), candidates, by_id(responses), asking
         )
-        for one in told(shard.dialogues, lambda asked: verdicts_of_pure(asked, judge, one_judge))
-        for verdict in one.verdicts
+        for one in shard.dialogues
+        for verdict in told(one, judge, one_judge).verdicts
     ]
     rules = PairsSection.model_validate({"rule": {"kind": "all_above_margin"}})
     made = pairs_of(candidates, verdicts, by_id(responses), CorrectionSettings(), rules, 0)

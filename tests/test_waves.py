@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tasks.comparison_rules._contract import Wave
 from tasks.config import AnnotateSection
 from tasks.errors import ConfigError, DataError
 from tasks.judge import judge_with
-from tasks.judging import candidates_of, verdicts_of_pure
+from tasks.judging import candidates_of
 from tasks.opinions import Annotator
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
@@ -21,9 +22,9 @@ from tasks.tables import content, to_table
 from tasks.variants import load_variant
 from tasks.waves import Asking, chosen, dialogues_in_shards, heard_of, told
 from tests.infra.chat_server import Server, running_server, send
+from tests.judged import say
 from tests.opinion_makers import both, prompt, response, verdict
 from tests.small_config import small_config, small_place
-from tests.test_judge_door import say
 
 RULES = {"swiss": 12, "active": 12, "all": 28}
 """Comparisons of eight responses."""
@@ -141,33 +142,35 @@ def test_a_judge_that_needs_nobody_is_asked_in_waves_too(place):
     assert artifact.rows == 3 * 2 * 12
 
 
-def test_side_by_side_dialogues_end_as_one_by_one(place):
+def test_dialogues_of_one_shard_end_as_those_of_shards_of_their_own():
     prompts, answers = asked()
     judge = load_variant("tasks.judges", "simulated", judge={"kind": "rule"}, noise=0.3)
-    asking = Asking(load_variant("tasks.comparison_rules", "active"), judge.both_orders, seed=4)
+    asking = Asking(load_variant("tasks.comparison_rules", "active"), judge, seed=4)
 
-    def answered(questions):
-        return verdicts_of_pure(questions, judge, Annotator(name="main", kind="judge"))
+    main = Annotator(name="main", kind="judge")
 
     def ended(some):
         shards = dialogues_in_shards(some, candidates_of(answers, {}), by_id(answers), asking)
-        return [one for shard in shards for one in told(shard.dialogues, answered)]
+        return [told(one, judge, main) for shard in shards for one in shard.dialogues]
 
     assert ended(prompts) == [one for alone in prompts for one in ended([alone])]
 
 
-def test_both_orders_are_heard_together_and_what_was_not_understood_is_none():
+def test_both_orders_are_heard_together_and_what_was_lost_or_not_understood_is_none():
     said = heard_of(
         [
             *both("r1", "r2", "b", other="a"),
             *both("r1", "r3", "b", p=0.9),
             verdict("r2", "r3", "unparsed"),
             *both("r3", "r4", "a", other="unparsed"),
-        ]
+            replace(verdict("r1", "r2", "scored"), b_id=""),
+        ],
+        [("r1", "r2"), ("r1", "r3"), ("r1", "r4"), ("r2", "r3"), ("r3", "r4")],
     )
     assert [(one.a_id + one.b_id, one.p_b_wins) for one in said] == [
         ("r1r2", 0.5),
         ("r1r3", 0.9),
+        ("r1r4", None),
         ("r2r3", None),
         ("r3r4", 0.0),
     ]
@@ -181,7 +184,7 @@ def test_a_rule_that_repeats_itself_is_refused():
     waves = chosen(Stubborn(), [], 0)
     next(waves)
     with pytest.raises(DataError, match=r"Stubborn asks for \('r1', 'r2'\) twice"):
-        waves.send(heard_of([verdict("r1", "r2", "a")]))
+        waves.send(heard_of([verdict("r1", "r2", "a")], [("r1", "r2")]))
 
 
 def test_people_see_what_the_judges_were_asked(place):

@@ -27,7 +27,7 @@ class OneOf:
     def request(self, structured: Structured) -> dict[str, Any]:
         """Settings of the API with which the server holds the reply to the form."""
         if structured == "choice":
-            return {"extra_body": {"structured_outputs": {"choice": list(map(str, self.values))}}}
+            return {"structured_outputs": {"choice": list(map(str, self.values))}}
         return _schema(self.name, self._schema) if structured == "json_schema" else {}
 
     @property

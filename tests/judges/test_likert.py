@@ -29,7 +29,7 @@ def test_a_server_can_hold_the_reply_to_the_scale():
     schema = asking("likert", structured="json_schema").request()["response_format"]["json_schema"]
     assert schema["schema"]["properties"]["score"] == {"type": "integer", "enum": [1, 2, 3, 4, 5]}
     assert schema["strict"] and not schema["schema"]["additionalProperties"]
-    choice = asking("likert", structured="choice").request()["extra_body"]["structured_outputs"]
+    choice = asking("likert", structured="choice").request()["structured_outputs"]
     assert choice == {"choice": ["1", "2", "3", "4", "5"]}
 
 

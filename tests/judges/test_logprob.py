@@ -57,7 +57,7 @@ def test_one_token_is_asked_for_with_its_alternatives():
     request = asking("logprob").request()
     assert request["max_tokens"] == 1 and request["logprobs"] and request["top_logprobs"] == 20
     held = asking("logprob", structured="choice").request()
-    assert held["extra_body"] == {"structured_outputs": {"choice": ["A", "B"]}}
+    assert held["structured_outputs"] == {"choice": ["A", "B"]}
     with pytest.raises(ConfigError, match="max_tokens"):
         asking("logprob", max_tokens=5)
     with pytest.raises(ConfigError, match="held to: none, choice"):

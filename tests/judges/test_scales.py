@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tasks.judging import Asked, verdicts_of
+from tasks.judging import Asked, Looking
 from tasks.opinions import Annotator, Opinion, Question, questions
 from tasks.scales import Scale
 from tests.opinion_makers import prompt, response
@@ -90,8 +90,11 @@ class Grades:
     scale = GRADES
 
 
-def verdicts_by(scores):
-    """The verdicts where r1, r2 and r3 are compared in both orders and have `scores`."""
+def verdicts_by(scores, *, unpaid=False):
+    """The verdicts where r1, r2 and r3 are compared in both orders and have `scores`.
+
+    None is a score that was not understood, or one that was not paid for.
+    """
     texts = {name: response(name, name) for name in ("r1", "r2", "r3")}
     asked = [
         Asked(one, prompt(), texts[one.first_id], texts[one.second_id])
@@ -101,8 +104,15 @@ def verdicts_by(scores):
     opinions = [
         Opinion(outcome="unparsed" if score is None else "scored", score=score) for score in scores
     ]
-    made = verdicts_of(asked, opinions, Grades(), Annotator(name="main", kind="judge"))
-    return [one for some in made for one in some]
+    if unpaid:
+        opinions = [said if said.outcome == "scored" else None for said in opinions]
+    return looking(asked, opinions)
+
+
+def looking(asked, opinions):
+    """What a judge makes of `opinions` on what it is shown."""
+    judge = Looking(judge=Grades(), annotator=Annotator(name="main", kind="judge"))
+    return judge.verdicts(asked, judge.work(asked), opinions)
 
 
 def test_each_response_is_scored_once_and_compared_in_both_orders():
@@ -133,10 +143,28 @@ def test_a_response_without_a_score_has_no_comparison_that_was_understood():
 def test_a_response_that_is_compared_with_itself_ties():
     question = Question(prompt_id="p", first_id="r1", second_id="r1")
     one = response("r1", "x")
-    made = verdicts_of(
-        [Asked(question, prompt(), one, one)],
-        [Opinion(outcome="scored", score=3.0)],
-        Grades(),
-        Annotator(name="main", kind="judge"),
-    )
-    assert [verdict.outcome for some in made for verdict in some] == ["scored", "tie"]
+    made = looking([Asked(question, prompt(), one, one)], [Opinion(outcome="scored", score=3.0)])
+    assert [verdict.outcome for verdict in made] == ["scored", "tie"]
+
+
+def test_what_was_scored_in_one_wave_is_not_looked_at_in_the_next():
+    texts = {name: response(name, name) for name in ("r1", "r2", "r3")}
+    judge = Looking(judge=Grades(), annotator=Annotator(name="main", kind="judge"))
+
+    def wave(*ids):
+        return [
+            Asked(one, prompt(), texts[one.first_id], texts[one.second_id])
+            for one in questions("p", ids, both_orders=True, seed=0)
+        ]
+
+    first = judge.work(wave("r1", "r2"))
+    judge.verdicts(wave("r1", "r2"), first, [Opinion(outcome="scored", score=n) for n in (1, 2)])
+    second = judge.work(wave("r2", "r3"))
+    assert [one.first.response_id for one in second] == ["r3"]
+    made = judge.verdicts(wave("r2", "r3"), second, [Opinion(outcome="scored", score=1)])
+    assert [one.outcome for one in made] == ["scored", "a", "a"]
+
+
+def test_a_score_that_was_not_paid_for_leaves_its_comparisons_out():
+    made = verdicts_by([2.0, 4.0, None], unpaid=True)
+    assert [one.outcome for one in made] == ["scored", "scored", "b", "b"]
