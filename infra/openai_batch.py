@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra.openai_calls import Call, Choice, Reply, Secret, reply_of
@@ -17,6 +18,7 @@ from infra.openai_retries import (
     why_useless,
 )
 from tasks.child import ItemLog
+from tasks.errors import DataError
 
 if TYPE_CHECKING:
     from infra.openai_client import Client
@@ -80,12 +82,14 @@ class Batch:
             ) as api,
             asyncio.TaskGroup() as group,
         ):
-            create = api.chat.completions.create  # loads half the package: in no call's time
+            # Naming them loads half the package: in no call's time.
+            chat, completion = api.chat.completions.create, api.completions.create
             for _ in range(client.concurrency):
-                group.create_task(self._worker(create))
+                group.create_task(self._worker(chat, completion))
 
-    async def _worker(self, create: Create) -> None:
+    async def _worker(self, chat: Create, completion: Create) -> None:
         for call in self._calls:
+            create = completion if call.prompt_ids else chat
             self._answers.put((call, await self._whole(create, call)))
 
     async def _whole(self, create: Create, call: Call) -> Reply:
@@ -130,14 +134,15 @@ class Batch:
                 wait = wait_before_retry(
                     error, failed, client.first_wait_seconds, client.longest_wait_seconds
                 )
-                if wait is None or failed > client.max_retries or self._given_up is not None:
+                over = self._given_up is not None or not client.is_there()
+                if wait is None or failed > client.max_retries or over:
                     return self._failure(error, call, failed, time.monotonic() - started)
             await asyncio.sleep(wait)
 
     async def _attempt(self, create: Create, call: Call) -> Any:
         """One HTTP request; its timeout counts from here, however slowly bytes drip in."""
         async with asyncio.timeout(self._client.timeout_seconds):
-            return await create(model=self._client.model, messages=call.messages, **call.request)
+            return await create(model=self._client.model, **call.content, **call.request)
 
     def _failure(self, error: Exception, call: Call, failed: int, seconds: float) -> Reply:
         client = self._client
@@ -164,11 +169,13 @@ class Batch:
 def _read(completion: Any, call: Call, seconds: float) -> Reply:
     """The choices of `completion`; ValueError if the server sent something else."""
     choices = getattr(completion, "choices", None)
-    if not choices or any(getattr(one, "message", None) is None for one in choices):
-        raise ValueError(f"the server's reply is no chat completion: {str(completion)[:200]!r}")
+    part = "token_ids" if call.prompt_ids else "message"
+    if not choices or any(getattr(one, part, None) is None for one in choices):
+        raise ValueError(f"the server's reply is no completion: {str(completion)[:200]!r}")
     usage = completion.usage
+    read = partial(_drawn, call) if call.prompt_ids else _choice
     return Reply(
-        choices=[_choice(one) for one in choices[: call.choices]],
+        choices=[read(one) for one in choices[: call.choices]],
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
         seconds=round(seconds, 3),
@@ -180,6 +187,19 @@ def _choice(choice: Any) -> Choice:
         return Choice(text="", finish_reason="refusal")
     return Choice(
         text=choice.message.content or "", finish_reason=choice.finish_reason or "unknown"
+    )
+
+
+def _drawn(call: Call, choice: Any) -> Choice:
+    """The ids that were drawn; DataError if they continue another prompt than that of `call`."""
+    seen = choice.prompt_token_ids
+    if seen != list(call.prompt_ids):
+        raise DataError(f"call {call.id} gave {list(call.prompt_ids)[:20]}…, it read {seen[:20]}…")
+    return Choice(
+        text="",
+        finish_reason=choice.finish_reason or "unknown",
+        token_ids=choice.token_ids,
+        token_logps=choice.logprobs and choice.logprobs.token_logprobs,
     )
 
 

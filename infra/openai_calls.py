@@ -29,6 +29,13 @@ class Call:
     """Choices that are wanted (the API's `n`)."""
     seeds: Sequence[int] = ()
     """A seed for each choice; a request carries the first one. Empty sends no seed."""
+    prompt_ids: Sequence[int] = ()
+    """Token ids to continue, instead of a conversation (the completions endpoint)."""
+
+    @property
+    def asked(self) -> list[Any]:
+        """What is to be completed: the conversation, or token ids."""
+        return list(self.prompt_ids or self.messages)
 
     @property
     def request(self) -> dict[str, Any]:
@@ -36,6 +43,11 @@ class Call:
         several = {"n": self.choices} if self.choices > 1 else {}
         seeded = {"seed": self.seeds[0] % SEED_RANGE} if self.seeds else {}
         return {**self.settings, **several, **seeded}
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The conversation or the token ids as a request names them."""
+        return {"prompt" if self.prompt_ids else "messages": self.asked}
 
     def rest(self, have: int) -> "Call":
         """The further call for the choices that are missing when only `have` came."""
@@ -55,6 +67,10 @@ class Choice:
     """Empty if the model said nothing, or refused."""
     finish_reason: str = "unknown"
     """As the server names it: stop, length, content_filter, ...; `refusal` where it refused."""
+    token_ids: list[int] | None = None
+    """The drawn ids, for calls with `prompt_ids`."""
+    token_logps: list[float] | None = None
+    """Log-probability of each of them (nats), where the call asks for it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +105,7 @@ class Reply:
     def kept(self, call: Call) -> dict[str, Any]:
         """The journal's entry for an answered call; `tasks.usage` adds them up."""
         return {
-            "choices": [asdict(choice) for choice in self.choices],
+            "choices": [_given(choice) for choice in self.choices],
             "asked": call.choices,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -118,6 +134,11 @@ def reply_of(kept: Mapping[str, Any]) -> Reply:
         seconds=kept["seconds"],
         from_journal=True,
     )
+
+
+def _given(choice: Choice) -> dict[str, Any]:
+    """`choice` without what this kind of call does not bring."""
+    return {name: value for name, value in asdict(choice).items() if value is not None}
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

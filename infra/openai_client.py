@@ -50,6 +50,8 @@ class Client:
     """Name of the stage in the item log."""
     give_up_after: int = 20
     """After this many failed calls in a row the rest of a batch is not sent."""
+    is_there: Callable[[], bool] = lambda: True
+    """Whether the server may still answer: asked before a failed call is tried again."""
 
     def __enter__(self) -> "Client":
         self._key = Secret(api_key(self.api_key_env))
@@ -94,4 +96,4 @@ class Client:
 
         Seeds and the number of choices follow from the id.
         """
-        return digest([self.model, call.messages, call.settings, call.id])
+        return digest([self.model, call.asked, call.settings, call.id])

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from tasks.errors import DataError
+
 LONGEST_BACKOFF = 30.0
 """Waits double up to this where the server does not say how long to wait (s)."""
 RETRIED_STATUS = (408, 409, 429)
@@ -57,6 +59,8 @@ def why_useless(error: Exception, sent: Iterable[str]) -> str:
     status = getattr(error, "status_code", None)
     if getattr(error, "code", None) == NO_CREDIT:
         return USELESS_STATUS[402]
+    if isinstance(error, DataError):
+        return "it continues other token ids than it is given"
     if status in USELESS_STATUS:
         return USELESS_STATUS[status]
     fields = refused_fields(error, sent)

@@ -91,6 +91,12 @@ def _look_at_cell(where: str, cell: CellSection, config: Config, outside: Outsid
         answers = cell.engine.fingerprint(cell.model)
         outside.key(getattr(cell.engine, "api_key_env", ""))
         return f"{kind_of(cell.engine)}, {cell.model or answers[:12]}"
+    if policy and getattr(cell.engine, "adapter", ""):
+        raise ConfigError(
+            f"{where} has an adapter, so it is not the policy; write origin: model and the folder "
+            "of a model"
+        )
+    cell.engine.fingerprint(cell.model)
     sft = _sft(config, outside)
     own = cell.model == "policy" or cell.model.startswith(EARLIER)
     model = sft if own else outside.describe(cell.model)

@@ -1,14 +1,17 @@
 """Door: prompts and the model matrix in, responses out; one stage and one process per cell."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from infra.engines._contract import Decoding, Job, Request, Sample
 from infra.models import checkpoint_folder, local_folder, positions_of
 from infra.place import journal_of, note, open_stage, records_of
 from infra.prefect.door import door
-from infra.processes.slots import slots
+from infra.processes.room import Entry, Needs, room
 from infra.progress import Bar, progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
@@ -18,6 +21,7 @@ from tasks.quotas import quota
 from tasks.records import Artifact, Collected, Place, Prompt, Response
 from tasks.responses import (
     Tokens,
+    check_claim,
     check_room,
     counts_of_drawn,
     is_answer,
@@ -28,8 +32,9 @@ from tasks.responses import (
     tokens_of,
 )
 from tasks.tables import concat, content, to_table
+from tasks.token_logps import SCHEMA, TABLE, apart, beside
 from tasks.tokens import load_tokenizer, render, stop_ids
-from tasks.usage import Usage, is_paid, watching
+from tasks.usage import Usage, watching
 
 SEMANTICS = 1
 EVALUATION_ROUND = -1
@@ -107,9 +112,10 @@ def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Plac
     )
     if done := stage.finished():
         return note(place, f"sample-{role}-{cell.name}", done.artifact)
-    with slots(place.side_by_side):
+    with room(place.side_by_side).entered(needs_of(cell, place)) as entry:
         shards = shards_of(_asked(prompts, cell, place))
-        _draw(stage, shards, cell, (place.seed, seed_round, place.root), f"sample · {name}")
+        seeds = (place.seed, seed_round)
+        _draw(stage, shards, cell, seeds, _folder(cell, place.root), (f"sample · {name}", entry))
     artifact = _commit(stage, len(shards), cell)
     return note(place, f"sample-{role}-{cell.name}", artifact)
 
@@ -126,29 +132,48 @@ def _content(prompts: Artifact, cell: Cell, place: Place) -> str:
     return content(Prompt, to_table(Prompt, _asked(prompts, cell, place)))
 
 
+def needs_of(cell: Cell, place: Place) -> Needs:
+    """What sampling `cell` takes of the machine; cells of one server are known by its mark."""
+    engine, checkpoint = cell.settings.engine, cell.checkpoint
+    if checkpoint is None:
+        return engine.needs(0)
+    folder = Path((place.sft if "/stages/" in checkpoint.uri else checkpoint).uri)
+    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    needs = engine.needs(weights)
+    server = getattr(engine, "server", None)
+    return needs if server is None else replace(needs, shared=f"{checkpoint.sha256} {server}")
+
+
 def _draw(
-    stage: Stage, shards: list[list[Prompt]], cell: Cell, place: tuple[int, int, str], label: str
+    stage: Stage,
+    shards: list[list[Prompt]],
+    cell: Cell,
+    seeds: tuple[int, int],
+    folder: Path | None,
+    told: tuple[str, Entry],
 ) -> None:
     """Commit the shards that are still to do, each as soon as the engine has it.
 
-    `place` is the run's seed, the seed's round and the root of the store.
+    `seeds` are the run's seed and the seed's round; `told` are the label of the progress bar and
+    the place on this machine.
     """
-    root = place[2]
+    label, entry = told
     committed = set(stage.shards())
-    tokens = _tokens(cell, root)
+    tokens = _tokens(cell, folder)
     requests = {
-        index: [one for prompt in part for one in _requests(prompt, cell, place[:2], tokens)]
+        index: [one for prompt in part for one in _requests(prompt, cell, seeds, tokens)]
         for index, part in enumerate(shards)
         if index not in committed
     }
     total = sum(len(part) for part in shards) * cell.settings.samples
     with progress.verb(label, total=total) as bar:
         bar.advance(total - sum(len(part) for part in requests.values()))
-        job = _job(stage, cell, requests, tokens, _model(cell, root), bar)
+        job = _job(stage, cell, requests, tokens, (folder, bar, entry))
         for index, drawn in cell.settings.engine.sample(job) if requests else ():
-            rows = _responses(requests[index], drawn, cell, tokens)
+            rows = to_table(Response, _responses(requests[index], drawn, cell, tokens))
+            logps = [one.token_logps for one in drawn if is_answer(one)]
             counts = counts_of_drawn(len(requests[index]), drawn)
-            stage.commit_shard(index, to_table(Response, rows), counts)
+            stage.commit_shard(index, beside(rows, logps), counts)
 
 
 def _job(
@@ -156,13 +181,13 @@ def _job(
     cell: Cell,
     requests: dict[int, list[Request]],
     tokens: Tokens | None,
-    model: str,
-    bar: Bar,
+    around: tuple[Path | None, Bar, Entry],
 ) -> Job:
     engine = cell.settings.engine
+    folder, bar, entry = around
     return Job(
         stage=stage.digest,
-        model=model,
+        model=cell.settings.model if folder is None else str(folder),
         decoding=Decoding(
             temperature=cell.settings.temperature,
             top_p=cell.settings.top_p,
@@ -172,9 +197,11 @@ def _job(
         workdir=stage_dir("sample", stage.digest),
         stop_ids=stop_ids(tokens.tokenizer) if tokens else [],
         item_log=work_root() / "items.jsonl",
-        journal=journal_of(stage) if is_paid(engine) else None,
+        journal=journal_of(stage) if engine.ASKS else None,
         watch=watching(getattr(engine, "price", None), bar),
+        gpus=entry.gpus,
         on_progress=bar.advance,
+        on_draining=entry.drain,
     )
 
 
@@ -189,17 +216,21 @@ def _responses(
     ]
 
 
-def _tokens(cell: Cell, root: str) -> Tokens | None:
-    if cell.checkpoint is None or not cell.settings.engine.TAKES_TOKENS:
+def _tokens(cell: Cell, folder: Path | None) -> Tokens | None:
+    if cell.checkpoint is None or folder is None or not cell.settings.engine.TAKES_TOKENS:
         return None
-    folder = checkpoint_folder(cell.checkpoint, root)
     return tokens_of(cell.checkpoint, load_tokenizer(folder))
 
 
-def _model(cell: Cell, root: str) -> str:
+def _folder(cell: Cell, root: str) -> Path | None:
+    """The folder with the cell's weights; ConfigError if it holds others than the cell claims."""
+    from tasks.describe import describe
+
     if cell.checkpoint is None:
-        return cell.settings.model
-    return str(checkpoint_folder(cell.checkpoint, root))
+        return None
+    folder = checkpoint_folder(cell.checkpoint, root)
+    check_claim(f"matrix.{cell.name}", cell.checkpoint, describe(folder))
+    return folder
 
 
 def _requests(
@@ -223,7 +254,9 @@ def _requests(
 
 def _commit(stage: Stage, shards: int, cell: Cell) -> Artifact:
     tables = [stage.shard(index) for index in range(shards)]
-    table = concat(Response, [part for part in tables if part is not None])
+    parts = [apart(part) for part in tables if part is not None]
+    table = concat(Response, [responses for responses, _ in parts])
+    logps = pa.concat_tables([logps for _, logps in parts] or [SCHEMA.empty_table()])
     counts = {"responses": table.num_rows}
     for index in range(shards):
         for reason, count in (stage.shard_counts(index) or {}).items():
@@ -231,7 +264,7 @@ def _commit(stage: Stage, shards: int, cell: Cell) -> Artifact:
     cut = sum(reason == "length" for reason in table.column("finish_reason").to_pylist())
     facts = {"cell": cell.name, "sampled": cell.fingerprint, "origin": cell.origin}
     return stage.commit(
-        tables={"rows": (Response, table)},
+        tables={"rows": (Response, table)} | ({TABLE: (None, logps)} if logps.num_rows else {}),
         counts={**counts, "cut_at_max_tokens": cut},
         facts=facts,
         volatile=_spent(stage, cell.settings.engine),
@@ -240,7 +273,7 @@ def _commit(stage: Stage, shards: int, cell: Cell) -> Artifact:
 
 def _spent(stage: Stage, engine: Any) -> dict[str, Any]:
     """Calls, tokens and money of every process that worked on the stage."""
-    if not is_paid(engine):
+    if not engine.ASKS:
         return {}
     with journal_of(stage) as journal:
-        return Usage.of(journal.entries(), engine.price).plain
+        return Usage.of(journal.entries(), getattr(engine, "price", None)).plain
