@@ -91,7 +91,8 @@ def _look_at_cell(where: str, cell: CellSection, config: Config, outside: Outsid
         answers = cell.engine.fingerprint(cell.model)
         outside.key(getattr(cell.engine, "api_key_env", ""))
         return f"{kind_of(cell.engine)}, {cell.model or answers[:12]}"
-    if policy and getattr(cell.engine, "adapter", ""):
+    adapter = getattr(cell.engine, "adapter", "")
+    if policy and adapter:
         raise ConfigError(
             f"{where} has an adapter, so it is not the policy; write origin: model and the folder "
             "of a model"

@@ -134,14 +134,15 @@ def _content(prompts: Artifact, cell: Cell, place: Place) -> str:
 
 def needs_of(cell: Cell, place: Place) -> Needs:
     """What sampling `cell` takes of the machine; cells of one server are known by its mark."""
-    engine, checkpoint = cell.settings.engine, cell.checkpoint
-    if checkpoint is None:
-        return engine.needs(0)
-    folder = Path((place.sft if "/stages/" in checkpoint.uri else checkpoint).uri)
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    needs = engine.needs(weights)
-    server = getattr(engine, "server", None)
-    return needs if server is None else replace(needs, shared=f"{checkpoint.sha256} {server}")
+    checkpoint, weights = cell.checkpoint, 0
+    if checkpoint is not None:
+        folder = Path((place.sft if "/stages/" in checkpoint.uri else checkpoint).uri)
+        weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    needs: Needs = cell.settings.engine.needs(weights)
+    server = getattr(cell.settings.engine, "server", None)
+    if checkpoint is None or server is None:
+        return needs
+    return replace(needs, shared=f"{checkpoint.sha256} {server}")
 
 
 def _draw(

@@ -57,8 +57,8 @@ class ServerSettings:
     """Start at once instead of compiling first; null: where there is no GPU."""
     adapters: Annotated[int, NotInKey, Field(ge=0)] = 0
     """Low-rank adapters that it holds at a time; cells with an adapter have at least 1."""
-    adapter_rank: Annotated[int, NotInKey, Field(ge=1)] = 16
-    """Highest rank of those."""
+    adapter_rank: Annotated[Literal[1, 8, 16, 32, 64, 128, 256, 320, 512], NotInKey] = 16
+    """Highest rank of those; these are the ones that vLLM knows."""
     start_seconds: Annotated[float, NotInKey, Field(gt=0)] = 1_800.0
     """Longest time until it answers (s)."""
     stalled_seconds: Annotated[float, NotInKey, Field(gt=0)] = 300.0

@@ -71,6 +71,11 @@ class VLLM:
         interpreter(self.server.interpreter)
         if not self.adapter:
             return ""
+        if not self.server.adapters:
+            raise ConfigError(
+                f"adapter {self.adapter!r} needs a server with adapters: write server.adapters: 1, "
+                "or more, so that cells with several adapters are drawn together"
+            )
         folder = Path(self.adapter)
         if missing := [name for name in ADAPTER_FILES if not (folder / name).is_file()]:
             raise ConfigError(
@@ -100,7 +105,7 @@ class VLLM:
         """
         waiting, lost = dict(job.shards), 0
         folder = local_folder(job.model)
-        sharing = shared_server(self._settings, folder, job.workdir / "server", job.gpus)
+        sharing = shared_server(self.server, folder, job.workdir / "server", job.gpus)
         with sharing as shared, self._client(folder, job) as client:
             while waiting:
                 server = shared.running()
@@ -120,16 +125,6 @@ class VLLM:
         if times > self.server.restarts:
             raise ChildError(f"{why}\nIt was lost {times} times in a row", child.BUG)
         _log.warning("%s\nStarting it again (restart %d)", why, times)
-
-    @property
-    def _settings(self) -> ServerSettings:
-        """Those of the server; one with adapters for a cell that has one."""
-        if not self.adapter or self.server.adapters:
-            return self.server
-        raise ConfigError(
-            f"adapter {self.adapter!r} needs a server with adapters: write server.adapters: 1 (or "
-            "more, so that cells with several adapters are drawn together)"
-        )
 
     def _drawn(
         self, client: Client, server: Server, job: Job, waiting: Mapping[int, Sequence[Request]]
