@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
+from infra.models import local_folder
 from infra.openai_client import Call, Client, Reply
 from infra.openai_shards import completed_shards
 from infra.place import journal_of, note, open_stage, records_of
@@ -13,7 +15,8 @@ from infra.prefect.door import door
 from infra.progress import Bar, progress
 from infra.rows import file_digests, read_tables
 from infra.stages import Stage
-from infra.work import work_root
+from infra.vllm.endpoint import Endpoint, endpoint_of
+from infra.work import stage_dir, work_root
 from tasks.canonical import digest
 from tasks.errors import DataError
 from tasks.judging import (
@@ -82,13 +85,23 @@ def judge_with(
         },
         inputs={"prompts": prompts.content, **_contents(responses)},
         seeds={"seed": place.seed},
+        fingerprints=_served(judge),
         semantics=SEMANTICS,
     )
     if done := stage.finished():
         return note(place, _role(name), done.artifact)
     shards = _questions(prompts, responses, judge, comparisons, place)
-    _ask(stage, shards, judge, annotator)
+    _ask(stage, shards, judge, annotator, place.side_by_side)
     return note(place, _role(name), _commit(stage, len(shards), judge))
+
+
+def _served(judge: Any) -> dict[str, str]:
+    """The weights that answer, where we serve them."""
+    from tasks.describe import describe
+
+    if getattr(judge, "server", None) is None:
+        return {}
+    return {"judge": describe(local_folder(judge.model)).sha256}
 
 
 def _role(name: str) -> str:
@@ -134,14 +147,21 @@ def _questions(
     return asked_in_shards(asked, by_id(answers), picked, judge, place.seed)
 
 
-def _ask(stage: Stage, shards: list[list[Asked]], judge: Any, annotator: Annotator) -> None:
+def _ask(
+    stage: Stage,
+    shards: list[list[Asked]],
+    judge: Any,
+    annotator: Annotator,
+    side_by_side: int | None,
+) -> None:
     """Commit the shards that are still to do."""
     committed = set(stage.shards())
     to_do = {index: asked for index, asked in enumerate(shards) if index not in committed}
     total = sum(map(len, shards))
     with progress.verb(f"judge · {annotator.name} · {total} questions", total=total) as bar:
         bar.advance(total - sum(map(len, to_do.values())))
-        given = _asked_verdicts if judge.SHAPE == "asks" else _pure_verdicts
+        asks = partial(_asked_verdicts, side_by_side) if judge.SHAPE == "asks" else None
+        given = asks or _pure_verdicts
         for index, verdicts in given(stage, to_do, judge, annotator, bar):
             counts = counted(verdict.outcome for verdict in verdicts)
             stage.commit_shard(index, to_table(Verdict, verdicts), dict(counts))
@@ -157,7 +177,12 @@ def _pure_verdicts(
 
 
 def _asked_verdicts(
-    stage: Stage, to_do: Mapping[int, list[Asked]], judge: Any, annotator: Annotator, bar: Bar
+    side_by_side: int | None,
+    stage: Stage,
+    to_do: Mapping[int, list[Asked]],
+    judge: Any,
+    annotator: Annotator,
+    bar: Bar,
 ) -> Iterator[tuple[int, list[Verdict]]]:
     """Each shard's verdicts by a model behind a server, as its last reply arrives.
 
@@ -165,16 +190,23 @@ def _asked_verdicts(
     can.
     """
     shards = ((index, [_call(one, judge) for one in asked]) for index, asked in to_do.items())
-    with _client(stage, judge, bar) as client:
+    if not to_do:
+        return
+    folder = stage_dir("judge", stage.digest)
+    with (
+        endpoint_of(judge, folder, side_by_side) as endpoint,
+        _client(stage, judge, endpoint, bar) as client,
+    ):
         who = f"judge {annotator.name!r}"
         for index, replies in completed_shards(client, shards, who, bar.advance):
             yield index, _verdicts(to_do[index], replies, judge, annotator)
 
 
-def _client(stage: Stage, judge: Any, bar: Bar) -> Client:
+def _client(stage: Stage, judge: Any, endpoint: Endpoint, bar: Bar) -> Client:
     return Client(
-        base_url=judge.base_url,
-        model=judge.model,
+        base_url=endpoint.base_url,
+        model=endpoint.model,
+        is_there=endpoint.is_there,
         api_key_env=judge.api_key_env,
         concurrency=judge.concurrency,
         journal=journal_of(stage),

@@ -15,6 +15,7 @@ from tasks.model_matrix import EARLIER, earlier
 from tasks.recorded_verdicts import check_text_row, check_verdict
 from tasks.records import Checkpoint
 from tasks.references import check_reference
+from tasks.serving import ServerSettings
 from tasks.sources import Row, Source
 from tasks.variants import kind_of
 
@@ -47,6 +48,8 @@ class Outside:
     """Reads the key in an environment variable."""
     rows: Callable[[Iterable[Source], Callable[[Row], None]], None]
     """Reads tables and lets a function look at every row."""
+    server: Callable[[ServerSettings], object]
+    """Looks whether a server with these settings could be started here."""
 
 
 def checks_of(config: Config, outside: Outside) -> list[Check]:
@@ -150,6 +153,9 @@ def _look_at_judge(judge: Any, outside: Outside) -> str:
         return f"{known}, {', '.join(source.file for source in judge.files)}"
     if judge.SHAPE != "asks":
         return known
+    if getattr(judge, "server", None) is not None:
+        outside.server(judge.server)
+        return f"{known}, served here: {_facts(outside.describe(judge.model))}"
     outside.key(judge.api_key_env)
     key = f"the key in {judge.api_key_env}" if judge.api_key_env else "no key"
     return f"{known}, {judge.model} with {key}"

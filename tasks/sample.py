@@ -1,7 +1,6 @@
 """Door: prompts and the model matrix in, responses out; one stage and one process per cell."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,16 +132,14 @@ def _content(prompts: Artifact, cell: Cell, place: Place) -> str:
 
 
 def needs_of(cell: Cell, place: Place) -> Needs:
-    """What sampling `cell` takes of the machine; cells of one server are known by its mark."""
-    checkpoint, weights = cell.checkpoint, 0
+    """What sampling `cell` takes of the machine; a policy weighs what the SFT model does."""
+    checkpoint, weights, model = cell.checkpoint, 0, ""
     if checkpoint is not None:
+        model = checkpoint.sha256
         folder = Path((place.sft if "/stages/" in checkpoint.uri else checkpoint).uri)
         weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    needs: Needs = cell.settings.engine.needs(weights)
-    server = getattr(cell.settings.engine, "server", None)
-    if checkpoint is None or server is None:
-        return needs
-    return replace(needs, shared=f"{checkpoint.sha256} {server}")
+    needs: Needs = cell.settings.engine.needs(weights, model)
+    return needs
 
 
 def _draw(

@@ -81,3 +81,13 @@ class ServerSettings:
                     f"arguments: {argument!r} is decided by other settings; see max_model_len, "
                     "max_num_seqs, dtype, tensor_parallel, data_parallel, memory_share, adapters"
                 )
+
+
+def check_place(base_url: str, server: ServerSettings | None) -> None:
+    """Refuse who is asked at no address and has no server of ours, or who has both."""
+    if bool(base_url) == (server is not None):
+        has = "both base_url and server" if base_url else "neither base_url nor server"
+        raise ConfigError(
+            f"a model that is asked has {has}; write the address of a server that runs, or "
+            "`server: {}` to serve the folder `model` here"
+        )

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from infra.models import local_folder
+from infra.processes.room import room, together
 from infra.work import work_root
 from tasks.collect import check_splits, draw, read_pool
 from tasks.config import Config
@@ -14,7 +15,7 @@ from tasks.preflight import BASE_MODEL, Check
 from tasks.prompts import Pool
 from tasks.records import Place
 from tasks.rounds import checks_of, first_place
-from tasks.sample import cells_of, check_rooms
+from tasks.sample import cells_of, check_rooms, needs_of
 
 POOL = "prompts"
 
@@ -76,6 +77,13 @@ class Preparation:
     def plan(self) -> list[Line]:
         """What one round needs at most."""
         return plan_round(self.config, self.sizes)
+
+    @cached_property
+    def groups(self) -> list[list[str]]:
+        """Cells that will be sampled side by side, group after group."""
+        cells = cells_of(self.config.matrix, self.place)
+        needs = {name: needs_of(cell, self.place) for name, cell in cells.items()}
+        return together(needs, room(self.place.side_by_side).emptied())
 
     @cached_property
     def disk(self) -> Disk:

@@ -35,6 +35,8 @@ def show_plan(
     for check in preparation.later_checks():
         check.look()
     _print_plan(out, preparation.plan)
+    groups = "; then ".join(" + ".join(group) for group in preparation.groups)
+    out.print(f"sampled side by side: {groups}", soft_wrap=True)
     needed, free = preparation.disk
     out.print(f"disk: about {needed / 1e6:,.1f} MB a round; {free / 1e9:,.1f} GB free here")
 

@@ -118,8 +118,8 @@ class Engine(Protocol):
         """What answers under the name `model`, where that is not the digest of weights."""
         ...
 
-    def needs(self, weight_bytes: int) -> Needs:
-        """What it takes of the machine to sample a model with so many bytes of weights."""
+    def needs(self, weight_bytes: int, model: str) -> Needs:
+        """What sampling takes of the machine; `model` names the weights, of so many bytes."""
         ...
 
     def sample(self, job: Job) -> Iterator[tuple[int, list[Sample]]]:

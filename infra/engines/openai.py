@@ -66,7 +66,7 @@ class OpenAI:
             )
         return model
 
-    def needs(self, weight_bytes: int) -> Needs:
+    def needs(self, weight_bytes: int, model: str) -> Needs:
         """Next to nothing."""
         return Needs()
 

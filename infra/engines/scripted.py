@@ -34,7 +34,7 @@ class Scripted:
         """Digest of the script, so that another script is another generator."""
         return short_id("scripted", model, self.responses, self.default)
 
-    def needs(self, weight_bytes: int) -> Needs:
+    def needs(self, weight_bytes: int, model: str) -> Needs:
         """Next to nothing."""
         return Needs()
 

@@ -68,7 +68,7 @@ class Transformers:
         """The name alone: the weights' digest says what answers."""
         return model
 
-    def needs(self, weight_bytes: int) -> Needs:
+    def needs(self, weight_bytes: int, model: str) -> Needs:
         """All cores: cells of this engine have the machine one after another."""
         return Needs(alone=True)
 

@@ -16,7 +16,8 @@ from infra.openai_client import Client
 from infra.openai_shards import completed_shards
 from infra.processes.room import Needs
 from infra.storage import sha256_of
-from infra.vllm.machine import interpreter, on_gpu
+from infra.vllm.machine import interpreter
+from infra.vllm.needs import server_needs
 from infra.vllm.server import Server, served_name
 from infra.vllm.shared import shared_server
 from tasks import child
@@ -27,8 +28,6 @@ from tasks.variants import NotInKey
 
 QUEUED = 1.25
 """Requests under way for each place in the server's batch: it never waits for one."""
-OVERHEAD_BYTES = 3 << 29
-"""Main memory of a server besides weights and cache: 1.4 GB were measured on CPU."""
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 _log = logging.getLogger(__name__)
@@ -84,18 +83,9 @@ class VLLM:
             )
         return digest([sha256_of(folder / name) for name in ADAPTER_FILES])
 
-    def needs(self, weight_bytes: int) -> Needs:
-        """GPUs and a share of each; where there is none, weights, cache and vLLM itself."""
-        server = self.server
-        copies = server.data_parallel
-        if on_gpu():
-            return Needs(
-                gpus=server.tensor_parallel * copies,
-                gpu_share=server.memory_share,
-                host_bytes=OVERHEAD_BYTES * copies,
-            )
-        cache = server.kv_cache_gib << 30
-        return Needs(host_bytes=copies * (weight_bytes + cache + OVERHEAD_BYTES))
+    def needs(self, weight_bytes: int, model: str) -> Needs:
+        """What its server takes."""
+        return server_needs(self.server, weight_bytes, model)
 
     def sample(self, job: Job) -> Iterator[tuple[int, list[Sample]]]:
         """Yield each shard when its last request is answered; later ones are under way meanwhile.

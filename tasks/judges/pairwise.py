@@ -10,6 +10,7 @@ from tasks.judges._template import render_template, template_text
 from tasks.judges._version import judge_version
 from tasks.opinions import Opinion
 from tasks.records import Message, Prompt
+from tasks.serving import ServerSettings, check_place
 from tasks.variants import NotInKey
 
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -34,9 +35,11 @@ class Pairwise:
     SHAPE: ClassVar[str] = "asks"
 
     model: str
-    """Name of the model, as the server knows it."""
-    base_url: Annotated[str, NotInKey, Field(pattern=r"^https?://[^/\s]+")]
-    """Address of the server, up to and including /v1."""
+    """Name of the model, as the server knows it; with `server`, a local folder or a hub id."""
+    base_url: Annotated[str, NotInKey, Field(pattern=r"^(https?://[^/\s]+.*)?$")] = ""
+    """Address of the server, up to and including /v1; empty with `server`."""
+    server: ServerSettings | None = None
+    """How to serve the model ourselves, for as long as it is asked."""
     revision: str = ""
     """What you know of the model's version; change it when the provider changes the model."""
     api_key_env: Annotated[str, NotInKey] = ""
@@ -53,6 +56,10 @@ class Pairwise:
     """A template of this package, or the path of a .j2 file."""
     both_orders: bool = True
     """Ask each question with either response first."""
+
+    def __post_init__(self) -> None:
+        """Refuse a judge that is asked nowhere, or at two places."""
+        check_place(self.base_url, self.server)
 
     def version(self) -> str:
         """Digest of the settings and of the template's text."""

@@ -119,7 +119,9 @@ def test_log_probabilities_are_the_trainers(drawn):
     for asked, one in zip(work.shards[0], samples[0], strict=True):
         branch = Branch(np.array(one.token_ids))
         with torch.no_grad():
-            [ours] = tree_logps(policy, [Part(np.array(asked.prompt_ids), [branch], first=0)])
+            [ours] = tree_logps(
+                policy, [Part(trunk=np.array(asked.prompt_ids), branches=[branch], first=0)]
+            )
         worst = max(worst, (ours - torch.tensor(one.token_logps)).abs().max().item())
     assert worst < 1e-4
 
