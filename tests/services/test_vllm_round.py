@@ -21,22 +21,26 @@ MATRIX = {
         "engine": "vllm", "model": "policy", "server": SERVER, "logprobs": True, "samples": 2,
         "max_tokens": 12,
     },
-    "human": {"engine": "scripted", "default": "fig, pear {index}", "origin": "human", "strength": 9},
+    "other": {"engine": "scripted", "default": "fig, pear {index}", "strength": 2},
 }  # fmt: skip
-JUDGE = {"kind": "pairwise", "model": "MODEL", "server": SERVER, "max_tokens": 8}
-EVALUATION = {"metrics": {"words": {"kind": "length"}}}
+QUESTION = "{{ fence }}{{ first }}{{ fence }}{{ second }}{{ fence }} A or B?"
 
 
-def world_of(folder, **changes):
-    """The small run on a model that vLLM can serve."""
-    sections = {
-        "run": {"base_model": str(served_model()), "seed": 5},
-        "matrix": MATRIX,
-        "judges": {"main": JUDGE | {"model": str(served_model(seed=3))}},
-        "correction": {"uncompared": "prior", "inconsistent": "prior"},
-        "evaluation": EVALUATION,
-    }
-    return small_world(folder, **sections | changes)
+def world_of(folder):
+    """The small run on a model that vLLM can serve; another one judges its evaluation answers."""
+    template = folder / "short.j2"
+    template.write_text(QUESTION, encoding="utf-8")
+    judge = {
+        "kind": "pairwise", "model": str(served_model(seed=3)), "server": SERVER,
+        "max_tokens": 8, "template": str(template),
+    }  # fmt: skip
+    return small_world(
+        folder,
+        run={"base_model": str(served_model()), "seed": 5},
+        matrix=MATRIX,
+        evaluation={"metrics": {"words": {"kind": "length"}}, "judges": {"second": judge}},
+        machine={"side_by_side": 1},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +85,10 @@ def test_log_probabilities_of_engine_and_reference_score_agree(done):
 
 def test_calls_of_cells_and_judges_are_counted(done):
     world, manifest, work = done
-    calls = [name for _, name in items(work) if name.endswith("0-1")]
+    calls = [name for _, name in items(work) if name.endswith(":0-1")]
     assert len(calls) == 8  # two samples of each of eight prompts share a request
-    verdicts = world.table(manifest, "judge-main-train")
-    assert verdicts.num_rows > 0
+    verdicts = world.table(manifest, "judge-second-evaluation")
+    assert verdicts.num_rows == 4 * 2  # four prompts, policy against SFT model in both orders
 
 
 def test_every_server_is_gone_and_left_its_log(done):
