@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -91,7 +90,7 @@ def judge_with(
     if done := stage.finished():
         return note(place, _role(name), done.artifact)
     shards = _questions(prompts, responses, judge, comparisons, place)
-    _ask(stage, shards, judge, annotator, place.side_by_side)
+    _ask(stage, shards, judge, annotator)
     return note(place, _role(name), _commit(stage, len(shards), judge))
 
 
@@ -147,21 +146,14 @@ def _questions(
     return asked_in_shards(asked, by_id(answers), picked, judge, place.seed)
 
 
-def _ask(
-    stage: Stage,
-    shards: list[list[Asked]],
-    judge: Any,
-    annotator: Annotator,
-    side_by_side: int | None,
-) -> None:
+def _ask(stage: Stage, shards: list[list[Asked]], judge: Any, annotator: Annotator) -> None:
     """Commit the shards that are still to do."""
     committed = set(stage.shards())
     to_do = {index: asked for index, asked in enumerate(shards) if index not in committed}
     total = sum(map(len, shards))
     with progress.verb(f"judge · {annotator.name} · {total} questions", total=total) as bar:
         bar.advance(total - sum(map(len, to_do.values())))
-        asks = partial(_asked_verdicts, side_by_side) if judge.SHAPE == "asks" else None
-        given = asks or _pure_verdicts
+        given = _asked_verdicts if judge.SHAPE == "asks" else _pure_verdicts
         for index, verdicts in given(stage, to_do, judge, annotator, bar):
             counts = counted(verdict.outcome for verdict in verdicts)
             stage.commit_shard(index, to_table(Verdict, verdicts), dict(counts))
@@ -177,12 +169,7 @@ def _pure_verdicts(
 
 
 def _asked_verdicts(
-    side_by_side: int | None,
-    stage: Stage,
-    to_do: Mapping[int, list[Asked]],
-    judge: Any,
-    annotator: Annotator,
-    bar: Bar,
+    stage: Stage, to_do: Mapping[int, list[Asked]], judge: Any, annotator: Annotator, bar: Bar
 ) -> Iterator[tuple[int, list[Verdict]]]:
     """Each shard's verdicts by a model behind a server, as its last reply arrives.
 
@@ -192,11 +179,8 @@ def _asked_verdicts(
     shards = ((index, [_call(one, judge) for one in asked]) for index, asked in to_do.items())
     if not to_do:
         return
-    folder = stage_dir("judge", stage.digest)
-    with (
-        endpoint_of(judge, folder, side_by_side) as endpoint,
-        _client(stage, judge, endpoint, bar) as client,
-    ):
+    workdir = stage_dir("judge", stage.digest)
+    with endpoint_of(judge, workdir) as place, _client(stage, judge, place, bar) as client:
         who = f"judge {annotator.name!r}"
         for index, replies in completed_shards(client, shards, who, bar.advance):
             yield index, _verdicts(to_do[index], replies, judge, annotator)

@@ -1,10 +1,9 @@
 """Door: prompts and the model matrix in, responses out; one stage and one process per cell."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import Any, NamedTuple
 
 from infra.engines._contract import Decoding, Job, Request, Sample
 from infra.models import checkpoint_folder, local_folder, positions_of
@@ -15,6 +14,7 @@ from infra.progress import Bar, progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks.config import CellSection
+from tasks.describe import describe
 from tasks.model_matrix import Cell, matrix_cells
 from tasks.quotas import quota
 from tasks.records import Artifact, Collected, Place, Prompt, Response
@@ -30,14 +30,25 @@ from tasks.responses import (
     shards_of,
     tokens_of,
 )
-from tasks.tables import concat, content, to_table
-from tasks.token_logps import SCHEMA, TABLE, apart, beside
+from tasks.tables import content, to_table
+from tasks.token_logps import beside, tables_of
 from tasks.tokens import load_tokenizer, render, stop_ids
 from tasks.usage import Usage, watching
 
 SEMANTICS = 1
 EVALUATION_ROUND = -1
 """Seeds of evaluation do not depend on the round, so equal work in two rounds is one stage."""
+
+
+class Around(NamedTuple):
+    """What a cell is sampled with."""
+
+    label: str
+    """Of the progress bar."""
+    folder: Path | None
+    """The cell's weights, where it has some."""
+    entry: Entry
+    """Its place on this machine."""
 
 
 def resolve_matrix(
@@ -56,8 +67,6 @@ def resolve_matrix(
 
 def cells_of(matrix: Mapping[str, CellSection], place: Place) -> dict[str, Cell]:
     """The cells of this round; ConfigError if the model or file of one is missing."""
-    from tasks.describe import describe
-
     return matrix_cells(
         matrix,
         place,
@@ -113,8 +122,8 @@ def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Plac
         return note(place, f"sample-{role}-{cell.name}", done.artifact)
     with room(place.side_by_side).entered(needs_of(cell, place)) as entry:
         shards = shards_of(_asked(prompts, cell, place))
-        seeds = (place.seed, seed_round)
-        _draw(stage, shards, cell, seeds, _folder(cell, place.root), (f"sample · {name}", entry))
+        around = Around(f"sample · {name}", _folder(cell, place.root), entry)
+        _draw(stage, shards, cell, (place.seed, seed_round), around)
     artifact = _commit(stage, len(shards), cell)
     return note(place, f"sample-{role}-{cell.name}", artifact)
 
@@ -143,30 +152,23 @@ def needs_of(cell: Cell, place: Place) -> Needs:
 
 
 def _draw(
-    stage: Stage,
-    shards: list[list[Prompt]],
-    cell: Cell,
-    seeds: tuple[int, int],
-    folder: Path | None,
-    told: tuple[str, Entry],
+    stage: Stage, shards: list[list[Prompt]], cell: Cell, seeds: tuple[int, int], around: Around
 ) -> None:
     """Commit the shards that are still to do, each as soon as the engine has it.
 
-    `seeds` are the run's seed and the seed's round; `told` are the label of the progress bar and
-    the place on this machine.
+    `seeds` are the run's seed and the seed's round.
     """
-    label, entry = told
     committed = set(stage.shards())
-    tokens = _tokens(cell, folder)
+    tokens = _tokens(cell, around.folder)
     requests = {
         index: [one for prompt in part for one in _requests(prompt, cell, seeds, tokens)]
         for index, part in enumerate(shards)
         if index not in committed
     }
     total = sum(len(part) for part in shards) * cell.settings.samples
-    with progress.verb(label, total=total) as bar:
+    with progress.verb(around.label, total=total) as bar:
         bar.advance(total - sum(len(part) for part in requests.values()))
-        job = _job(stage, cell, requests, tokens, (folder, bar, entry))
+        job = _job(stage, cell, requests, (tokens, bar), around)
         for index, drawn in cell.settings.engine.sample(job) if requests else ():
             rows = to_table(Response, _responses(requests[index], drawn, cell, tokens))
             logps = [one.token_logps for one in drawn if is_answer(one)]
@@ -178,14 +180,13 @@ def _job(
     stage: Stage,
     cell: Cell,
     requests: dict[int, list[Request]],
-    tokens: Tokens | None,
-    around: tuple[Path | None, Bar, Entry],
+    shown: tuple[Tokens | None, Bar],
+    around: Around,
 ) -> Job:
-    engine = cell.settings.engine
-    folder, bar, entry = around
+    engine, (tokens, bar) = cell.settings.engine, shown
     return Job(
         stage=stage.digest,
-        model=cell.settings.model if folder is None else str(folder),
+        model=cell.settings.model if around.folder is None else str(around.folder),
         decoding=Decoding(
             temperature=cell.settings.temperature,
             top_p=cell.settings.top_p,
@@ -197,9 +198,9 @@ def _job(
         item_log=work_root() / "items.jsonl",
         journal=journal_of(stage) if engine.ASKS else None,
         watch=watching(getattr(engine, "price", None), bar),
-        gpus=entry.gpus,
+        gpus=around.entry.gpus,
         on_progress=bar.advance,
-        on_draining=entry.drain,
+        on_draining=around.entry.drain,
     )
 
 
@@ -222,8 +223,6 @@ def _tokens(cell: Cell, folder: Path | None) -> Tokens | None:
 
 def _folder(cell: Cell, root: str) -> Path | None:
     """The folder with the cell's weights; ConfigError if it holds others than the cell claims."""
-    from tasks.describe import describe
-
     if cell.checkpoint is None:
         return None
     folder = checkpoint_folder(cell.checkpoint, root)
@@ -251,18 +250,16 @@ def _requests(
 
 
 def _commit(stage: Stage, shards: int, cell: Cell) -> Artifact:
-    tables = [stage.shard(index) for index in range(shards)]
-    parts = [apart(part) for part in tables if part is not None]
-    table = concat(Response, [responses for responses, _ in parts])
-    logps = pa.concat_tables([logps for _, logps in parts] or [SCHEMA.empty_table()])
-    counts = {"responses": table.num_rows}
+    found = [stage.shard(index) for index in range(shards)]
+    tables = tables_of([shard for shard in found if shard is not None])
+    _, table = tables["rows"]
+    counts = Counter({"responses": table.num_rows})
     for index in range(shards):
-        for reason, count in (stage.shard_counts(index) or {}).items():
-            counts[reason] = counts.get(reason, 0) + count
+        counts.update(stage.shard_counts(index) or {})
     cut = sum(reason == "length" for reason in table.column("finish_reason").to_pylist())
     facts = {"cell": cell.name, "sampled": cell.fingerprint, "origin": cell.origin}
     return stage.commit(
-        tables={"rows": (Response, table)} | ({TABLE: (None, logps)} if logps.num_rows else {}),
+        tables=tables,
         counts={**counts, "cut_at_max_tokens": cut},
         facts=facts,
         volatile=_spent(stage, cell.settings.engine),

@@ -25,7 +25,7 @@ class Endpoint:
 
 
 @contextmanager
-def endpoint_of(judge: Any, workdir: Path, side_by_side: int | None) -> Iterator[Endpoint]:
+def endpoint_of(judge: Any, workdir: Path) -> Iterator[Endpoint]:
     """The server of `judge` for as long as it is asked; one of ours waits for room, and is stopped.
 
     Its log is in `workdir`. ChildError if it does not start.
@@ -37,7 +37,7 @@ def endpoint_of(judge: Any, workdir: Path, side_by_side: int | None) -> Iterator
     weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     needs = server_needs(judge.server, weights, str(folder))
     with (
-        room(side_by_side).entered(needs) as entry,
+        room(None).entered(needs) as entry,
         shared_server(judge.server, folder, workdir / "server", entry.gpus) as shared,
     ):
         server = shared.running()
