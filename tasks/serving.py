@@ -71,16 +71,21 @@ class ServerSettings:
         for argument in self.arguments:
             name = argument.partition("=")[0].replace("_", "-")
             name = SHORT_FORMS.get(name, name)
-            if name.startswith(FOREIGN_CODE):
+            if _means(name, FOREIGN_CODE):
                 raise ConfigError(
                     f"arguments: {argument!r} runs or reads what nobody here looked at; leave it "
                     "out: models need a class that vLLM knows, and safetensors weights"
                 )
-            if name in OWN_ARGUMENTS:
+            if _means(name, OWN_ARGUMENTS):
                 raise ConfigError(
                     f"arguments: {argument!r} is decided by other settings; see max_model_len, "
                     "max_num_seqs, dtype, tensor_parallel, data_parallel, memory_share, adapters"
                 )
+
+
+def _means(name: str, arguments: tuple[str, ...]) -> bool:
+    """Whether `name` is one of `arguments`, or the beginning of one: parsers take that, too."""
+    return name.startswith("--") and any(one.startswith(name) for one in arguments)
 
 
 def check_place(base_url: str, server: ServerSettings | None) -> None:

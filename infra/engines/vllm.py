@@ -137,10 +137,12 @@ class VLLM:
 
     def _client(self, folder: Path, job: Job) -> Client:
         """Its address is that of the server that just runs."""
-        adapter = f"{Path(self.adapter).name}-{self.fingerprint(job.model)[:12]}"
+        name = served_name(folder)
+        if self.adapter:
+            name = f"{Path(self.adapter).name}-{self.fingerprint(job.model)[:12]}"
         return Client(
             base_url="",
-            model=adapter if self.adapter else served_name(folder),
+            model=name,
             concurrency=self.concurrency or self._enough(job),
             timeout_seconds=self.timeout_seconds,
             journal=job.journal,

@@ -137,7 +137,7 @@ def test_only_type_arguments_and_log_probabilities_enter_keys():
 
 @pytest.mark.parametrize(
     "argument",
-    ["--trust-remote-code", "--trust_remote_code=true", "--tokenizer=x", "--load-format", "-tp=2",
+    ["--trust-remote-code", "--trust_remote_code=true", "--trust-rem", "--tokenizer=x", "--load-format", "-tp=2",
      "--generation-config", "--middleware", "--config=a.yaml", "--port"],
 )  # fmt: skip
 def test_arguments_that_serve_something_else_or_run_foreign_code_are_refused(argument):
@@ -150,7 +150,7 @@ def test_an_adapter_needs_its_files_and_a_server_with_adapters(tmp_path):
     with pytest.raises(ConfigError, match=r"write server.adapters: 1"):
         engine(here, adapter=str(tmp_path)).fingerprint("m")
     with_adapters = engine(here | {"adapters": 1}, adapter=str(tmp_path))
-    with pytest.raises(ConfigError, match="has no adapter_config.json and adapter_model.safetens"):
+    with pytest.raises(ConfigError, match="has no adapter_config"):
         with_adapters.fingerprint("m")
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         (tmp_path / name).write_text("1")
@@ -180,13 +180,7 @@ def test_the_command_serves_the_folder_on_loopback_with_vllms_own_defaults(tmp_p
 
 
 def test_a_server_gets_no_secrets_and_no_network_of_the_hub(monkeypatch):
-    for name in (
-        "OPENAI_API_KEY",
-        "AWS_SECRET_ACCESS_KEY",
-        "HF_TOKEN",
-        "VLLM_API_KEY",
-        "TSO_STORE",
-    ):
+    for name in ("OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "VLLM_API_KEY", "PGPASS"):
         monkeypatch.setenv(name, "secret")
     given = environment_for(variables(ServerSettings(), ("1", "3"), "/tmp/s"))
     assert "secret" not in given.values() and "PATH" in given
