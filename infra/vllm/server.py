@@ -57,9 +57,6 @@ class Server:
             except ChildError as error:
                 if left == 0 or TAKEN not in str(error).lower():
                     raise
-            except BaseException:
-                self.stop()
-                raise
         return self
 
     def __exit__(

@@ -137,8 +137,8 @@ def test_only_type_arguments_and_log_probabilities_enter_keys():
 
 @pytest.mark.parametrize(
     "argument",
-    ["--trust-remote-code", "--trust_remote_code=true", "--trust-rem", "--tokenizer=x", "--load-format",
-     "-tp=2", "--generation-config", "--middleware", "--config=a.yaml", "--port"],
+    ["--trust-remote-code", "--trust_remote_code=true", "--trust-rem", "--tokenizer=x", "-tp=2",
+     "--load-format", "--generation-config", "--middleware", "--config=a.yaml", "--port"],
 )  # fmt: skip
 def test_arguments_that_serve_something_else_or_run_foreign_code_are_refused(argument):
     with pytest.raises(ConfigError, match="arguments:"):
