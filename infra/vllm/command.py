@@ -6,6 +6,10 @@ from pathlib import Path
 from infra.vllm.machine import interpreter, on_gpu
 from tasks.serving import ServerSettings
 
+WITHOUT_GPU = ["--no-enable-chunked-prefill"]
+"""vLLM 0.32 dies on CPU when a request with a seed is read in two steps: its random generator there
+cannot be set back."""
+
 
 def command_line(
     settings: ServerSettings, model: Path, port: int, names: Sequence[str]
@@ -33,6 +37,7 @@ def command_line(
         *(interpreter(settings.interpreter), *settings.command, *words),
         *("--served-model-name", *names),
         *(["--enforce-eager"] if eager else []),
+        *([] if on_gpu() else WITHOUT_GPU),
         *(["--enable-lora"] if settings.adapters else []),
         *settings.arguments,
     ]

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -143,6 +144,15 @@ def test_cells_with_adapters_share_the_server_and_draw_from_their_own_weights(fo
             torch.testing.assert_close(torch.tensor(one.token_logps), theirs, atol=1e-4, rtol=0)
             assert (theirs - base).abs().max() > 1e-2
     assert shared.running() is server
+
+
+def test_seeded_requests_with_more_tokens_than_one_step_reads_are_all_answered(folder, shared):
+    server = shared.running()
+    asked = [replace(one, prompt_ids=one.prompt_ids * 5) for one in requests("long", 80, 1)]
+    assert sum(len(one.prompt_ids) for one in asked[:32]) > 5000
+    work = job(folder / "long", {0: asked}, decoding={"max_tokens": 4})
+    [(_, samples)] = engine(WITH_ADAPTERS).sample(work)
+    assert len(samples) == 80 and shared.running() is server
 
 
 @contextmanager
