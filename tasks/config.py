@@ -151,8 +151,8 @@ class RefreshSection(Section):
 class MachineSection(Section):
     """How work is spread over this machine; never part of a stage's key."""
 
-    side_by_side: Positive = 1
-    """Cells that are sampled at the same time."""
+    side_by_side: Positive | None = None
+    """Cells that are sampled at the same time; null: as many as memory and GPUs hold."""
 
 
 class Config(Section):

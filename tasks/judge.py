@@ -14,7 +14,7 @@ from infra.stages import Stage
 from tasks.canonical import short_id
 from tasks.comparison_rules.all import All
 from tasks.judge_asking import asked_verdicts, spent
-from tasks.judge_models import described, fingerprint_of, numbered
+from tasks.judge_models import described, fingerprint_of, numbered, served
 from tasks.judge_panel import commit_panel, panel_stage
 from tasks.judge_recorded import recorded
 from tasks.judged_rows import models_of
@@ -91,6 +91,7 @@ def _judged(name: str, judge: Any, given: _Given) -> Artifact:
     prompts, responses, comparisons, place = given
     models = models_of(judge, place, described)
     weights = {role: fingerprint_of(model) for role, model in models.items()}
+    weights |= served(judge)
     version = short_id(judge.version(), weights) if weights else judge.version()
     annotator = Annotator(name=name, kind="judge", version=version)
     stage = open_stage(

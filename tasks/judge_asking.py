@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from infra.ledger import Purse
@@ -11,7 +12,8 @@ from infra.openai_waves import completed_waves
 from infra.place import journal_of, purse_of
 from infra.progress import Bar
 from infra.stages import Stage
-from infra.work import work_root
+from infra.vllm.endpoint import Endpoint, endpoint_of
+from infra.work import stage_dir, work_root
 from tasks.judging import Asked, call_id, gives_scores
 from tasks.opinions import Annotator, verdict_of
 from tasks.records import Place, Verdict
@@ -38,14 +40,16 @@ def asked_verdicts(
     if not to_do:
         return
     price = place.terms.price_of(judge, judge.model)
+    paid = purse_of(place, "judge", annotator.name, price) if is_paid(judge) else nullcontext()
     with (
-        purse_of(place, "judge", annotator.name, price) as purse,
-        _client(stage, judge, bar, purse, place) as client,
+        paid as purse,
+        endpoint_of(judge, stage_dir("judge", stage.digest)) as endpoint,
+        _client(stage, judge, endpoint, bar, purse, place) as client,
     ):
         asking = _Asking(client, judge, annotator, price, bar)
         # Rules that ask in waves decide themselves what comes first.
         one_wave = not any(shard.adaptive for shard in to_do.values())
-        if purse.degrades and judge.both_orders and one_wave and not gives_scores(judge):
+        if purse and purse.degrades and judge.both_orders and one_wave and not gives_scores(judge):
             yield from asking.thriftily(to_do, place.strengths)
         else:
             yield from asking.in_waves(to_do)
@@ -146,17 +150,20 @@ class _Begun(NamedTuple):
         raise RuntimeError("a comparison rule of one wave asked for a second one")
 
 
-def _client(stage: Stage, judge: Any, bar: Bar, purse: Purse, place: Place) -> Client:
+def _client(
+    stage: Stage, judge: Any, endpoint: Endpoint, bar: Bar, purse: Purse | None, place: Place
+) -> Client:
     return Client(
-        base_url=judge.base_url,
-        model=judge.model,
+        base_url=endpoint.base_url,
+        model=endpoint.model,
+        is_there=endpoint.is_there,
         api_key_env=judge.api_key_env,
         concurrency=judge.concurrency,
         timeout_seconds=judge.timeout_seconds,
         limits=place.terms.limits_at,
         purse=purse,
         journal=journal_of(stage, judge.model),
-        watch=watching(purse.price, bar),
+        watch=watching(purse.price if purse else None, bar),
         item_log=work_root() / "items.jsonl",
         stage=stage.digest,
     )

@@ -7,7 +7,7 @@ from infra.model_scores import model_scores
 from infra.models import checkpoint_folder, local_folder
 from infra.place import open_stage
 from infra.processes import Limits
-from infra.processes.slots import slots
+from infra.processes.room import Needs, room
 from infra.progress import progress
 from tasks.canonical import digest
 from tasks.judged_rows import Numbered, judged_rows
@@ -28,6 +28,13 @@ def described(model: str) -> Checkpoint:
 def fingerprint_of(model: Checkpoint) -> str:
     """Digest of what a model's numbers depend on."""
     return digest([model.sha256, model.tokenizer, model.template])
+
+
+def served(judge: Any) -> dict[str, str]:
+    """The weights that answer where we serve the model that `judge` asks."""
+    if getattr(judge, "server", None) is None:
+        return {}
+    return {"judge": fingerprint_of(described(judge.model))}
 
 
 def numbered(
@@ -56,7 +63,8 @@ def numbered(
             semantics=SEMANTICS,
         )
         title = f"judge · {role} model · {rows.num_rows} responses"
-        with slots(place.side_by_side), progress.verb(title, total=rows.num_rows) as bar:
+        alone = room(place.side_by_side).entered(Needs(alone=True))
+        with alone, progress.verb(title, total=rows.num_rows) as bar:
             numbers[role] = model_scores(
                 scored,
                 rows,

@@ -55,12 +55,23 @@ def matrix_cells(
             name=name,
             settings=settings,
             checkpoint=checkpoint,
-            fingerprint=checkpoint.sha256 if checkpoint else fingerprint(settings),
+            fingerprint=_sampled(settings, checkpoint, fingerprint),
             origin="policy" if settings.model == "policy" else settings.origin,
             share=place.shares.get(name, 1.0),
         )
     _refuse_twins(cells)
     return cells
+
+
+def _sampled(
+    settings: CellSection, checkpoint: Checkpoint | None, fingerprint: Callable[[CellSection], str]
+) -> str:
+    """What answers: the weights, the weights with an adapter, or what the engine names."""
+    if checkpoint is None:
+        return fingerprint(settings)
+    if not getattr(settings.engine, "adapter", ""):
+        return checkpoint.sha256
+    return digest([checkpoint.sha256, fingerprint(settings)])
 
 
 def _refuse_twins(cells: Mapping[str, Cell]) -> None:

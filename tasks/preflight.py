@@ -15,6 +15,7 @@ from tasks.model_matrix import EARLIER, earlier
 from tasks.recorded_verdicts import check_text_row, check_verdict
 from tasks.records import Checkpoint
 from tasks.references import check_reference, named_model
+from tasks.serving import ServerSettings
 from tasks.sources import Row, Source
 from tasks.variants import kind_of
 
@@ -49,6 +50,8 @@ class Outside:
     """Reads tables and lets a function look at every row."""
     weights: Callable[[str], str]
     """Digest of the weights behind a model's name."""
+    server: Callable[[ServerSettings], object]
+    """Looks whether a server with these settings could be started here."""
 
 
 def checks_of(config: Config, outside: Outside) -> list[Check]:
@@ -94,6 +97,13 @@ def _look_at_cell(where: str, cell: CellSection, config: Config, outside: Outsid
         answers = cell.engine.fingerprint(cell.model)
         outside.key(getattr(cell.engine, "api_key_env", ""))
         return f"{kind_of(cell.engine)}, {cell.model or answers[:12]}"
+    adapter = getattr(cell.engine, "adapter", "")
+    if policy and adapter:
+        raise ConfigError(
+            f"{where} has an adapter, so it is not the policy; write origin: model and the folder "
+            "of a model"
+        )
+    cell.engine.fingerprint(cell.model)
     sft = _sft(config, outside)
     own = cell.model == "policy" or cell.model.startswith(EARLIER)
     model = sft if own else outside.describe(cell.model)
@@ -156,6 +166,9 @@ def _look_at_judge(where: str, judge: Any, config: Config, outside: Outside) -> 
         return f"{known}, {_look_at_models(where, judge, config, outside)}"
     if judge.SHAPE != "asks":
         return known
+    if getattr(judge, "server", None) is not None:
+        outside.server(judge.server)
+        return f"{known}, served here: {_facts(outside.describe(judge.model))}"
     outside.key(judge.api_key_env)
     key = f"the key in {judge.api_key_env}" if judge.api_key_env else "no key"
     return f"{known}, {judge.model} with {key}"

@@ -274,8 +274,8 @@ class Place:
     """Root of the store."""
     seed: int
     """The run's seed."""
-    side_by_side: int
-    """Cells that may be sampled at the same time."""
+    side_by_side: int | None
+    """Cells that may be sampled at the same time; None: as many as the machine holds."""
     redo: dict[str, int]
     """How often each verb was forced again in this round."""
     sft: Checkpoint

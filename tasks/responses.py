@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tasks.canonical import short_id
-from tasks.errors import DataError
+from tasks.errors import ConfigError, DataError
 from tasks.model_matrix import Cell
 from tasks.records import Checkpoint, Message, Prompt, Response
 from tasks.seeds import seed_of
@@ -33,6 +33,8 @@ class Drawn(Protocol):
     def token_ids(self) -> list[int] | None: ...  # noqa: D102
     @property
     def finish_reason(self) -> str: ...  # noqa: D102
+    @property
+    def token_logps(self) -> list[float] | None: ...  # noqa: D102
 
 
 class Tokens(NamedTuple):
@@ -67,6 +69,19 @@ def check_room(
                 f"matrix.{cell.name}: prompt {prompt.prompt_id} has {length} tokens; with "
                 f"max_tokens={longest} that is {length + longest}, and the model has {positions} "
                 "positions. Lower max_tokens, or take long prompts out of the pool"
+            )
+
+
+def check_claim(where: str, claimed: Checkpoint, found: Checkpoint) -> None:
+    """Raise ConfigError if a model folder is not what the cell `where` claims to sample."""
+    for part in ("sha256", "tokenizer", "template"):
+        named = {"sha256": "weights", "template": "chat template"}.get(part, part)
+        wanted, there = getattr(claimed, part), getattr(found, part)
+        if wanted != there:
+            raise ConfigError(
+                f"{where} claims the {named} {wanted[:12]}, but {found.uri} holds {there[:12]}: "
+                "the folder has changed since it was looked at; begin the round again with "
+                "redo: [sample], or give a changed model a folder of its own"
             )
 
 

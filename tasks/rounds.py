@@ -19,6 +19,7 @@ from infra.presets import read_preset
 from infra.rows import check_rows
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
+from infra.vllm.machine import interpreter
 from tasks import preflight
 from tasks.claims import Claim, frozen_facts_changed, new_claim, round_config
 from tasks.config import Config, build_config, plain_config, with_overrides
@@ -157,6 +158,7 @@ def checks_of(config: Config) -> list[Check]:
             key=api_key,
             rows=check_rows,
             weights=lambda model: weights_digest(local_folder(model)),
+            server=lambda settings: interpreter(settings.interpreter),
         ),
     )
 

@@ -1,25 +1,28 @@
 """Door: prompts and the model matrix in, responses out; one stage and one process per cell."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from infra.engines._contract import Decoding, Job, Request, Sample
 from infra.ledger import Purse
 from infra.models import checkpoint_folder, local_folder, positions_of
 from infra.place import journal_of, note, open_stage, purse_of, records_of
 from infra.prefect.door import door
-from infra.processes.slots import slots
+from infra.processes.room import Entry, Needs, room
 from infra.progress import Bar, progress
 from infra.stages import Stage
 from infra.work import stage_dir, work_root
 from tasks.config import CellSection
+from tasks.describe import describe
 from tasks.model_matrix import Cell, matrix_cells
 from tasks.quotas import quota
 from tasks.records import Artifact, Collected, Place, Prompt, Response
 from tasks.responses import (
     Tokens,
+    check_claim,
     check_room,
     counts_of_drawn,
     is_answer,
@@ -29,13 +32,34 @@ from tasks.responses import (
     shards_of,
     tokens_of,
 )
-from tasks.tables import concat, content, to_table
+from tasks.tables import content, to_table
+from tasks.token_logps import beside, tables_of
 from tasks.tokens import load_tokenizer, render, stop_ids
 from tasks.usage import Usage, is_paid, watching
 
 SEMANTICS = 1
 EVALUATION_ROUND = -1
 """Seeds of evaluation do not depend on the round, so equal work in two rounds is one stage."""
+
+
+class Around(NamedTuple):
+    """What a cell is sampled with."""
+
+    label: str
+    """Of the progress bar."""
+    folder: Path | None
+    """The cell's weights, where it has some."""
+    entry: Entry
+    """Its place on this machine."""
+    place: Place
+
+
+class _Shown(NamedTuple):
+    """What a cell's requests are made with and paid from, and where its progress shows."""
+
+    tokens: Tokens | None
+    purse: Purse | None
+    bar: Bar
 
 
 def resolve_matrix(
@@ -54,8 +78,6 @@ def resolve_matrix(
 
 def cells_of(matrix: Mapping[str, CellSection], place: Place) -> dict[str, Cell]:
     """The cells of this round; ConfigError if the model or file of one is missing."""
-    from tasks.describe import describe
-
     return matrix_cells(
         matrix,
         place,
@@ -109,9 +131,10 @@ def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Plac
     )
     if done := stage.finished():
         return note(place, f"sample-{role}-{cell.name}", done.artifact)
-    with slots(place.side_by_side):
+    with room(place.side_by_side).entered(needs_of(cell, place)) as entry:
         shards = shards_of(_asked(prompts, cell, place))
-        _draw(stage, shards, cell, place, f"sample · {name}")
+        around = Around(f"sample · {name}", _folder(cell, place.root), entry, place)
+        _draw(stage, shards, cell, around)
     artifact = _commit(stage, len(shards), cell, place)
     return note(place, f"sample-{role}-{cell.name}", artifact)
 
@@ -128,24 +151,36 @@ def _content(prompts: Artifact, cell: Cell, place: Place) -> str:
     return content(Prompt, to_table(Prompt, _asked(prompts, cell, place)))
 
 
-def _draw(stage: Stage, shards: list[list[Prompt]], cell: Cell, place: Place, label: str) -> None:
+def needs_of(cell: Cell, place: Place) -> Needs:
+    """What sampling `cell` takes of the machine; a policy weighs what the SFT model does."""
+    checkpoint, weights, model = cell.checkpoint, 0, ""
+    if checkpoint is not None:
+        model = checkpoint.sha256
+        folder = Path((place.sft if "/stages/" in checkpoint.uri else checkpoint).uri)
+        weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    needs: Needs = cell.settings.engine.needs(weights, model)
+    return needs
+
+
+def _draw(stage: Stage, shards: list[list[Prompt]], cell: Cell, around: Around) -> None:
     """Commit the shards that are still to do, each as soon as the engine has it."""
     seeds = stage.key.seeds["seed"], stage.key.seeds["round"]
     committed = set(stage.shards())
-    tokens = _tokens(cell, place.root)
+    tokens = _tokens(cell, around.folder)
     requests = {
         index: [one for prompt in part for one in _requests(prompt, cell, seeds, tokens)]
         for index, part in enumerate(shards)
         if index not in committed
     }
     total = sum(len(part) for part in shards) * cell.settings.samples
-    with progress.verb(label, total=total) as bar, _purse(cell, place) as purse:
+    with progress.verb(around.label, total=total) as bar, _purse(cell, around.place) as purse:
         bar.advance(total - sum(len(part) for part in requests.values()))
-        job = _job(stage, cell, requests, tokens, purse, bar, place)
+        job = _job(stage, cell, requests, _Shown(tokens, purse, bar), around)
         for index, drawn in cell.settings.engine.sample(job) if requests else ():
-            rows = _responses(requests[index], drawn, cell, tokens)
+            rows = to_table(Response, _responses(requests[index], drawn, cell, tokens))
+            logps = [one.token_logps for one in drawn if is_answer(one)]
             counts = counts_of_drawn(len(requests[index]), drawn)
-            stage.commit_shard(index, to_table(Response, rows), counts)
+            stage.commit_shard(index, beside(rows, logps), counts)
 
 
 def _purse(cell: Cell, place: Place) -> AbstractContextManager[Purse | None]:
@@ -160,14 +195,13 @@ def _job(
     stage: Stage,
     cell: Cell,
     requests: dict[int, list[Request]],
-    tokens: Tokens | None,
-    purse: Purse | None,
-    bar: Bar,
-    place: Place,
+    shown: _Shown,
+    around: Around,
 ) -> Job:
+    engine, purse, tokens = cell.settings.engine, shown.purse, shown.tokens
     return Job(
         stage=stage.digest,
-        model=_model(cell, place.root),
+        model=cell.settings.model if around.folder is None else str(around.folder),
         decoding=Decoding(
             temperature=cell.settings.temperature,
             top_p=cell.settings.top_p,
@@ -177,11 +211,13 @@ def _job(
         workdir=stage_dir("sample", stage.digest),
         stop_ids=stop_ids(tokens.tokenizer) if tokens else [],
         item_log=work_root() / "items.jsonl",
-        journal=journal_of(stage, cell.settings.model) if purse else None,
-        watch=watching(purse.price if purse else None, bar),
+        journal=journal_of(stage, _answering(cell)) if engine.ASKS else None,
+        watch=watching(purse.price if purse else None, shown.bar),
         purse=purse,
-        limits=place.terms.limits_at,
-        on_progress=bar.advance,
+        limits=around.place.terms.limits_at,
+        gpus=around.entry.gpus,
+        on_progress=shown.bar.advance,
+        on_draining=around.entry.drain,
     )
 
 
@@ -196,17 +232,19 @@ def _responses(
     ]
 
 
-def _tokens(cell: Cell, root: str) -> Tokens | None:
-    if cell.checkpoint is None or not cell.settings.engine.TAKES_TOKENS:
+def _tokens(cell: Cell, folder: Path | None) -> Tokens | None:
+    if cell.checkpoint is None or folder is None or not cell.settings.engine.TAKES_TOKENS:
         return None
-    folder = checkpoint_folder(cell.checkpoint, root)
     return tokens_of(cell.checkpoint, load_tokenizer(folder))
 
 
-def _model(cell: Cell, root: str) -> str:
+def _folder(cell: Cell, root: str) -> Path | None:
+    """The folder with the cell's weights; ConfigError if it holds others than the cell claims."""
     if cell.checkpoint is None:
-        return cell.settings.model
-    return str(checkpoint_folder(cell.checkpoint, root))
+        return None
+    folder = checkpoint_folder(cell.checkpoint, root)
+    check_claim(f"matrix.{cell.name}", cell.checkpoint, describe(folder))
+    return folder
 
 
 def _requests(
@@ -229,16 +267,16 @@ def _requests(
 
 
 def _commit(stage: Stage, shards: int, cell: Cell, place: Place) -> Artifact:
-    tables = [stage.shard(index) for index in range(shards)]
-    table = concat(Response, [part for part in tables if part is not None])
-    counts = {"responses": table.num_rows}
+    found = [stage.shard(index) for index in range(shards)]
+    tables = tables_of([shard for shard in found if shard is not None])
+    _, table = tables["rows"]
+    counts = Counter({"responses": table.num_rows})
     for index in range(shards):
-        for reason, count in (stage.shard_counts(index) or {}).items():
-            counts[reason] = counts.get(reason, 0) + count
+        counts.update(stage.shard_counts(index) or {})
     cut = sum(reason == "length" for reason in table.column("finish_reason").to_pylist())
     facts = {"cell": cell.name, "sampled": cell.fingerprint, "origin": cell.origin}
     return stage.commit(
-        tables={"rows": (Response, table)},
+        tables=tables,
         counts={**counts, "cut_at_max_tokens": cut},
         facts=facts,
         volatile=_spent(stage, cell, place),
@@ -247,9 +285,14 @@ def _commit(stage: Stage, shards: int, cell: Cell, place: Place) -> Artifact:
 
 def _spent(stage: Stage, cell: Cell, place: Place) -> dict[str, Any]:
     """Calls, tokens and money of every process that worked on the stage."""
-    engine, model = cell.settings.engine, cell.settings.model
-    if not is_paid(engine):
+    engine = cell.settings.engine
+    if not engine.ASKS:
         return {}
-    with journal_of(stage, model) as journal:
-        price = place.terms.price_of(engine, model)
+    with journal_of(stage, _answering(cell)) as journal:
+        price = place.terms.price_of(engine, cell.settings.model) if is_paid(engine) else None
         return Usage.of(journal.entries(stage.digest), price).plain
+
+
+def _answering(cell: Cell) -> str:
+    """Whose journal it is: an API's model has a name, weights of ours have a digest."""
+    return cell.checkpoint.sha256 if cell.checkpoint else cell.settings.model

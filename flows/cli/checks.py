@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from infra.models import local_folder
+from infra.processes.room import room, together
 from infra.work import work_root
 from tasks.collect import check_splits, cost_forecast, draw, read_pool
 from tasks.config import Config
@@ -14,7 +15,7 @@ from tasks.preflight import BASE_MODEL, Check
 from tasks.prompts import Pool
 from tasks.records import Place
 from tasks.rounds import checks_of, first_place
-from tasks.sample import cells_of, check_rooms
+from tasks.sample import cells_of, check_rooms, needs_of
 
 POOL = "prompts"
 
@@ -82,6 +83,13 @@ class Preparation:
     def forecast(self) -> list[str]:
         """What the round's calls will cost, in words."""
         return cost_forecast(self.plan, self.place)
+
+    @cached_property
+    def groups(self) -> list[list[str]]:
+        """Cells that will be sampled side by side, group after group."""
+        cells = cells_of(self.config.matrix, self.place)
+        needs = {name: needs_of(cell, self.place) for name, cell in cells.items()}
+        return together(needs, room(self.place.side_by_side).emptied())
 
     @cached_property
     def disk(self) -> Disk:

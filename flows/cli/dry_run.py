@@ -37,6 +37,8 @@ def show_plan(
     _print_plan(out, preparation.plan)
     for said in preparation.forecast:
         out.print(said, soft_wrap=True)
+    groups = "; then ".join(" + ".join(group) for group in preparation.groups)
+    out.print(f"sampled side by side: {groups}", soft_wrap=True)
     needed, free = preparation.disk
     out.print(f"disk: about {needed / 1e6:,.1f} MB a round; {free / 1e9:,.1f} GB free here")
 

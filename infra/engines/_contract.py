@@ -1,12 +1,13 @@
 """What every engine takes and gives: requests with ready-made token ids and seeds, and samples."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from infra.openai_calls import CallJournal, Purse
 from infra.openai_client import unheard, unlimited
+from infra.processes.room import Needs
 from tasks.records import Message
 from tasks.spending import RateLimits
 
@@ -48,6 +49,8 @@ class Sample:
 
     Where there is no response, why: empty, refusal, content_filter, ...
     """
+    token_logps: list[float] | None = None
+    """Log-probability of each id (nats, at temperature 1), from engines that are asked for it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +67,10 @@ class Decoding:
 
 def ignore(count: int) -> None:
     """The `on_progress` of a job that nobody watches."""
+
+
+def nothing() -> None:
+    """The `on_draining` of a job that nobody waits for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,8 +99,12 @@ class Job:
     """How fast the endpoint at an address may be asked."""
     watch: Callable[[Mapping[str, Any]], None] = field(default=unheard, compare=False)
     """Told of every entry of the journal, old and new (`tasks.usage`)."""
+    gpus: Sequence[str] = ()
+    """The GPUs to use; empty leaves it to the engine."""
     on_progress: Callable[[int], None] = field(default=ignore, compare=False)
     """Called with the number of responses drawn since the last call."""
+    on_draining: Callable[[], None] = field(default=nothing, compare=False)
+    """Called when the last request is under way: the next cell may begin."""
 
 
 class Engine(Protocol):
@@ -105,9 +116,15 @@ class Engine(Protocol):
     """Whether `model` names weights that are digested; else `fingerprint` says what answers."""
     TAKES_TOKENS: ClassVar[bool]
     """Whether requests need `prompt_ids`; else the engine reads `messages`."""
+    ASKS: ClassVar[bool]
+    """Whether it makes calls to a server, which a journal keeps."""
 
     def fingerprint(self, model: str) -> str:
         """What answers under the name `model`, where that is not the digest of weights."""
+        ...
+
+    def needs(self, weight_bytes: int, model: str) -> Needs:
+        """What sampling takes of the machine; `model` names the weights, of so many bytes."""
         ...
 
     def sample(self, job: Job) -> Iterator[tuple[int, list[Sample]]]:

@@ -11,6 +11,7 @@ from infra.engines._contract import Decoding, Job, Request, Sample, item
 from infra.openai_calls import Call, Choice, Reply
 from infra.openai_client import Client
 from infra.openai_shards import completed_shards
+from infra.processes.room import Needs
 from tasks.errors import ConfigError
 from tasks.spending import BaseUrls, Price
 from tasks.variants import NotInKey
@@ -33,6 +34,7 @@ class OpenAI:
     SEMANTICS: ClassVar[int] = 1
     NEEDS_WEIGHTS: ClassVar[bool] = False
     TAKES_TOKENS: ClassVar[bool] = False
+    ASKS: ClassVar[bool] = True
 
     base_url: Annotated[BaseUrls, NotInKey]
     """Address of the server, up to and including /v1; a list if several serve the model."""
@@ -63,6 +65,10 @@ class OpenAI:
                 f"at {self.base_url} knows (this run's own checkpoints need engine: transformers)"
             )
         return model
+
+    def needs(self, weight_bytes: int, model: str) -> Needs:
+        """Next to nothing."""
+        return Needs()
 
     def sample(self, job: Job) -> Iterator[tuple[int, list[Sample]]]:
         """Yield each shard when its last call is answered; later ones are under way meanwhile."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field
 
 from infra.engines._contract import Job, Request, Sample
+from infra.processes.room import Needs
 from infra.rows import read_tables
 from tasks.canonical import digest_of_lines, short_id
 from tasks.conversations import Key, asked_key, prompt_keys
@@ -32,6 +33,7 @@ class Recorded:
     SEMANTICS: ClassVar[int] = 2
     NEEDS_WEIGHTS: ClassVar[bool] = False
     TAKES_TOKENS: ClassVar[bool] = False
+    ASKS: ClassVar[bool] = False
 
     files: Annotated[list[SourceIn], NotInKey, Field(min_length=1)]
     """Tables with prompt (or messages, source_id, prompt_id), response, and finish_reason."""
@@ -40,6 +42,10 @@ class Recorded:
         """Digest of `model` and of all rows. DataError names a bad row."""
         lines = [short_id(*asked_key(row), _response(row)) for row in self._rows()]
         return digest_of_lines([model, *lines])
+
+    def needs(self, weight_bytes: int, model: str) -> Needs:
+        """Next to nothing."""
+        return Needs()
 
     def sample(self, job: Job) -> Iterator[tuple[int, list[Sample]]]:
         """The recorded responses of each shard's prompts.

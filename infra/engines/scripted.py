@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict
 
 from infra.engines._contract import Job, Request, Sample, item
+from infra.processes.room import Needs
 from tasks.canonical import short_id
 from tasks.child import ItemLog
 
@@ -22,6 +23,7 @@ class Scripted:
     SEMANTICS: ClassVar[int] = 1
     NEEDS_WEIGHTS: ClassVar[bool] = False
     TAKES_TOKENS: ClassVar[bool] = False
+    ASKS: ClassVar[bool] = False
 
     responses: dict[str, list[str]] = field(default_factory=dict)
     """Answers by the text of the last message; sample k is number k modulo their count."""
@@ -31,6 +33,10 @@ class Scripted:
     def fingerprint(self, model: str) -> str:
         """Digest of the script, so that another script is another generator."""
         return short_id("scripted", model, self.responses, self.default)
+
+    def needs(self, weight_bytes: int, model: str) -> Needs:
+        """Next to nothing."""
+        return Needs()
 
     def sample(self, job: Job) -> Iterator[tuple[int, list[Sample]]]:
         """Yield the shards of `job` in order of their index."""

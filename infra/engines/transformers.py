@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 
 from infra.engines._contract import Job, Request, Sample
 from infra.processes import Limits, child_events
+from infra.processes.room import Needs
 from tasks import child
 from tasks.errors import ChildError, DataError
 from tasks.tables import from_table
@@ -48,6 +49,7 @@ class Transformers:
     SEMANTICS: ClassVar[int] = 1
     NEEDS_WEIGHTS: ClassVar[bool] = True
     TAKES_TOKENS: ClassVar[bool] = True
+    ASKS: ClassVar[bool] = False
 
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Number format of weights and activations; probabilities are float64 always."""
@@ -65,6 +67,10 @@ class Transformers:
     def fingerprint(self, model: str) -> str:
         """The name alone: the weights' digest says what answers."""
         return model
+
+    def needs(self, weight_bytes: int, model: str) -> Needs:
+        """All cores: cells of this engine have the machine one after another."""
+        return Needs(alone=True)
 
     def sample(self, job: Job) -> Iterator[tuple[int, list[Sample]]]:
         """Yield each shard as soon as the child process has finished it."""

@@ -24,7 +24,8 @@ class Supervised:
 
     A context manager: leaving it stops the process and everything it started. One process at a
     time works in a `workdir`; a second comer waits for the first to be gone, `wait_seconds` at
-    most (default: as long as stopping may take), then HeldError.
+    most (default: as long as stopping may take), then HeldError. Without `inherit` it has no
+    variables but those in `environment`.
     """
 
     def __init__(
@@ -33,13 +34,14 @@ class Supervised:
         workdir: Path,
         *,
         environment: Mapping[str, str] | None = None,
+        inherit: bool = True,
         grace_seconds: float = GRACE_SECONDS,
         wait_seconds: float | None = None,
     ) -> None:
         self.workdir = workdir
         self._wait = wait_seconds
         self._command = list(command)
-        self._environment = {**os.environ, **(environment or {})}
+        self._environment = {**(os.environ if inherit else {}), **(environment or {})}
         self._grace = grace_seconds
 
     def __enter__(self) -> "Supervised":

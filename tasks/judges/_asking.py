@@ -38,6 +38,7 @@ class Asking(Connection):
     (the API's response_format), or choice (vLLM's structured_outputs: no reasons are given)."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.structured not in self.FORMS:
             raise ConfigError(
                 f"{kind_of(self)} judge: structured is {self.structured!r}; its replies can be "

@@ -1,10 +1,11 @@
 """Where a judge that asks finds its model, and how it is asked: the same for all such judges."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
+from tasks.serving import ServerSettings, check_place
 from tasks.spending import BaseUrls, Price
 from tasks.variants import NotInKey
 
@@ -18,9 +19,12 @@ class Connection:
     )
 
     model: str
-    """Name of the model, as the server knows it."""
-    base_url: Annotated[BaseUrls, NotInKey]
-    """Address of the server, up to and including /v1; a list if several serve the model."""
+    """Name of the model, as the server knows it; with `server`, a local folder or a hub id."""
+    base_url: Annotated[BaseUrls | Literal[""], NotInKey] = ""
+    """Address of the server, up to and including /v1; a list if several serve the model; empty with
+    `server`."""
+    server: ServerSettings | None = None
+    """How to serve the model ourselves with vLLM, for as long as it is asked."""
     revision: str = ""
     """What you know of the model's version; change it when the provider changes the model."""
     api_key_env: Annotated[str, NotInKey] = ""
@@ -35,3 +39,7 @@ class Connection:
     """Longest wait for one answer (s)."""
     price: Annotated[Price | None, NotInKey] = None
     """USD for a million prompt tokens and for a million completion tokens, e.g. [0.15, 0.60]."""
+
+    def __post_init__(self) -> None:
+        """Refuse a judge that is asked nowhere, or at two places."""
+        check_place(self.base_url, self.server)

@@ -1,0 +1,44 @@
+"""Where a judge is asked: at an address that is given, or at a server that is started for it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.models import local_folder
+from infra.processes.room import room
+from infra.vllm.needs import server_needs
+from infra.vllm.shared import shared_server
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """An OpenAI-compatible server, as a client needs to know it."""
+
+    base_url: str | Sequence[str]
+    """Its address, up to and including /v1; several serve the same model."""
+    model: str
+    """The model's name there."""
+    is_there: Callable[[], bool] = lambda: True
+    """Whether it may still answer."""
+
+
+@contextmanager
+def endpoint_of(judge: Any, workdir: Path) -> Iterator[Endpoint]:
+    """The server of `judge` for as long as it is asked; one of ours waits for room, and is stopped.
+
+    Its log is in `workdir`. ChildError if it does not start.
+    """
+    if getattr(judge, "server", None) is None:
+        yield Endpoint(base_url=judge.base_url, model=judge.model)
+        return
+    folder = local_folder(judge.model)
+    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    needs = server_needs(judge.server, weights, str(folder))
+    with (
+        room(None).entered(needs) as entry,
+        shared_server(judge.server, folder, workdir / "server", entry.gpus) as shared,
+    ):
+        server = shared.running()
+        yield Endpoint(base_url=server.base_url, model=server.name, is_there=server.alive)
