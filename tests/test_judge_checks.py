@@ -27,6 +27,7 @@ OUTSIDE = Outside(
     key=keyed,
     rows=lambda sources, check: None,
     weights=lambda model: "",
+    server=lambda settings: None,
 )
 
 

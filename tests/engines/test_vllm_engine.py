@@ -1,12 +1,11 @@
 """What the vllm engine decides without a server: calls, names, keys, refusals, and its command."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 
 from infra.engines.vllm import VLLM, _sample
-from infra.openai_batch import _read
+from infra.openai_attempts import read
 from infra.openai_calls import Call, Choice, Reply, reply_of
 from infra.vllm.command import command_line, variables
 from infra.vllm.http import sums
@@ -25,21 +24,24 @@ def calls(tmp_path, samples=3, **settings):
 
 def test_one_call_draws_all_samples_of_a_prompt(tmp_path):
     first, second = calls(tmp_path)
-    assert (first.id, second.id) == ("a0:0-2", "a1:0-2")
+    assert (first.id, second.id) == (
+        f"a0:0-2 of seed {first.seeds[0]}",
+        f"a1:0-2 of seed {second.seeds[0]}",
+    )
     assert first.choices == 3 and first.request["n"] == 3
     assert first.content == {"prompt": first.prompt_ids} and "messages" not in first.content
     assert first.request["seed"] == first.seeds[0] % 2**31
 
 
 def test_per_request_makes_calls_smaller(tmp_path):
-    assert [one.id for one in calls(tmp_path, per_request=2)] == [
+    assert [one.id.partition(" of seed")[0] for one in calls(tmp_path, per_request=2)] == [
         "a0:0-1", "a0:2-2", "a1:0-1", "a1:2-2",
     ]  # fmt: skip
 
 
 def test_only_our_stop_ids_end_a_response(tmp_path):
-    exact = calls(tmp_path)[0].settings["extra_body"]
-    assert exact == {"return_token_ids": True, "ignore_eos": True, "stop_token_ids": [EOS]}
+    exact = {"return_token_ids": True, "ignore_eos": True, "stop_token_ids": [EOS]}
+    assert calls(tmp_path)[0].settings.items() >= exact.items()
 
 
 def test_log_probabilities_are_asked_for_only_where_they_are_kept(tmp_path):
@@ -68,32 +70,30 @@ def test_a_request_without_token_ids_is_refused(tmp_path):
 
 def completion(seen, drawn=(7, 8), **fields):
     choice = {"finish_reason": "length", "logprobs": None, "token_ids": list(drawn)} | fields
-    return SimpleNamespace(
-        choices=[SimpleNamespace(prompt_token_ids=list(seen), **choice)], usage=None
-    )
+    return {"choices": [{"prompt_token_ids": list(seen), **choice}], "usage": None}
 
 
 def test_an_engine_that_read_other_ids_is_an_error():
     asked = Call(id="c", messages=[], prompt_ids=[1, 2, 3])
-    assert _read(completion([1, 2, 3]), asked, 1.0).choices[0].token_ids == [7, 8]
+    assert read(completion([1, 2, 3]), asked, 1.0).choices[0].token_ids == [7, 8]
     with pytest.raises(DataError, match=r"call c gave \[1, 2, 3\]…, it read \[1, 1, 2, 3\]…"):
-        _read(completion([1, 1, 2, 3]), asked, 1.0)
+        read(completion([1, 1, 2, 3]), asked, 1.0)
 
 
 def test_a_reply_without_ids_is_no_completion():
-    with pytest.raises(ValueError, match="no completion"):
-        _read(completion([1], token_ids=None), Call(id="c", messages=[], prompt_ids=[1]), 1.0)
+    with pytest.raises(ValueError, match="without a usable choice"):
+        read(completion([1], token_ids=None), Call(id="c", messages=[], prompt_ids=[1]), 1.0)
 
 
 def test_drawn_ids_and_log_probabilities_come_back_from_the_journal():
     choice = Choice(text="", finish_reason="stop", token_ids=[7, EOS], token_logps=[-1.0, -0.5])
     call = Call(id="c", messages=[], prompt_ids=[1])
-    kept = json.loads(json.dumps(Reply(choices=[choice]).kept(call)))
+    kept = json.loads(json.dumps(Reply(choices=[choice]).kept(call, "stage")))
     assert reply_of(kept).choices == [choice]
 
 
 def test_entries_of_conversations_stay_as_they_were():
-    kept = Reply(choices=[Choice(text="x")]).kept(Call(id="c", messages=[]))
+    kept = Reply(choices=[Choice(text="x")]).kept(Call(id="c", messages=[]), "stage")
     assert kept["choices"] == [{"text": "x", "finish_reason": "unknown"}]
 
 
