@@ -76,7 +76,7 @@ class Watched:
         """Answers that are in a journal."""
         return sum(
             b'"choices"' in line
-            for path in self.folder.glob("work/stages/*/*/*/journal.jsonl")
+            for path in self.folder.glob("work/journals/**/*.jsonl")
             for line in path.read_bytes().splitlines()
         )
 

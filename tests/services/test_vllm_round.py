@@ -85,7 +85,7 @@ def test_log_probabilities_of_engine_and_reference_score_agree(done):
 
 def test_calls_of_cells_and_judges_are_counted(done):
     world, manifest, work = done
-    calls = [name for _, name in items(work) if name.endswith(":0-1")]
+    calls = [name for _, name in items(work) if ":0-1 of seed" in name]
     assert len(calls) == 8  # two samples of each of eight prompts share a request
     verdicts = world.table(manifest, "judge-second-evaluation")
     assert verdicts.num_rows == 4 * 2  # four prompts, policy against SFT model in both orders
