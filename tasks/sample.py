@@ -2,19 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from infra.engines._contract import Decoding, Job, Request, Sample
-from infra.ledger import Purse
+from infra.engines._contract import Request, Sample
 from infra.models import checkpoint_folder, local_folder, positions_of
-from infra.place import journal_of, note, open_stage, purse_of, records_of
+from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
-from infra.processes.room import Entry, Needs, room
-from infra.progress import Bar, progress
+from infra.processes.room import Needs, room
+from infra.progress import progress
 from infra.stages import Stage
-from infra.work import stage_dir, work_root
 from tasks.config import CellSection
 from tasks.describe import describe
 from tasks.model_matrix import Cell, matrix_cells
@@ -32,34 +28,14 @@ from tasks.responses import (
     shards_of,
     tokens_of,
 )
+from tasks.sample_job import Around, Shown, job_of, purse_for, spent
 from tasks.tables import content, to_table
 from tasks.token_logps import beside, tables_of
-from tasks.tokens import load_tokenizer, render, stop_ids
-from tasks.usage import Usage, is_paid, watching
+from tasks.tokens import load_tokenizer, render
 
 SEMANTICS = 1
 EVALUATION_ROUND = -1
 """Seeds of evaluation do not depend on the round, so equal work in two rounds is one stage."""
-
-
-class Around(NamedTuple):
-    """What a cell is sampled with."""
-
-    label: str
-    """Of the progress bar."""
-    folder: Path | None
-    """The cell's weights, where it has some."""
-    entry: Entry
-    """Its place on this machine."""
-    place: Place
-
-
-class _Shown(NamedTuple):
-    """What a cell's requests are made with and paid from, and where its progress shows."""
-
-    tokens: Tokens | None
-    purse: Purse | None
-    bar: Bar
 
 
 def resolve_matrix(
@@ -173,52 +149,14 @@ def _draw(stage: Stage, shards: list[list[Prompt]], cell: Cell, around: Around) 
         if index not in committed
     }
     total = sum(len(part) for part in shards) * cell.settings.samples
-    with progress.verb(around.label, total=total) as bar, _purse(cell, around.place) as purse:
+    with progress.verb(around.label, total=total) as bar, purse_for(cell, around.place) as purse:
         bar.advance(total - sum(len(part) for part in requests.values()))
-        job = _job(stage, cell, requests, _Shown(tokens, purse, bar), around)
+        job = job_of(stage, cell, requests, Shown(tokens, purse, bar), around)
         for index, drawn in cell.settings.engine.sample(job) if requests else ():
             rows = to_table(Response, _responses(requests[index], drawn, cell, tokens))
             logps = [one.token_logps for one in drawn if is_answer(one)]
             counts = counts_of_drawn(len(requests[index]), drawn)
             stage.commit_shard(index, beside(rows, logps), counts)
-
-
-def _purse(cell: Cell, place: Place) -> AbstractContextManager[Purse | None]:
-    """What the cell's calls may spend; None where asking it costs nothing."""
-    engine, model = cell.settings.engine, cell.settings.model
-    if not is_paid(engine):
-        return nullcontext()
-    return purse_of(place, "sample", cell.name, place.terms.price_of(engine, model))
-
-
-def _job(
-    stage: Stage,
-    cell: Cell,
-    requests: dict[int, list[Request]],
-    shown: _Shown,
-    around: Around,
-) -> Job:
-    engine, purse, tokens = cell.settings.engine, shown.purse, shown.tokens
-    return Job(
-        stage=stage.digest,
-        model=cell.settings.model if around.folder is None else str(around.folder),
-        decoding=Decoding(
-            temperature=cell.settings.temperature,
-            top_p=cell.settings.top_p,
-            max_tokens=cell.settings.max_tokens,
-        ),
-        shards=requests,
-        workdir=stage_dir("sample", stage.digest),
-        stop_ids=stop_ids(tokens.tokenizer) if tokens else [],
-        item_log=work_root() / "items.jsonl",
-        journal=journal_of(stage, _answering(cell)) if engine.ASKS else None,
-        watch=watching(purse.price if purse else None, shown.bar),
-        purse=purse,
-        limits=around.place.terms.limits_at,
-        gpus=around.entry.gpus,
-        on_progress=shown.bar.advance,
-        on_draining=around.entry.drain,
-    )
 
 
 def _responses(
@@ -279,20 +217,5 @@ def _commit(stage: Stage, shards: int, cell: Cell, place: Place) -> Artifact:
         tables=tables,
         counts={**counts, "cut_at_max_tokens": cut},
         facts=facts,
-        volatile=_spent(stage, cell, place),
+        volatile=spent(stage, cell, place),
     )
-
-
-def _spent(stage: Stage, cell: Cell, place: Place) -> dict[str, Any]:
-    """Calls, tokens and money of every process that worked on the stage."""
-    engine = cell.settings.engine
-    if not engine.ASKS:
-        return {}
-    with journal_of(stage, _answering(cell)) as journal:
-        price = place.terms.price_of(engine, cell.settings.model) if is_paid(engine) else None
-        return Usage.of(journal.entries(stage.digest), price).plain
-
-
-def _answering(cell: Cell) -> str:
-    """Whose journal it is: an API's model has a name, weights of ours have a digest."""
-    return cell.checkpoint.sha256 if cell.checkpoint else cell.settings.model

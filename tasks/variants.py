@@ -82,12 +82,17 @@ def first_problem(error: ValidationError) -> str:
     return problem_text(error.errors(include_url=False)[0])
 
 
+ALTERNATIVES = ("constrained-", "tuple[")
+"""How pydantic names which of several allowed types it tried: no part of a setting's name."""
+
+
 def problem_text(problem: ErrorDetails) -> str:
     """One thing that pydantic found wrong, as `path: message (got value)`.
 
     Our own messages name the value themselves.
     """
-    path = ".".join(str(part) for part in problem["loc"])
+    named = (str(part) for part in problem["loc"])
+    path = ".".join(part for part in named if not part.startswith(ALTERNATIVES))
     if problem["type"] == "value_error":
         message = problem["msg"].removeprefix("Value error, ")
         return f"{path}: {message}" if path else message

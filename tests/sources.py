@@ -20,6 +20,7 @@ DOOR_PARTS = {
     "judge_models": "judge",
     "judge_panel": "judge",
     "judge_recorded": "judge",
+    "sample_job": "sample",
 }
 """Files of tasks/ that are part of a door, which alone may import them."""
 

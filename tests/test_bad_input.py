@@ -64,7 +64,7 @@ WRONG_SETTINGS = {
     "no such template": (
         {"judges.main": ASKS | {"template": "nowhere.j2"}},
         "judge template 'nowhere.j2' cannot be read",
-        "use pairwise or",
+        "use likert, logprob, pairwise, reference_guided, rubric or",
     ),
     "people that have to be asked": (
         {"annotate.people": {"ann": ASKS}},

@@ -42,7 +42,7 @@ def test_malformed_replies_are_counted_as_unparsed_and_never_guessed(server, pla
     server.play = lambda handler, number, text: say(handler, MALFORMED[number_of(text)])
     artifact = judged(place, server, len(MALFORMED))
     assert {one.outcome for one in verdicts(place, artifact)} == {"unparsed"}
-    assert counts_of(place, artifact) == {"verdicts": 20, "unparsed": 20}
+    assert counts_of(place, artifact) == {"verdicts": 20, "unparsed": 20, "reply_empty": 2}
     assert {one.reply for one in verdicts(place, artifact)} == set(MALFORMED)
 
 

@@ -11,12 +11,13 @@ def standing(line: Sequence[str], heard: Sequence[Heard]) -> list[str]:
     """`line`, ids from best to worst as presumed, reordered by what was heard, best first."""
     place = {one: index for index, one in enumerate(line)}
     points = dict.fromkeys(line, 0.0)
-    for one in heard:
+    in_order = sorted(heard)  # the last digit of a sum must not depend on the order
+    for one in in_order:
         p_b_wins = 0.5 if one.p_b_wins is None else one.p_b_wins
         points[one.a_id] += 1 - p_b_wins
         points[one.b_id] += p_b_wins
     met_points = dict.fromkeys(line, 0.0)
-    for one in sorted(heard):  # sorted: the last digit of a sum must not depend on the order
+    for one in in_order:
         met_points[one.a_id] += points[one.b_id]
         met_points[one.b_id] += points[one.a_id]
     return sorted(line, key=lambda one: (-points[one], -met_points[one], place[one]))

@@ -66,7 +66,9 @@ def test_what_stands_outside_is_the_template_alone(kind, first, second, question
         assert outside(hostile, lines_of) == outside(asked(kind), lines_of)
 
 
-CONTROL = re.compile(r"<\|[^<>|]{1,64}\|>|</?s>|\[/?INST\]|<</?SYS>>|<(start|end)_of_turn>|<\uff5c")
+CONTROL = re.compile(
+    r"<\|[^<>|\n]{1,64}\|>|</?s>|\[/?INST\]|<</?SYS>>|<(start|end)_of_turn>|<\uff5c"
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
