@@ -35,7 +35,7 @@ COMMANDS = {
         ["-m", "ruff", "format", "--check", "."],
         ["-m", "ruff", "check", "."],
         ["-m", "mypy"],
-        ["-m", "pytest", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder"],
+        ["-m", "pytest"],
     ],
     "install": [],
     "sampling": [],

@@ -1,34 +1,6 @@
-"""The benchmark of throughput and the soak with kills, at a size that fits the suite."""
+"""How the soak with kills counts; the soak itself and the throughput are commands."""
 
-import pytest
-
-from benchmarks.sampling_throughput import __main__ as throughput
-from benchmarks.sampling_throughput import bare
-from benchmarks.soak.vllm_kills import Soak, counted, is_exact, soak
-
-
-@pytest.mark.slow
-@pytest.mark.service
-def test_both_doors_and_the_bare_client_do_the_same_work(tmp_path, monkeypatch):
-    monkeypatch.setattr(bare, "CONCURRENCIES", (4, 8))
-    result = throughput.measured(
-        tmp_path / "bench", prompts=20, samples=2, comparisons=20, repetitions=2
-    )
-    for door in ("sampling", "judging"):
-        seconds = result[door]["seconds"]
-        assert len(seconds["door"]) == len(seconds["bare"]) == 2
-        assert result[door]["ratio_of_medians"] > 0 and result[door]["bare_concurrency"] in (4, 8)
-
-
-@pytest.mark.slow
-@pytest.mark.service
-def test_a_killed_process_repeats_what_was_in_flight_and_nothing_else(tmp_path):
-    given = Soak(prompts=40, samples=2, kills=1, seed=1)
-    result = soak(tmp_path / "soak", given)
-    assert result["kills"] == 1 and result["different_calls"] == result["calls_needed"] == 80
-    assert is_exact(result, 20)
-    assert result["sampled"]["responses"] == 80 and result["judged"]["verdicts"] == 40
-
+from benchmarks.soak.vllm_kills import Soak, counted, is_exact
 
 SMALL = Soak(prompts=2, samples=1, kills=2, seed=1)
 

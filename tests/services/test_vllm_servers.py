@@ -148,7 +148,7 @@ def test_cells_with_adapters_share_the_server_and_draw_from_their_own_weights(fo
 
 def test_seeded_requests_with_more_tokens_than_one_step_reads_are_all_answered(folder, shared):
     server = shared.running()
-    asked = [replace(one, prompt_ids=one.prompt_ids * 5) for one in requests("long", 80, 1)]
+    asked = [replace(one, prompt_ids=one.prompt_ids * 6) for one in requests("long", 80, 1)]
     assert sum(len(one.prompt_ids) for one in asked[:32]) > 5000
     work = job(folder / "long", {0: asked}, decoding={"max_tokens": 4})
     [(_, samples)] = engine(WITH_ADAPTERS).sample(work)
