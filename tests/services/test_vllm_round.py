@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from infra.vllm.leftovers import clear_earlier
 from tasks.child import LOG
 from tests.infra.alive import gone
 from tests.services.vllm_cells import SERVER, processes_of, served_model, shared_memory
@@ -107,7 +108,7 @@ print(sum(len(samples) for _, samples in engine().sample(work)), flush=True)
 """
 
 
-def test_a_killed_flow_leaves_no_process_and_no_shared_memory(tmp_path):
+def test_a_killed_flow_leaves_no_process_and_no_shared_memory_to_the_next(tmp_path):
     before = shared_memory()
     environment = {**os.environ, "TSO_WORK": str(tmp_path / "work")}
     command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
@@ -120,6 +121,8 @@ def test_a_killed_flow_leaves_no_process_and_no_shared_memory(tmp_path):
     assert len(pids) >= 3 and shared_memory() > before
     os.kill(flow.pid, signal.SIGKILL)
     flow.wait()
-    assert gone(pids, seconds=30) and shared_memory() <= before
+    assert gone(pids, seconds=30)
     [note] = notes.glob("*.json")
     assert json.loads(note.read_text())["group"]
+    clear_earlier()  # what the next server's start does; a server ended in time did it itself
+    assert shared_memory() <= before
