@@ -45,8 +45,8 @@ def opinions(verdicts: Sequence[Verdict], candidates: Iterable[Candidate]) -> Op
     """The labels of judges and people; the prior has no opinion.
 
     A judge that changes its mind with the order is taken to see a tie, as in MT-Bench
-    (arXiv:2306.05685, 3.3); a reply that nobody could read is no opinion. Two scores of one judge
-    are a comparison.
+    (arXiv:2306.05685, 3.3); a reply that nobody could read is no opinion. Two scores are a
+    comparison, unless the verdicts have comparisons by the same rule already (`tasks/scales.py`).
     """
     ranks = {one.response_id: (one.rank, one.cell) for one in candidates}
     judges: dict[str, Labels] = {}
@@ -85,10 +85,13 @@ def _put(into: dict[str, Labels], voice: Voice, row: Verdict, ranks: Ranks) -> N
     into.setdefault(voice.annotator, {})[Item(row.prompt_id, row.criterion, *ids)] = label
 
 
-def _scored(verdicts: Iterable[Verdict]) -> Iterable[tuple[Voice, Verdict]]:
+def _scored(verdicts: Sequence[Verdict]) -> Iterable[tuple[Voice, Verdict]]:
     """Every two responses to a prompt that one annotator scored on one scale, as a comparison."""
+    compared = {(row.annotator, row.prompt_id, row.criterion) for row in verdicts if row.b_id}
     scores: dict[tuple[str, str, str, str], dict[str, list[Verdict]]] = {}
     for row in verdicts:
+        if (row.annotator, row.prompt_id, row.criterion) in compared:
+            continue
         if not row.b_id and row.score is not None:
             key = (row.annotator, row.prompt_id, row.criterion, row.scale or "")
             scores.setdefault(key, {}).setdefault(row.a_id, []).append(row)

@@ -161,6 +161,20 @@ def test_too_few_prompts_are_not_measurable():
     assert one.reason == "only 4 prompts; agreement.min_prompts is 5"
 
 
+def test_scores_that_were_compared_already_are_not_compared_by_another_rule():
+    # The judge's tolerance made a tie of grades 4 and 3; the person sees a tie, too.
+    rows = [person(index, "tie") for index in range(3)]
+    for index in range(3):
+        rows += both(index, "tie")
+        for letter, score in (("b", 4.0), ("s", 3.0)):
+            base = said(index, "b")
+            rows.append(
+                replace(base, a_id=f"{letter}{index}", b_id="", outcome="scored", score=score)
+            )
+    found = figures(rows, world(3))
+    assert found["judge", "people", "judge_human_agreement"].estimate == 1.0
+
+
 def test_scores_of_two_responses_are_a_comparison():
     scored = []
     for index, (big, small) in enumerate(((5, 3), (2, 4), (3, 3))):
