@@ -92,6 +92,11 @@ def purse_of(place: Place, verb: str, who: str, price: Price | None) -> Iterator
         )
 
 
+def contents(name: str, artifacts: Iterable[Artifact]) -> dict[str, str]:
+    """The contents of several artifacts as inputs of a stage, numbered by their order."""
+    return {f"{name}-{index}": one.content for index, one in enumerate(artifacts)}
+
+
 def table_of(place: Place, artifact: Artifact, name: str = "rows") -> pa.Table:
     """A table of a finished stage."""
     return open_artifact(store_of(place), artifact).table(name)

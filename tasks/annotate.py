@@ -9,7 +9,7 @@ from typing import Any
 
 from infra.embedding import embeddings
 from infra.models import local_folder
-from infra.place import note, open_stage, records_of, store_of, table_of
+from infra.place import contents, note, open_stage, records_of, store_of, table_of
 from infra.prefect.door import door
 from infra.rows import file_digests, read_tables
 from infra.run_tree import RunTree
@@ -17,6 +17,7 @@ from tasks.agreement.drift import Drift, drift
 from tasks.agreement.figures import QualityFigure
 from tasks.agreement.floors import breaches, why_stopped
 from tasks.agreement.measure import quality
+from tasks.agreement.settings import AGREEMENT
 from tasks.annotation import budgeted, simulated_verdicts, written_responses
 from tasks.config import AnnotateSection, Config
 from tasks.diversity.measure import (
@@ -39,7 +40,6 @@ from tasks.variants import settings_of
 from tasks.weights import weights_digest
 
 SEMANTICS = 1
-AGREEMENT = "agreement"
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def annotate(
         },
         inputs={
             "prompts": prompts.content,
-            **{f"responses-{i}": one.content for i, one in enumerate(responses)},
+            **contents("responses", responses),
             **_seen(verdicts, comparisons),
         },
         seeds={"seed": place.seed},
@@ -89,7 +89,7 @@ def _seen(verdicts: list[Artifact], comparisons: Any) -> dict[str, str]:
     """The verdicts that decide what people are shown, if any do."""
     if not comparisons.ADAPTIVE:
         return {}
-    return {f"verdicts-{i}": one.content for i, one in enumerate(verdicts)}
+    return contents("verdicts", verdicts)
 
 
 def _work(
@@ -188,8 +188,8 @@ def _assessed(feedback: Feedback, config: Config, place: Place) -> Artifact:
             "min_distance": place.min_distance,
         },
         inputs={
-            **{f"responses-{i}": one.content for i, one in enumerate(feedback.responses)},
-            **{f"verdicts-{i}": one.content for i, one in enumerate(feedback.verdicts)},
+            **contents("responses", feedback.responses),
+            **contents("verdicts", feedback.verdicts),
         },
         seeds={"seed": place.seed},
         fingerprints={"embedder": weights_digest(encoder) if encoder else ""},

@@ -1,13 +1,12 @@
 """Door: responses in, verdicts of AI judges out; one stage per judge, paid calls never repeated."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from infra.place import note, open_stage, records_of
+from infra.place import contents, note, open_stage, records_of
 from infra.prefect.door import door
 from infra.progress import Bar, progress
 from infra.stages import Stage
@@ -22,11 +21,10 @@ from tasks.judging import Asked, candidates_of
 from tasks.near_duplicates import standing
 from tasks.opinions import Annotator
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
-from tasks.replies import LOST
 from tasks.responses import by_id
 from tasks.tables import concat, counted
 from tasks.variants import settings_of
-from tasks.waves import Asking, Shard, Told, asked_of, dialogues_in_shards, rows_of, told
+from tasks.waves import Asking, Shard, Told, asked_of, dialogues_in_shards, lost_in, rows_of, told
 
 SEMANTICS = 1
 
@@ -105,7 +103,7 @@ def _judged(name: str, judge: Any, given: _Given) -> Artifact:
             "strengths": dict(place.strengths),
             "min_distance": place.min_distance,
         },
-        inputs={"prompts": prompts.content, **_contents(responses)},
+        inputs={"prompts": prompts.content, **contents("responses", responses)},
         seeds={"seed": place.seed},
         fingerprints=weights,
         semantics=SEMANTICS,
@@ -136,10 +134,6 @@ def _panel(name: str, panel: Any, given: _Given) -> Artifact:
 
 def _role(name: str) -> str:
     return f"judge-{name.replace(' · ', '-')}"
-
-
-def _contents(artifacts: list[Artifact]) -> dict[str, str]:
-    return {f"responses-{index}": one.content for index, one in enumerate(artifacts)}
 
 
 def _shards(judge: Any, given: _Given) -> list[Shard]:
@@ -188,13 +182,10 @@ def _pure_verdicts(
 def _commit(stage: Stage, shards: int, judge: Any, place: Place) -> Artifact:
     tables = [stage.shard(index) for index in range(shards)]
     table = concat(Verdict, [part for part in tables if part is not None])
-    lost: Counter[str] = Counter()
-    for index in range(shards):
-        found = stage.shard_counts(index) or {}
-        lost.update({name: count for name, count in found.items() if name.startswith(LOST)})
+    lost = lost_in(stage.shard_counts(index) or {} for index in range(shards))
     return stage.commit(
         tables={"rows": (Verdict, table)},
-        counts={**_counts(table), **dict(sorted(lost.items()))},
+        counts={**_counts(table), **lost},
         volatile=spent(stage, judge, place),
     )
 

@@ -12,7 +12,7 @@ from infra.openai_waves import completed_waves
 from infra.place import journal_of, purse_of
 from infra.progress import Bar
 from infra.stages import Stage
-from infra.vllm.endpoint import Endpoint, endpoint_of
+from infra.vllm.address import Address, address_of
 from infra.work import stage_dir, work_root
 from tasks.judging import Asked, call_id, gives_scores
 from tasks.opinions import Annotator, verdict_of
@@ -43,8 +43,8 @@ def asked_verdicts(
     paid = purse_of(place, "judge", annotator.name, price) if is_paid(judge) else nullcontext()
     with (
         paid as purse,
-        endpoint_of(judge, stage_dir("judge", stage.digest)) as endpoint,
-        _client(stage, judge, endpoint, bar, purse, place) as client,
+        address_of(judge, stage_dir("judge", stage.digest)) as address,
+        _client(stage, judge, address, bar, purse, place) as client,
     ):
         asking = _Asking(client, judge, annotator, price, bar)
         # Rules that ask in waves decide themselves what comes first.
@@ -151,12 +151,12 @@ class _Begun(NamedTuple):
 
 
 def _client(
-    stage: Stage, judge: Any, endpoint: Endpoint, bar: Bar, purse: Purse | None, place: Place
+    stage: Stage, judge: Any, address: Address, bar: Bar, purse: Purse | None, place: Place
 ) -> Client:
     return Client(
-        base_url=endpoint.base_url,
-        model=endpoint.model,
-        is_there=endpoint.is_there,
+        base_url=address.base_url,
+        model=address.model,
+        is_there=address.is_there,
         api_key_env=judge.api_key_env,
         concurrency=judge.concurrency,
         timeout_seconds=judge.timeout_seconds,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.place import open_stage, records_of
+from infra.place import contents, open_stage, records_of
 from infra.rows import file_digests, read_tables
 from tasks.opinions import Annotator
 from tasks.recorded_verdicts import Answered, joined, texts_of
@@ -19,12 +19,11 @@ def recorded(
 ) -> Artifact:
     """The verdicts of tables on these responses; comparison rules have no say in them."""
     annotator = Annotator(name=name, kind=judge.by, version=judge.version())
-    contents = {f"responses-{index}": one.content for index, one in enumerate(responses)}
     stage = open_stage(
         place,
         "judge",
         settings={"judge": settings_of(judge), "annotator": annotator.name},
-        inputs={"prompts": prompts.content, **contents},
+        inputs={"prompts": prompts.content, **contents("responses", responses)},
         fingerprints=file_digests([*judge.files, *judge.texts]),
         semantics=SEMANTICS,
     )

@@ -1,6 +1,6 @@
 """Door: responses and verdicts in, corrected preferences and preference pairs out."""
 
-from infra.place import note, open_stage, records_of
+from infra.place import contents, note, open_stage, records_of
 from infra.prefect.door import door
 from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
@@ -47,7 +47,11 @@ def pair(
             "strengths": dict(place.strengths),
             "min_distance": place.min_distance,
         },
-        inputs={"prompts": prompts.content, **_contents(feedback)},
+        inputs={
+            "prompts": prompts.content,
+            **contents("responses", feedback.responses),
+            **contents("verdicts", feedback.verdicts),
+        },
         seeds={"seed": place.seed},
         semantics=SEMANTICS,
     )
@@ -67,13 +71,6 @@ def pair(
         deterministic=True,
     )
     return note(place, "pair", artifact)
-
-
-def _contents(feedback: Feedback) -> dict[str, str]:
-    return {
-        **{f"responses-{i}": one.content for i, one in enumerate(feedback.responses)},
-        **{f"verdicts-{i}": one.content for i, one in enumerate(feedback.verdicts)},
-    }
 
 
 def _made(

@@ -10,6 +10,7 @@ from infra.prefect.door import door
 from infra.prefect.reports import publish_report
 from infra.run_tree import RunTree
 from infra.storage import Store
+from tasks.agreement.settings import AGREEMENT
 from tasks.bradley_terry import fit_strengths
 from tasks.canonical import digest
 from tasks.config import Config, plain_config
@@ -52,7 +53,6 @@ from tasks.training_evidence import Evidence, answer_lengths, held_out_shift, pa
 
 Row = TypeVar("Row")
 REPORT = "report.html"
-AGREEMENT = "agreement"
 MAIN_SLICE = "all"
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from infra.arrow_files import read_arrow, write_arrow
 from infra.models import checkpoint_folder, local_folder
-from infra.place import note, open_stage, records_of
+from infra.place import contents, note, open_stage, records_of
 from infra.prefect.door import door
 from infra.processes import Limits, run_child
 from infra.processes.room import Needs, room
@@ -111,7 +111,7 @@ def _stage(
         inputs={
             "pairs": pairs.content,
             "pairs_stage": pairs.uri.rsplit("/", 2)[-2],
-            **{f"responses-{i}": one.content for i, one in enumerate(responses)},
+            **contents("responses", responses),
         },
         fingerprints={"reference": fingerprint},
         semantics=SEMANTICS,

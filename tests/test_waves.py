@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.place import counts_of, open_stage, records_of
+from infra.place import counts_of, records_of
 from tasks.annotate import annotate
 from tasks.comparison_rules._contract import Wave
 from tasks.config import AnnotateSection
@@ -18,11 +18,10 @@ from tasks.judging import candidates_of
 from tasks.opinions import Annotator
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
-from tasks.tables import content, to_table
 from tasks.variants import load_variant
 from tasks.waves import Asking, chosen, dialogues_in_shards, heard_of, told
 from tests.infra.chat_server import Server, running_server, send
-from tests.judged import say
+from tests.judged import committed, say
 from tests.opinion_makers import both, prompt, response, verdict
 from tests.small_config import small_config, small_place
 
@@ -49,13 +48,6 @@ def asked(count=3, members=8):
         for one in range(members)
     ]
     return prompts, answers
-
-
-def committed(place: Place, record: type, rows: list[Any]) -> Artifact:
-    table = to_table(record, rows)
-    inputs = {"rows": content(record, table)}
-    stage = open_stage(place, "test", settings=record.__name__, inputs=inputs, semantics=1)
-    return stage.commit(tables={"rows": (record, table)})
 
 
 def judged(place: Place, judge: Any, rule: str, **settings: Any) -> Artifact:

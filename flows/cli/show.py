@@ -12,6 +12,7 @@ from flows.cli.terminal import clean, console
 from infra.artifacts import MANIFEST, Finished, open_artifact, read_stage
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
+from tasks.agreement.settings import AGREEMENT
 from tasks.errors import ConfigError, DataError
 from tasks.findings import Finding
 from tasks.records import Artifact
@@ -23,7 +24,6 @@ from tasks.rounds import resolve
 
 SHOWN_ROWS = 20
 """Rows for people, unless they ask for more; for programs, all."""
-AGREEMENT = "agreement"
 WHOLE = (AGREEMENT,)
 """Roles whose rows are few and belong together."""
 FOR_PROGRAMS = ("json", "csv")

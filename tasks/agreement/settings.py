@@ -9,6 +9,9 @@ from tasks.agreement.figures import CEILINGS, FLOORS
 from tasks.errors import ConfigError
 from tasks.variants import NotInKey
 
+AGREEMENT = "agreement"
+"""What the artifact and the file of these figures are called in a round."""
+
 
 class AgreementSettings(BaseModel):
     """How judges and people are compared, and below what no training starts."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from tasks.errors import ConfigError
-from tasks.judges._answers import OneOf
+from tasks.judges._answers import EachOf, OneOf
 from tasks.judges._asking import Asking
 from tasks.judges._template import render_template
 from tasks.opinions import Opinion, Tokens
@@ -53,6 +53,32 @@ class Grading(Asking):
         """All grades, the worst first."""
         return tuple(range(self.lowest, self.highest + 1))
 
+    def form(self) -> dict[str, Any]:
+        """The part of each request that holds the reply to its form."""
+        return self._form.request(self.structured)
+
+    @property
+    def _form(self) -> OneOf | EachOf:
+        """What a reply must look like."""
+        raise NotImplementedError
+
+    def render(self, prompt: Prompt, first: str, second: str = "") -> list[Message]:
+        """The conversation that asks for the grade, or the grades, of the text `first`."""
+        question = render_template(
+            self.template,
+            prompt.messages,
+            {"response": first},
+            lowest=self.lowest,
+            highest=self.highest,
+            structured=self.structured,
+            **self._facts(),
+        )
+        return [{"role": "user", "content": question}]
+
+    def _facts(self) -> dict[str, Any]:
+        """What else the template is told."""
+        return {}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Likert(Grading):
@@ -64,22 +90,6 @@ class Likert(Grading):
     @property
     def _form(self) -> OneOf:
         return OneOf(name="score", values=self.grades)
-
-    def form(self) -> dict[str, Any]:
-        """The part of each request that holds the reply to its form."""
-        return self._form.request(self.structured)
-
-    def render(self, prompt: Prompt, first: str, second: str = "") -> list[Message]:
-        """The conversation that asks for a grade of the text `first`."""
-        question = render_template(
-            self.template,
-            prompt.messages,
-            {"response": first},
-            lowest=self.lowest,
-            highest=self.highest,
-            structured=self.structured,
-        )
-        return [{"role": "user", "content": question}]
 
     def parse(self, reply: str, tokens: Tokens = ()) -> Opinion:
         """The grade in `reply`: its one score line, which must be the last line."""

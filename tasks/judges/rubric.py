@@ -8,10 +8,8 @@ from pydantic import ConfigDict, Field
 
 from tasks.errors import ConfigError
 from tasks.judges._answers import EachOf, Structured
-from tasks.judges._template import render_template
 from tasks.judges.likert import Grading
 from tasks.opinions import Opinion, Tokens
-from tasks.records import Message, Prompt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,22 +58,9 @@ class Rubric(Grading):
     def _form(self) -> EachOf:
         return EachOf(names=sorted(self.aspects), values=self.grades)
 
-    def form(self) -> dict[str, Any]:
-        """The part of each request that holds the reply to its form."""
-        return self._form.request(self.structured)
-
-    def render(self, prompt: Prompt, first: str, second: str = "") -> list[Message]:
-        """The conversation that asks for grades of the text `first`."""
-        question = render_template(
-            self.template,
-            prompt.messages,
-            {"response": first},
-            lowest=self.lowest,
-            highest=self.highest,
-            aspects={name: self.aspects[name].question for name in sorted(self.aspects)},
-            structured=self.structured,
-        )
-        return [{"role": "user", "content": question}]
+    def _facts(self) -> dict[str, Any]:
+        """What else the template is told."""
+        return {"aspects": {name: self.aspects[name].question for name in sorted(self.aspects)}}
 
     def parse(self, reply: str, tokens: Tokens = ()) -> Opinion:
         """The weighted mean of the grades; unparsed unless every aspect has exactly one."""

@@ -13,7 +13,7 @@ from infra.vllm.shared import shared_server
 
 
 @dataclass(frozen=True, kw_only=True)
-class Endpoint:
+class Address:
     """An OpenAI-compatible server, as a client needs to know it."""
 
     base_url: str | Sequence[str]
@@ -25,13 +25,13 @@ class Endpoint:
 
 
 @contextmanager
-def endpoint_of(judge: Any, workdir: Path) -> Iterator[Endpoint]:
+def address_of(judge: Any, workdir: Path) -> Iterator[Address]:
     """The server of `judge` for as long as it is asked; one of ours waits for room, and is stopped.
 
     Its log is in `workdir`. ChildError if it does not start.
     """
     if getattr(judge, "server", None) is None:
-        yield Endpoint(base_url=judge.base_url, model=judge.model)
+        yield Address(base_url=judge.base_url, model=judge.model)
         return
     folder = local_folder(judge.model)
     weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
@@ -41,4 +41,4 @@ def endpoint_of(judge: Any, workdir: Path) -> Iterator[Endpoint]:
         shared_server(judge.server, folder, workdir / "server", entry.gpus) as shared,
     ):
         server = shared.running()
-        yield Endpoint(base_url=server.base_url, model=server.name, is_there=server.alive)
+        yield Address(base_url=server.base_url, model=server.name, is_there=server.alive)
