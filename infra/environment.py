@@ -35,11 +35,14 @@ COMMANDS = {
         ["-m", "ruff", "format", "--check", "."],
         ["-m", "ruff", "check", "."],
         ["-m", "mypy"],
-        ["-m", "pytest"],
+        ["-m", "pytest", "-n", "2", "--dist", "loadfile", "-m", "not service"],
+        ["-m", "pytest", "-m", "service"],
     ],
     "install": [],
     "sampling": [],
 }
+CHOSEN_TESTS = ["-m", "pytest"]
+"""What `test` ends with where arguments say which tests."""
 NEEDS = {"test": ("own", "sampling"), "sampling": ("sampling",)}
 """Environments that a command needs; the project's own where it is not named."""
 
@@ -55,14 +58,23 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     for needed in NEEDS.get(name, ("own",)):
         (install_sampling if needed == "sampling" else install)()
-    steps = COMMANDS[name]
-    for step in steps:
-        last = more if step is steps[-1] else []
-        say("$ " + " ".join(["python", *step, *last]))
-        code = subprocess.run([str(PYTHON), *step, *last], cwd=ROOT, check=False).returncode
+    for step in steps_of(name, more):
+        say("$ " + " ".join(["python", *step]))
+        code = subprocess.run([str(PYTHON), *step], cwd=ROOT, check=False).returncode
         if code:
             return code
     return 0
+
+
+def steps_of(name: str, more: Sequence[str]) -> list[list[str]]:
+    """What the command `name` runs; the arguments `more` go to its last step.
+
+    The services' tests look at clocks, so they run alone, after all others.
+    """
+    steps = COMMANDS[name]
+    if name == "test" and more:
+        steps = [*steps[:-2], CHOSEN_TESTS]
+    return [*steps[:-1], *([*last, *more] for last in steps[-1:])]
 
 
 def install() -> None:

@@ -34,6 +34,8 @@ PROMPTS = 20
 """Of AlpacaEval, whose responses are ranked with each seed."""
 EARLIER = 40
 """Prompts of the round before, whose verdicts give the cells' strengths."""
+REACH = 3
+"""Places apart that `neighbours` compares, the closest first."""
 ROUNDS = 3
 """Rounds over which cells are ranked: the strengths of each are known in the next."""
 DONE = Path(os.environ.get("TSO_WORK", "work")) / "comparison_rules.jsonl"
@@ -43,9 +45,8 @@ def rule(kind: str, budget: int) -> Any:
     """A rule that spends `budget` on a prompt."""
     if kind == "random":
         return load_variant("tasks.comparison_rules", "all", budget=budget)
-    if kind == "swiss":
-        return load_variant("tasks.comparison_rules", "swiss", waves=100, budget=budget)
-    return load_variant("tasks.comparison_rules", "active", budget=budget)
+    settings = {"swiss": {"waves": 100}, "active": {}, "neighbours": {"reach": REACH}}[kind]
+    return load_variant("tasks.comparison_rules", kind, budget=budget, **settings)
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def compared(case: Case, reference: int, done: dict[str, Any]) -> list[dict[str,
     chance = measured(case, "random", reference, done)
     size = int(SHARE * reference + 1e-9)
     rows = []
-    for kind in ("swiss", "active"):
+    for kind in ("swiss", "active", "neighbours"):
         own = measured(case, kind, size, done)
         same = measured(case, "random", size, done)
         gap, low, high = interval(a[1] - b[1] for a, b in zip(own, chance, strict=True))

@@ -15,12 +15,16 @@ import psutil
 import pytest
 import torch
 
+from infra.openai_client import Call, Client
 from infra.processes.children import DEADLINE
 from infra.vllm.http import read, sums
 from infra.vllm.machine import interpreter
 from infra.vllm.shared import shared_server
 from tasks.errors import ChildError, ConfigError
+from tasks.prompts import prompt_of
+from tasks.sources import Row
 from tasks.training.trees import Branch, Part
+from tasks.variants import load_variant
 from tests.infra.alive import gone
 from tests.services.vllm_cells import (
     BOS,
@@ -153,6 +157,49 @@ def test_seeded_requests_with_more_tokens_than_one_step_reads_are_all_answered(f
     work = job(folder / "long", {0: asked}, decoding={"max_tokens": 4})
     [(_, samples)] = engine(WITH_ADAPTERS).sample(work)
     assert len(samples) == 80 and shared.running() is server
+
+
+def replies(shared, judge):
+    """What the server says to 16 questions of `judge`, no text of which is in another."""
+    server = shared.running()
+    prompts = [prompt_of(Row("row", {"prompt": f"{judge.structured} {n}"})) for n in range(16)]
+    calls = [
+        Call(id=str(n), messages=judge.render(one, "a deer", "an owl"), settings=judge.request())
+        for n, one in enumerate(prompts)
+    ]
+    with Client(base_url=server.base_url, model=server.name) as client:
+        return [reply for _, reply in client.complete(calls)]
+
+
+def judge_with_short_questions(folder, kind, **settings):
+    template = folder / "short.j2"
+    template.write_text("{{ fence }}{{ first }}{{ fence }}{{ second }}{{ fence }} A or B?")
+    known = {"base_url": "http://none", "model": "none", "template": str(template)}
+    return load_variant("tasks.judges", kind, **known, **settings)
+
+
+def test_a_choice_holds_every_reply_of_a_random_model_to_the_verdicts(folder, shared):
+    settings = {"max_tokens": 8, "temperature": 1.0}
+    free = judge_with_short_questions(folder, "pairwise", **settings)
+    assert {free.parse(one.text).outcome for one in replies(shared, free)} == {"unparsed"}
+    held = judge_with_short_questions(folder, "pairwise", structured="choice", **settings)
+    said = [held.parse(one.text).outcome for one in replies(shared, held)]
+    assert len(said) == 16 and set(said) <= {"first", "second", "tie"}
+
+
+def test_a_schema_holds_the_replies_that_end_to_its_form(folder, shared):
+    held = judge_with_short_questions(folder, "pairwise", structured="json_schema", max_tokens=160)
+    said = replies(shared, held)
+    ended = [one for one in said if one.finish_reason == "stop"]
+    assert all(one.text.lstrip().startswith("{") for one in said)
+    assert "unparsed" not in {held.parse(one.text).outcome for one in ended}
+
+
+def test_a_verdict_is_read_from_the_probabilities_that_the_server_gives_its_letters(folder, shared):
+    judge = judge_with_short_questions(folder, "logprob", structured="choice", least_mass=0.0)
+    said = [judge.parse(one.text, one.tokens) for one in replies(shared, judge)]
+    assert {one.outcome for one in said} <= {"first", "second"}
+    assert all(0 < one.p_second_wins < 1 for one in said)
 
 
 @contextmanager
