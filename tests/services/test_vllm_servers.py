@@ -15,16 +15,12 @@ import psutil
 import pytest
 import torch
 
-from infra.openai_client import Call, Client
 from infra.processes.children import DEADLINE
 from infra.vllm.http import read, sums
 from infra.vllm.machine import interpreter
 from infra.vllm.shared import shared_server
 from tasks.errors import ChildError, ConfigError
-from tasks.prompts import prompt_of
-from tasks.sources import Row
 from tasks.training.trees import Branch, Part
-from tasks.variants import load_variant
 from tests.infra.alive import gone
 from tests.services.vllm_cells import (
     BOS,
@@ -32,7 +28,9 @@ from tests.services.vllm_cells import (
     adapter,
     engine,
     job,
+    judge_with_short_questions,
     processes_of,
+    replies,
     requests,
     served_model,
     shared_memory,
@@ -157,25 +155,6 @@ def test_seeded_requests_with_more_tokens_than_one_step_reads_are_all_answered(f
     work = job(folder / "long", {0: asked}, decoding={"max_tokens": 4})
     [(_, samples)] = engine(WITH_ADAPTERS).sample(work)
     assert len(samples) == 80 and shared.running() is server
-
-
-def replies(shared, judge):
-    """What the server says to 16 questions of `judge`, no text of which is in another."""
-    server = shared.running()
-    prompts = [prompt_of(Row("row", {"prompt": f"{judge.structured} {n}"})) for n in range(16)]
-    calls = [
-        Call(id=str(n), messages=judge.render(one, "a deer", "an owl"), settings=judge.request())
-        for n, one in enumerate(prompts)
-    ]
-    with Client(base_url=server.base_url, model=server.name) as client:
-        return [reply for _, reply in client.complete(calls)]
-
-
-def judge_with_short_questions(folder, kind, **settings):
-    template = folder / "short.j2"
-    template.write_text("{{ fence }}{{ first }}{{ fence }}{{ second }}{{ fence }} A or B?")
-    known = {"base_url": "http://none", "model": "none", "template": str(template)}
-    return load_variant("tasks.judges", kind, **known, **settings)
 
 
 def test_a_choice_holds_every_reply_of_a_random_model_to_the_verdicts(folder, shared):

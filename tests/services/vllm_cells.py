@@ -10,8 +10,13 @@ import torch
 
 from infra.engines._contract import Decoding, Job, Request
 from infra.engines.vllm import VLLM
+from infra.openai_client import Call, Client, Reply
+from infra.vllm.shared import Shared
+from tasks.prompts import prompt_of
 from tasks.serving import ServerSettings
+from tasks.sources import Row
 from tasks.tokens import load_tokenizer, render
+from tasks.variants import load_variant
 from tests.tiny_models import tiny_model
 
 EOS, BOS = 5, 1
@@ -59,6 +64,26 @@ def job(workdir: Path, shards: dict[int, list[Request]], **changes: Any) -> Job:
     return Job(
         workdir=workdir, shards=shards, decoding=Decoding(**decoding), **(settings | changes)
     )
+
+
+def judge_with_short_questions(folder: Path, kind: str, **settings: Any) -> Any:
+    """A judge whose questions fit the server's positions; `replies` says where it asks."""
+    template = folder / "short.j2"
+    template.write_text("{{ fence }}{{ first }}{{ fence }}{{ second }}{{ fence }} A or B?")
+    known = {"base_url": "http://none", "model": "none", "template": str(template)}
+    return load_variant("tasks.judges", kind, **known, **settings)
+
+
+def replies(shared: Shared, judge: Any) -> list[Reply]:
+    """What the server says to 16 questions of `judge`."""
+    server = shared.running()
+    prompts = [prompt_of(Row("row", {"prompt": f"{judge.structured} {n}"})) for n in range(16)]
+    calls = [
+        Call(id=str(n), messages=judge.render(one, "a deer", "an owl"), settings=judge.request())
+        for n, one in enumerate(prompts)
+    ]
+    with Client(base_url=server.base_url, model=server.name) as client:
+        return [reply for _, reply in client.complete(calls)]
 
 
 def adapter(folder: Path, seed: int) -> Path:
