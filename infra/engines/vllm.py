@@ -26,7 +26,7 @@ from tasks.errors import ChildError, ConfigError, DataError
 from tasks.serving import ServerSettings
 from tasks.variants import NotInKey
 
-QUEUED = 1.25
+QUEUED = 2.0
 """Requests under way for each place in the server's batch: it never waits for one."""
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
@@ -58,7 +58,7 @@ class VLLM:
     per_request: Annotated[int | None, NotInKey, Field(ge=1)] = None
     """Samples of a prompt drawn by one request, which share its prompt; null: all of them."""
     concurrency: Annotated[int | None, NotInKey, Field(ge=1, le=4096)] = None
-    """Requests under way at a time; null: a little more than the server draws at a time."""
+    """Requests under way at a time; null: twice what the server draws at a time."""
     timeout_seconds: Annotated[float, NotInKey, Field(gt=0)] = 3_600.0
     """Longest wait for one answer (s); `server.stalled_seconds` finds a hung server sooner."""
 
