@@ -1,6 +1,5 @@
 """The bytes that stages are made of: sealed JSON and deterministic parquet."""
 
-import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from infra.cache import read_file
 from infra.storage import Store, StoredFile, sha256_of
 from infra.storage_failures import failure
 from infra.work import temporary_dir
@@ -107,12 +107,4 @@ def _written(table: pa.Table) -> Iterator[Path]:
 
 def read_table(store: Store, file: StoredFile) -> pa.Table:
     """The table of `file`, its bytes verified; StorageError if it is missing or changed."""
-    try:
-        data = store.read(file.path)
-    except FileNotFoundError as error:
-        raise StorageError(
-            f"{store.uri(file.path)} is missing though its manifest names it. Restore the object "
-            "from a copy, or redo the verb that made it"
-        ) from error
-    store.verify(file, hashlib.sha256(data).hexdigest())
-    return pq.ParquetFile(pa.BufferReader(data)).read()
+    return pq.ParquetFile(pa.BufferReader(read_file(store, file))).read()
