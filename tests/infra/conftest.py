@@ -1,14 +1,8 @@
 import uuid
-from pathlib import Path
 
 import pytest
 
 from infra.storage import open_store
-from infra.swift import SwiftServer
-from infra.swift.server import has_attributes
-from tasks.errors import ConfigError
-
-SHARED_MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture
@@ -16,32 +10,6 @@ def work_dir(tmp_path, monkeypatch):
     folder = tmp_path / "work"
     monkeypatch.setenv("TSO_WORK", str(folder))
     return folder
-
-
-@pytest.fixture(scope="session")
-def swift(tmp_path_factory):
-    """A real S3 server for the whole suite, with one bucket; without its environment tests fail."""
-    folder = tmp_path_factory.mktemp("swift")
-    if not has_attributes(folder):
-        folder = SHARED_MEMORY / f"tso-swift-{uuid.uuid4().hex}"
-        folder.mkdir()
-    try:
-        server = SwiftServer(folder).start()
-    except ConfigError as error:
-        pytest.fail(str(error))
-    try:
-        server.make_bucket("tso")
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def s3(swift, monkeypatch, work_dir):
-    """Root of an empty store on the S3 server, found by the AWS_* variables."""
-    for name, value in swift.environment().items():
-        monkeypatch.setenv(name, value)
-    return f"s3://tso/{uuid.uuid4().hex}"
 
 
 @pytest.fixture(params=["file", "memory", "s3"])
