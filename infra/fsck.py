@@ -147,7 +147,7 @@ class _Look:
         redo = f"--set 'redo=[{verb}]'"
         if not finished:
             return f"tso run {self._run} {redo}, with the run's preset: {verb} is done again"
-        copy = "restore the object from a copy (tso import of an export does)"
+        copy = "restore the object from a copy (tso import --verify of an export does)"
         if finished[0] == 0:
             return f"{copy}, or begin another run with {redo}"
         before = f"{self._run}@{finished[0] - 1}"
