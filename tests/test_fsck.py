@@ -79,8 +79,8 @@ def test_what_mends_it_depends_on_whether_the_round_is_committed(tree):
     tree.store.delete(table(tree.store, "pair"))
     [problem] = verify_run(tree.store, "made").problems
     assert problem.next_step == (
-        "restore the object from a copy (tso import --verify of an export does), or begin another run with "
-        "--set 'redo=[pair]'"
+        "restore the object from a copy (tso import --verify of an export does), or begin another "
+        "run with --set 'redo=[pair]'"
     )
     tree.store.delete(f"{tree.round_folder(0)}/manifest.json")
     [problem] = verify_run(tree.store, "made").problems

@@ -92,7 +92,7 @@ def _copied(out: Console, source: Store, target: Store, run: str, how: How) -> C
         if number % SAY_EVERY == 0 or number == total:
             out.print(f"{number:,} of {total:,} stages")
 
-    return copy_run(source, target, run, journals=journals, done=done)
+    return copy_run(source, target, run, how, done)
 
 
 def _said(copied: Copied) -> str:
