@@ -1,6 +1,5 @@
 """The bytes that stages are made of: sealed JSON and deterministic parquet."""
 
-import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping
@@ -12,11 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from infra.cache import read_file
 from infra.storage import Store, StoredFile, sha256_of
 from infra.storage_failures import failure
 from infra.work import temporary_dir
 from tasks.canonical import canonical_json, digest
-from tasks.errors import DataError, StorageError
+from tasks.errors import DamagedError, DataError, StorageError
 
 FORMAT = 1
 """Number of the manifest's layout; a reader refuses what it does not know."""
@@ -58,8 +58,8 @@ def unseal(data: bytes, uri: str) -> dict[str, Any]:
     return dict(body)
 
 
-def _damaged(uri: str, how: str) -> StorageError:
-    return StorageError(
+def _damaged(uri: str, how: str) -> DamagedError:
+    return DamagedError(
         f"{uri} is {how}. Restore the object from a copy, or redo the verb that made it"
     )
 
@@ -107,12 +107,4 @@ def _written(table: pa.Table) -> Iterator[Path]:
 
 def read_table(store: Store, file: StoredFile) -> pa.Table:
     """The table of `file`, its bytes verified; StorageError if it is missing or changed."""
-    try:
-        data = store.read(file.path)
-    except FileNotFoundError as error:
-        raise StorageError(
-            f"{store.uri(file.path)} is missing though its manifest names it. Restore the object "
-            "from a copy, or redo the verb that made it"
-        ) from error
-    store.verify(file, hashlib.sha256(data).hexdigest())
-    return pq.ParquetFile(pa.BufferReader(data)).read()
+    return pq.ParquetFile(pa.BufferReader(read_file(store, file))).read()

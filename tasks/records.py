@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypedDict
 
 from tasks.spending import Terms
+from tasks.storage_settings import StorageSettings
 
 
 class VolatileMark:
@@ -270,8 +271,8 @@ class Place:
     """Name of the run; it never enters a stage key."""
     round_index: int
     """0-based index of the round."""
-    root: str
-    """Root of the store."""
+    storage: StorageSettings
+    """The store, and how it is reached."""
     seed: int
     """The run's seed."""
     side_by_side: int | None
@@ -292,6 +293,11 @@ class Place:
     """Edit distance below which of two responses one is compared; None compares all of them."""
     terms: Terms = field(default_factory=Terms)
     """Prices, budget and limits of calls to servers."""
+
+    @property
+    def root(self) -> str:
+        """Root of the store."""
+        return self.storage.root
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

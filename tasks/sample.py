@@ -29,6 +29,7 @@ from tasks.responses import (
     tokens_of,
 )
 from tasks.sample_job import Around, Shown, job_of, purse_for, spent
+from tasks.storage_settings import StorageSettings
 from tasks.tables import content, to_table
 from tasks.token_logps import beside, tables_of
 from tasks.tokens import load_tokenizer, render
@@ -109,7 +110,7 @@ def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Plac
         return note(place, f"sample-{role}-{cell.name}", done.artifact)
     with room(place.side_by_side).entered(needs_of(cell, place)) as entry:
         shards = shards_of(_asked(prompts, cell, place))
-        around = Around(f"sample · {name}", _folder(cell, place.root), entry, place)
+        around = Around(f"sample · {name}", _folder(cell, place.storage), entry, place)
         _draw(stage, shards, cell, around)
     artifact = _commit(stage, len(shards), cell, place)
     return note(place, f"sample-{role}-{cell.name}", artifact)
@@ -176,11 +177,11 @@ def _tokens(cell: Cell, folder: Path | None) -> Tokens | None:
     return tokens_of(cell.checkpoint, load_tokenizer(folder))
 
 
-def _folder(cell: Cell, root: str) -> Path | None:
+def _folder(cell: Cell, storage: StorageSettings) -> Path | None:
     """The folder with the cell's weights; ConfigError if it holds others than the cell claims."""
     if cell.checkpoint is None:
         return None
-    folder = checkpoint_folder(cell.checkpoint, root)
+    folder = checkpoint_folder(cell.checkpoint, storage)
     check_claim(f"matrix.{cell.name}", cell.checkpoint, describe(folder))
     return folder
 

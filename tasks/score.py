@@ -31,6 +31,7 @@ from tasks.records import (
 )
 from tasks.references import fingerprint_of, references_of
 from tasks.responses import by_id, tokens_of
+from tasks.storage_settings import StorageSettings
 from tasks.tables import check, concat
 from tasks.tokens import load_tokenizer
 from tasks.training_data import (
@@ -84,9 +85,10 @@ def score(
     if done := stage.finished():
         return note(place, f"score-{name}", done.artifact)
     rows, counts = _rows(name, prompts, responses, pairs, checkpoint, training, place)
+    storage = place.storage
     with room(place.side_by_side).entered(Needs(alone=True)):
         _, budget = with_smaller_budgets(
-            lambda budget: _run(stage, rows, budget, checkpoint, fingerprint, training, place.root),
+            lambda budget: _run(stage, rows, budget, checkpoint, fingerprint, training, storage),
             training.tokens_per_microbatch,
             smallest_to_score(rows),
         )
@@ -144,7 +146,7 @@ def _rows(
     used = {one for some in members.values() for one in used_responses(some)}
     if "explored" in further:
         used |= set(explored_responses(trained_on, answers).values())
-    tokenizer = load_tokenizer(checkpoint_folder(checkpoint, place.root))
+    tokenizer = load_tokenizer(checkpoint_folder(checkpoint, place.storage))
     tokens = tokens_of(checkpoint, tokenizer)
     ids = tokenised(asked, answers, used, tokens, prompt_limit(training))
     crossed = crossed_responses(trained_on, ids.responses) if "mismatched" in further else {}
@@ -162,7 +164,7 @@ def _run(
     checkpoint: Checkpoint,
     fingerprint: str,
     training: TrainingSection,
-    root: str,
+    storage: StorageSettings,
 ) -> None:
     """Let a child score the shards that are still to do."""
     committed = set(stage.shards())
@@ -176,7 +178,7 @@ def _run(
     workdir = stage_dir("score", stage.digest)
     write_arrow(rows, workdir / "rows.arrow")
     child.write_json(
-        workdir / child.SPEC, _spec(stage, todo, budget, checkpoint, fingerprint, training, root)
+        workdir / child.SPEC, _spec(stage, todo, budget, checkpoint, fingerprint, training, storage)
     )
     with progress.verb("score", total=rows.num_rows) as bar:
         bar.advance(rows.num_rows - sum(end - first for first, end in todo.values()))
@@ -203,12 +205,12 @@ def _spec(
     checkpoint: Checkpoint,
     fingerprint: str,
     training: TrainingSection,
-    root: str,
+    storage: StorageSettings,
 ) -> dict[str, Any]:
     return {
         "job": "score",
         "stage": stage.digest,
-        "model": str(checkpoint_folder(checkpoint, root)),
+        "model": str(checkpoint_folder(checkpoint, storage)),
         "rows": "rows.arrow",
         "shards": todo,
         "reference": fingerprint,

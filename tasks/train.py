@@ -130,7 +130,7 @@ def _examples(
     place: Place,
 ) -> Examples:
     """The round's examples, weights renewed after the filters that need reference scores."""
-    tokenizer = load_tokenizer(checkpoint_folder(place.reference, place.root))
+    tokenizer = load_tokenizer(checkpoint_folder(place.reference, place.storage))
     scored = [records_of(place, ReferenceScore, one) for one in scores]
     check_scored_by(place.reference, training, scored[0])
     rows = RoundRows(
@@ -179,7 +179,7 @@ def _spec(stage: Stage, budget: int, training: TrainingSection, place: Place) ->
     return {
         "job": "train",
         "stage": stage.digest,
-        "model": str(checkpoint_folder(place.reference, place.root)),
+        "model": str(checkpoint_folder(place.reference, place.storage)),
         "examples": EXAMPLES,
         "side": SIDE if reads_side_table(training.loss) else None,
         "loss": plain(training.loss),

@@ -40,6 +40,7 @@ INFRA_MAY = tuple(
     for name in (
         *("records", "errors", "canonical", "tables"),
         *("child", "variants", "sources", "conversations", "spending", "serving"),
+        "storage_settings",
     )
 )
 
@@ -206,6 +207,16 @@ def danger(call, name):
         return "runs a shell"
     bad = ("eval", "exec", "yaml.load", "yaml.unsafe_load", "os.system", "pd.read_pickle")
     return "runs what it reads" if name in bad else ""
+
+
+def test_a_store_is_opened_with_all_settings_not_by_its_root_alone():
+    found = [
+        f"{path}:{call.lineno} opens a store by {ast.unparse(call.args[0])}"
+        for path in sources(*CODE, "benchmarks")
+        for call, name in calls(path)
+        if name == "open_store" and ast.unparse(call.args[0]).endswith((".root", '["root"]'))
+    ]
+    assert found == []
 
 
 def test_nothing_is_unpickled_and_no_foreign_code_runs():
