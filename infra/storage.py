@@ -14,6 +14,7 @@ from pathlib import Path
 
 from infra.storage_failures import failure
 from infra.storage_kinds import Backend, backend_of
+from infra.work import temporary_dir
 from tasks.errors import DamagedError, DataError, StorageError, TSOError
 
 
@@ -127,6 +128,25 @@ class Store:
             os.replace(temporary, local)
         finally:
             temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def at_hand(self, file: StoredFile) -> Iterator[Path]:
+        """A local file with the verified bytes of `file`, within the block; not to be changed.
+
+        Of a store that is a folder of this machine it is the object itself, else a copy.
+        """
+        scheme, _, folder = self.root.partition("://")
+        if scheme == "file":
+            with self._reading("read", file.path):
+                self.verify(file, sha256_of(Path(folder) / checked_path(file.path)))
+            yield Path(folder) / file.path
+            return
+        local = temporary_dir() / f"{uuid.uuid4().hex}-{Path(file.path).name}"
+        try:
+            self.get_file(file, local)
+            yield local
+        finally:
+            local.unlink(missing_ok=True)
 
     def verify(self, file: StoredFile, sha256: str) -> None:
         """Raise StorageError unless `sha256` is what `file` has to have."""

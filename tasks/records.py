@@ -16,6 +16,9 @@ class VolatileMark:
 
 Volatile = VolatileMark()
 
+SHARD_PROMPTS = 128
+"""Prompts of one shard: fixed, so that boundaries are a function of the prompt list."""
+
 Split = Literal["train", "dev", "held_out", "sealed"]
 Origin = Literal["policy", "model", "human", "recorded"]
 Outcome = Literal["a", "b", "tie", "both_bad", "skip", "unparsed", "scored"]

@@ -1,6 +1,8 @@
 """Part of the sample door: what an engine is given to do, and what its calls may cost."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +32,23 @@ class Around(NamedTuple):
     place: Place
 
 
+class ShardsToDo(Mapping[int, list[Request]]):
+    """The requests of shards, made when they are asked for; those asked for last are kept."""
+
+    def __init__(self, indices: Sequence[int], make: Callable[[int], list[Request]]) -> None:
+        self._indices = indices
+        self._make = lru_cache(maxsize=1)(make)
+
+    def __getitem__(self, index: int) -> list[Request]:
+        return self._make(index)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._indices)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+
 class Shown(NamedTuple):
     """What a cell's requests are made with and paid from, and where its progress shows."""
 
@@ -49,7 +68,7 @@ def purse_for(cell: Cell, place: Place) -> AbstractContextManager[Purse | None]:
 def job_of(
     stage: Stage,
     cell: Cell,
-    requests: dict[int, list[Request]],
+    requests: Mapping[int, Sequence[Request]],
     shown: Shown,
     around: Around,
 ) -> Job:

@@ -109,7 +109,7 @@ class Preparation:
     def _look_at_lengths(self) -> str:
         """Look at the prompts that the round would draw."""
         train, held_out = draw(self.pool, self.config.prompts, self.place)
-        check_rooms(cells_of(self.config.matrix, self.place), train, held_out, self.place)
+        check_rooms(cells_of(self.config.matrix, self.place), [train], [held_out], self.place)
         return (
             f"{len(train):,} train and {len(held_out):,} held-out prompts of round "
             f"{self.place.round_index} leave room to answer"

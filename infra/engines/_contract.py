@@ -83,8 +83,8 @@ class Job:
     """Local folder, hub id, or name of an API model."""
     decoding: Decoding
     """The same for all requests."""
-    shards: dict[int, list[Request]]
-    """The shards still to do, by index."""
+    shards: Mapping[int, Sequence[Request]]
+    """The shards still to do, by index; each is made when it is asked for, and not kept."""
     workdir: Path
     """Local folder of this job alone."""
     stop_ids: list[int]

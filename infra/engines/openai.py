@@ -86,8 +86,7 @@ class OpenAI:
             stage=job.stage,
         )
         shards = (
-            (index, self._calls(requests, job.decoding))
-            for index, requests in sorted(job.shards.items())
+            (index, self._calls(job.shards[index], job.decoding)) for index in sorted(job.shards)
         )
         with client:
             who = f"model {job.model!r}"

@@ -41,7 +41,8 @@ class Scripted:
     def sample(self, job: Job) -> Iterator[tuple[int, list[Sample]]]:
         """Yield the shards of `job` in order of their index."""
         log = ItemLog(job.item_log, job.stage)
-        for index, requests in sorted(job.shards.items()):
+        for index in sorted(job.shards):
+            requests = job.shards[index]
             log.starting(item(request) for request in requests)
             samples = [self._answer(request, job.decoding.max_tokens) for request in requests]
             job.on_progress(len(samples))

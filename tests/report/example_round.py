@@ -12,6 +12,7 @@ from tasks.canonical import digest, short_id
 from tasks.diagnosis import diagnose
 from tasks.records import Preference, PreferencePair, Prompt, Response, Verdict
 from tasks.report import RoundData
+from tasks.report.tally import RangeRows
 from tasks.tables import grouped
 
 CELLS: list[dict[str, Any]] = [
@@ -49,14 +50,21 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
     verdicts, preferences = _opinions(random_, responses)
     pairs = _pairs(preferences)
     reports = evaluation(random_)
+    quality = measured(responses, verdicts, _STRENGTH)
+    diversity = quality.pop("prompt_diversity")
     return RoundData(
         run="harbour-2b",
         round_index=3,
-        prompts=prompts,
-        responses=responses,
-        verdicts=verdicts,
-        preferences=preferences,
-        pairs=pairs[: -len(pairs) // 12],
+        ranges=[
+            RangeRows(
+                prompts=prompts,
+                responses=responses,
+                verdicts=verdicts,
+                preferences=preferences,
+                pairs=pairs[: -len(pairs) // 12],
+                diversity=diversity,
+            )
+        ],
         counts={
             "collect": {"kept": num_prompts, "duplicate": 14},
             "pair": {"kept": len(pairs), "near_equal": 31, "length_balance": 118, "truncated": 9},
@@ -77,7 +85,7 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
         ],
         lineage=lineage(),
         history=history(reports),
-        **measured(responses, verdicts, _STRENGTH),
+        **quality,
     )
 
 
