@@ -1,5 +1,7 @@
 """Arrow files on local disk: what children read and write."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,9 +9,20 @@ import pyarrow as pa
 
 def write_arrow(table: pa.Table, path: Path) -> None:
     """Write `table` to `path` as a whole or not at all."""
+    with growing_arrow(path, table.schema) as add:
+        add(table)
+
+
+@contextmanager
+def growing_arrow(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """Yield what adds rows to the file `path`, which appears when the block ends without error."""
     made = path.with_name(f"{path.name}.part")
-    with pa.ipc.new_file(str(made), table.schema) as writer:
-        writer.write_table(table)
+    try:
+        with pa.ipc.new_file(str(made), schema) as writer:
+            yield writer.write_table
+    except BaseException:
+        made.unlink(missing_ok=True)
+        raise
     made.replace(path)
 
 

@@ -6,7 +6,7 @@ on local disk first.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -17,11 +17,12 @@ import pyarrow.compute as pc
 from infra.artifacts import open_artifact
 from infra.storage import Store
 from infra.table_files import ROW_GROUP, TableFile, spooled
+from tasks.errors import DataError
 from tasks.records import Artifact
 from tasks.tables import from_table, schema
 
 Record = TypeVar("Record")
-BY = "prompt_id"
+BY, RESPONSE = "prompt_id", "response_id"
 BLOCK_PROMPTS = 1024
 """Prompts of a range, where a door does not say otherwise."""
 
@@ -32,14 +33,26 @@ TableName = tuple[Artifact, str] | TableFile
 class Block(NamedTuple):
     """The rows about some prompts, which follow each other in the order of ids."""
 
-    index: int
+    number: int
     """0-based, among all ranges."""
     tables: Mapping[str, Sequence[pa.Table]]
     """By the name under which tables were asked for, in the order given."""
 
+    def about(self, prompt_ids: Collection[str]) -> "Block":
+        """The rows about these prompts alone."""
+        wanted = pa.array(list(prompt_ids), pa.string())
+        return Block(
+            self.number,
+            {
+                name: [table.filter(pc.is_in(table.column(BY), wanted)) for table in some]
+                for name, some in self.tables.items()
+            },
+        )
+
     def records(self, record: type[Record], name: str) -> list[Record]:
         """The rows of the tables `name` as records, one table after the other."""
-        names = schema(record).names
+        kind: type = record
+        names = schema(kind).names
         return [
             row for table in self.tables[name] for row in from_table(record, table.select(names))
         ]
@@ -48,9 +61,13 @@ class Block(NamedTuple):
 class Blocks:
     """Ranges of prompts; every pass over them reads the tables again."""
 
-    def __init__(self, tables: Mapping[str, Sequence[TableFile]], starts: Sequence[str]) -> None:
+    def __init__(
+        self, tables: Mapping[str, Sequence[TableFile]], prompt_ids: Sequence[str], size: int
+    ) -> None:
         self._tables = tables
-        self._starts = starts
+        self.prompt_ids = prompt_ids
+        """Of all ranges, sorted."""
+        self._starts = prompt_ids[::size]
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -107,6 +124,39 @@ def _below(table: pa.Table, bound: str) -> int:
     return bisect_left(range(len(ids)), bound, key=lambda row: ids[row].as_py())
 
 
+class Followed:
+    """A table without prompt_id whose rows follow each other as the responses of prompts do."""
+
+    def __init__(self, table: TableFile, what: str) -> None:
+        self._what = what
+        self._groups = table.groups()
+        self._held = table.schema.empty_table()
+
+    def about(self, response_ids: pa.Array | None) -> pa.Table:
+        """The next rows, as far as they are about these responses; all that are left for None."""
+        parts = []
+        while True:
+            end = self._held.num_rows
+            if response_ids is not None:
+                known = pc.is_in(self._held.column(RESPONSE), response_ids)
+                stop = known.index(False).as_py()
+                end = stop if stop >= 0 else end
+            parts.append(self._held.slice(0, end))
+            self._held = self._held.slice(end)
+            further = next(self._groups, None) if not self._held.num_rows else None
+            if further is None:
+                return pa.concat_tables(parts)
+            self._held = further
+
+    def close(self) -> None:
+        """Raise DataError if there are rows about no response, or in another order."""
+        if self._held.num_rows or next(self._groups, None) is not None:
+            raise DataError(
+                f"{self._what} has rows about other responses than the round's, or in another "
+                "order than it; score again: --set redo=[score]"
+            )
+
+
 @contextmanager
 def by_prompt(
     store: Store,
@@ -120,12 +170,12 @@ def by_prompt(
             name: [stack.enter_context(_opened(store, one)) for one in some]
             for name, some in tables.items()
         }
-        starts = _prompt_ids(opened[of])[::prompts]
+        prompt_ids = _prompt_ids(opened[of])
         found = {
             name: [stack.enter_context(in_order(table)) for table in some]
             for name, some in opened.items()
         }
-        yield Blocks(found, starts)
+        yield Blocks(found, prompt_ids, prompts)
 
 
 def _opened(store: Store, table: TableName) -> AbstractContextManager[TableFile]:

@@ -128,7 +128,7 @@ def _tables(given: Artifact | Iterable[Artifact] | TableName) -> list[TableName]
         return [(given, "rows")]
     if isinstance(given, TableFile):
         return [given]
-    listed = list(given)
+    listed: list[Any] = list(given)
     if len(listed) == 2 and isinstance(listed[1], str):
         return [(listed[0], listed[1])]
     return [(one, "rows") for one in listed]

@@ -9,14 +9,14 @@ from typing import Any
 
 from infra.embedding import embeddings
 from infra.models import local_folder
-from infra.place import contents, note, open_stage, records_of, store_of, table_of
+from infra.place import blocks_of, contents, note, open_stage, records_of, store_of, table_of
 from infra.prefect.door import door
 from infra.rows import file_digests
 from infra.run_tree import RunTree
 from tasks.agreement.drift import Drift, drift
 from tasks.agreement.figures import QualityFigure
 from tasks.agreement.floors import breaches, why_stopped
-from tasks.agreement.measure import quality
+from tasks.agreement.measure import measured_prompts, quality
 from tasks.agreement.settings import AGREEMENT
 from tasks.annotate_people import people_say
 from tasks.config import AnnotateSection, Config
@@ -154,25 +154,41 @@ def _assessed(feedback: Feedback, config: Config, place: Place) -> Artifact:
     )
     if done := stage.finished():
         return done.artifact
-    rows = records_of(place, Response, feedback.responses)
+    rows, verdicts = _measured_rows(feedback, config.agreement.most_prompts, place)
     drawn = drawn_prompts(rows, config.diversity, place.seed)
     texts = {row.response_id: row.text for row in rows if row.prompt_id in drawn}
     limit = config.diversity.max_tokens
     vectors = embeddings(texts, encoder, limit, stage.digest) if encoder else None
-    return stage.commit(tables=_tables(rows, drawn, vectors, feedback, config, place))
+    return stage.commit(tables=_tables(rows, verdicts, drawn, vectors, config, place))
+
+
+def _measured_rows(
+    feedback: Feedback, most: int, place: Place
+) -> tuple[list[Response], list[Verdict]]:
+    """Responses and verdicts of the prompts that are measured: all, or `most` of them drawn."""
+    rows: list[Response] = []
+    verdicts: list[Verdict] = []
+    given: dict[str, Any] = {"responses": feedback.responses, "verdicts": feedback.verdicts}
+    with blocks_of(place, "responses", **given) as blocks:
+        drawn = measured_prompts(blocks.prompt_ids, most, place.seed)
+        for block in blocks:
+            found = block.about(drawn)
+            rows += found.records(Response, "responses")
+            verdicts += found.records(Verdict, "verdicts")
+    return rows, verdicts
 
 
 def _tables(
     rows: list[Response],
+    verdicts: list[Verdict],
     drawn: set[str],
     vectors: Any,
-    feedback: Feedback,
     config: Config,
     place: Place,
 ) -> dict[str, Any]:
     candidates = candidates_of(rows, place.strengths, place.min_distance)
     figures = quality(
-        records_of(place, Verdict, feedback.verdicts),
+        verdicts,
         by_id(rows),
         [one for members in candidates.values() for one in members],
         own_cells(config),

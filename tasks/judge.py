@@ -161,7 +161,7 @@ def _shards(
         answers = block.records(Response, "responses")
         candidates = candidates_of(answers, given.place.strengths, given.place.min_distance)
         asked = block.records(Prompt, "prompts")
-        yield block.index, dialogues_about(asked, candidates, by_id(answers), asking)
+        yield block.number, dialogues_about(asked, candidates, by_id(answers), asking)
 
 
 def _all_asked(judge: Any, given: _Given) -> list[Asked]:

@@ -24,6 +24,7 @@ DOOR_PARTS = {
     "pair_passes": "pair",
     "refresh_report": "refresh",
     "sample_job": "sample",
+    "train_examples": "train",
 }
 """Files of tasks/ that are part of a door, which alone may import them."""
 

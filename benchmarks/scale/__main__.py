@@ -31,7 +31,6 @@ def measured(root: Path, prompts: int, api: str, only: list[str], limit: float) 
     write_world(folder, prompts)
     environment = os.environ | {
         "PREFECT_API_URL": api,
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "",
         "TSO_WORK": str(folder / "work"),
         "OMP_NUM_THREADS": "1",
         "DO_NOT_TRACK": "1",

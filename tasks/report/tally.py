@@ -1,4 +1,4 @@
-"""A round's rows as the report needs them: counted range of prompts by range, a few kept to show."""
+"""A round's rows as the report needs them: counted, range by range, and a few kept to show."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

@@ -139,7 +139,7 @@ def test_every_row_is_in_the_range_of_its_prompt_and_keeps_its_order(small_group
         of_prompt = [row for row in rows[4] if row.prompt_id == "p035"]
         assert of_prompt == [row for row in shuffled if row.prompt_id == "p035"]
         assert [len(block.records(Verdict, "verdicts")) for block in found] == [0] * 6 + [1]
-        assert [block.index for block in cut.but([0, 2, 3, 6])] == [1, 4, 5]
+        assert [block.number for block in cut.but([0, 2, 3, 6])] == [1, 4, 5]
         [again] = list(cut.but(range(1, 7)))
         assert again.records(Response, "responses") == rows[0]
 
