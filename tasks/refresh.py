@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 from infra.artifacts import Finished, open_artifact
 from infra.place import counts_of, records_of, side_of, spent_by, store_of, table_of
 from infra.prefect.door import door
+from infra.prefect.events import announce_round
 from infra.prefect.reports import publish_report
-from infra.run_tree import RunTree
+from infra.run_tree import REPORT, RunTree
 from infra.storage import Store
 from tasks.agreement.settings import AGREEMENT
 from tasks.bradley_terry import fit_strengths
@@ -52,7 +53,6 @@ from tasks.tables import from_table
 from tasks.training_evidence import Evidence, answer_lengths, held_out_shift, pair_lengths
 
 Row = TypeVar("Row")
-REPORT = "report.html"
 MAIN_SLICE = "all"
 
 
@@ -90,6 +90,8 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
     store_of(place).write(report_path, html(data).encode())
     publish_report(place.run, place.round_index, markdown(data), page)
     tree.write_round(place.round_index, "manifest.json", manifest)
+    where = f"{tree.round_folder(place.round_index)}/manifest.json"
+    announce_round(manifest, store_of(place).uri(where))
     return reference
 
 
