@@ -1,7 +1,8 @@
 """`python3 -m infra.environment quickstart | test | ...`: makes what it needs, then works.
 
-There are two environments: the project's own, and one of vLLM, whose fastapi conflicts with
-Prefect's. Only the standard library is used here: this runs before anything is installed.
+There are three environments: the project's own, one of vLLM, whose fastapi conflicts with
+Prefect's, and one of the S3 server that tests talk to. Only the standard library is used here: this
+runs before anything is installed.
 """
 
 import hashlib
@@ -20,7 +21,14 @@ STAMP = "installed"
 """A file in an environment that we made: digest of what was installed."""
 SAMPLING_VARIABLE = "TSO_SAMPLING_PYTHON"
 """Names the interpreter of vLLM's environment where that is not `.venv-sampling`."""
-CHOSEN = ("pyproject.toml", "constraints.txt", "constraints-sampling.txt")
+STORAGE_VARIABLE = "TSO_STORAGE_PYTHON"
+"""Names the interpreter of the S3 server's environment where that is not `.venv-storage`."""
+CHOSEN = (
+    "pyproject.toml",
+    "constraints.txt",
+    "constraints-sampling.txt",
+    "constraints-storage.txt",
+)
 """Files that decide what is installed."""
 NVIDIA = Path("/proc/driver/nvidia/version")
 """Where the driver of NVIDIA's GPUs tells its version."""
@@ -39,8 +47,13 @@ COMMANDS = {
     ],
     "install": [],
     "sampling": [],
+    "storage": [],
 }
-NEEDS = {"test": ("own", "sampling"), "sampling": ("sampling",)}
+NEEDS = {
+    "test": ("own", "sampling", "storage"),
+    "sampling": ("sampling",),
+    "storage": ("storage",),
+}
 """Environments that a command needs; the project's own where it is not named."""
 
 
@@ -54,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
         say(f"Python {sys.version.split()[0]} is too old; 3.11 or newer is needed")
         return 2
     for needed in NEEDS.get(name, ("own",)):
-        (install_sampling if needed == "sampling" else install)()
+        {"own": install, "sampling": install_sampling, "storage": install_storage}[needed]()
     steps = COMMANDS[name]
     for step in steps:
         last = more if step is steps[-1] else []
@@ -74,24 +87,49 @@ def install() -> None:
 def install_sampling() -> None:
     """Make vLLM's environment; one that others made, named by the variable, stays as it is."""
     python = sampling_python()
-    folder = python.parents[1]
-    if os.environ.get(SAMPLING_VARIABLE) and folder.exists() and not (folder / STAMP).exists():
-        if not python.exists():
-            say(f"{SAMPLING_VARIABLE} names {python}: not there, and {folder} is not ours to fill")
-            raise SystemExit(2)
-        say(f"environment: {SAMPLING_VARIABLE} names {python}, which stays as it is")
-    elif NVIDIA.exists():
+    if _is_theirs(python, SAMPLING_VARIABLE):
+        return
+    if NVIDIA.exists():
         steps = [["install", "--group", "sampling"]]
-        _make(folder, "vLLM; some minutes, about 10 GB", CHOSEN[:1], steps)
+        _make(python.parents[1], "vLLM; some minutes, about 10 GB", CHOSEN[:1], steps)
     else:
         steps = [["install", *ON_CPU], ["uninstall", "-y", *NOT_ON_CPU]]
-        _make(folder, "vLLM on CPU; some minutes, about 4 GB", CHOSEN[2:], steps)
+        _make(python.parents[1], "vLLM on CPU; some minutes, about 4 GB", CHOSEN[2:3], steps)
+
+
+def install_storage() -> None:
+    """Make the S3 server's environment; one that others made stays as it is."""
+    python = storage_python()
+    if not _is_theirs(python, STORAGE_VARIABLE):
+        steps = [["install", "-c", "constraints-storage.txt", "--group", "storage"]]
+        _make(python.parents[1], "an S3 server; seconds, 80 MB", (CHOSEN[0], CHOSEN[3]), steps)
+
+
+def _is_theirs(python: Path, variable: str) -> bool:
+    """Whether the variable names an environment that we did not make; it has to be there then."""
+    folder = python.parents[1]
+    if not os.environ.get(variable) or not folder.exists() or (folder / STAMP).exists():
+        return False
+    if not python.exists():
+        say(f"{variable} names {python}: not there, and {folder} is not ours to fill")
+        raise SystemExit(2)
+    say(f"environment: {variable} names {python}, which stays as it is")
+    return True
 
 
 def sampling_python() -> Path:
     """The interpreter of vLLM's environment, whether or not it exists."""
-    default = ROOT / ".venv-sampling" / "bin" / "python"
-    return Path(os.path.abspath(os.environ.get(SAMPLING_VARIABLE) or default))
+    return _python_of(SAMPLING_VARIABLE, ".venv-sampling")
+
+
+def storage_python() -> Path:
+    """The interpreter of the S3 server's environment, whether or not it exists."""
+    return _python_of(STORAGE_VARIABLE, ".venv-storage")
+
+
+def _python_of(variable: str, folder: str) -> Path:
+    default = ROOT / folder / "bin" / "python"
+    return Path(os.path.abspath(os.environ.get(variable) or default))
 
 
 def _make(folder: Path, what: str, files: Sequence[str], steps: list[list[str]]) -> None:

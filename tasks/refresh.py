@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from infra.place import blocks_of, counts_of, records_of, spent_by, store_of
 from infra.prefect.door import door
+from infra.prefect.events import announce_round
 from infra.prefect.reports import publish_report
-from infra.run_tree import RunTree
+from infra.run_tree import REPORT, RunTree
 from tasks.bradley_terry import Vote, fit_votes, votes_of
 from tasks.canonical import digest
 from tasks.config import Config, plain_config
@@ -37,7 +38,6 @@ from tasks.retiring import (
 
 __all__ = ["refresh", "report_page", "training_findings"]
 
-REPORT = "report.html"
 MAIN_SLICE = "all"
 
 
@@ -76,6 +76,8 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
     store_of(place).write(report_path, html(data).encode())
     publish_report(place.run, place.round_index, markdown(data), page)
     tree.write_round(place.round_index, "manifest.json", manifest)
+    where = f"{tree.round_folder(place.round_index)}/manifest.json"
+    announce_round(manifest, store_of(place).uri(where))
     return reference
 
 

@@ -24,7 +24,10 @@ def commands(monkeypatch):
     noted = Commands()
     monkeypatch.setattr(environment.subprocess, "run", noted.run)
     monkeypatch.setattr(environment, "install", lambda: noted.made.append(["install"]))
-    monkeypatch.setattr(environment, "install_sampling", lambda: noted.made.append(["sampling"]))
+    for name in ("sampling", "storage"):
+        monkeypatch.setattr(
+            environment, f"install_{name}", lambda name=name: noted.made.append([name])
+        )
     return noted
 
 
@@ -47,9 +50,9 @@ def test_an_old_python_is_refused_with_both_versions(capsys, commands, monkeypat
 
 def test_the_test_command_checks_format_lint_and_types_before_the_tests(commands):
     assert environment.main(["test", "-k", "claims"]) == 0
-    first, second, *steps = commands.made
+    first, second, third, *steps = commands.made
     python = str(environment.PYTHON)
-    assert [first, second] == [["install"], ["sampling"]]
+    assert [first, second, third] == [["install"], ["sampling"], ["storage"]]
     assert {step[0] for step in steps} == {python}
     assert [step[2] for step in steps] == ["ruff", "ruff", "mypy", "pytest"]
     assert steps[-1][-2:] == ["-k", "claims"] and "-k" not in steps[0]
@@ -58,7 +61,7 @@ def test_the_test_command_checks_format_lint_and_types_before_the_tests(commands
 def test_the_first_failure_ends_it_with_its_exit_code(commands):
     commands.codes += [0, 7]
     assert environment.main(["test"]) == 7
-    assert len(commands.made) == 4
+    assert len(commands.made) == 5
 
 
 def test_installing_alone_runs_nothing(commands):
@@ -66,9 +69,10 @@ def test_installing_alone_runs_nothing(commands):
     assert commands.made == [["install"]]
 
 
-def test_vllms_environment_is_made_without_the_projects_own(commands):
-    assert environment.main(["sampling"]) == 0
-    assert commands.made == [["sampling"]]
+@pytest.mark.parametrize("name", ["sampling", "storage"])
+def test_a_servers_environment_is_made_without_the_projects_own(commands, name):
+    assert environment.main([name]) == 0
+    assert commands.made == [[name]]
 
 
 @pytest.fixture
@@ -78,7 +82,8 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "ROOT", tmp_path)
     monkeypatch.setattr(environment, "ENVIRONMENT", tmp_path / ".venv")
     monkeypatch.setattr(environment, "NVIDIA", tmp_path / "no-driver")
-    monkeypatch.delenv(environment.SAMPLING_VARIABLE, raising=False)
+    for variable in VARIABLES.values():
+        monkeypatch.delenv(variable, raising=False)
     return tmp_path
 
 
@@ -93,8 +98,17 @@ def steps(project, monkeypatch):
     return noted
 
 
-MAKERS = {".venv": environment.install, ".venv-sampling": environment.install_sampling}
+MAKERS = {
+    ".venv": environment.install,
+    ".venv-sampling": environment.install_sampling,
+    ".venv-storage": environment.install_storage,
+}
+VARIABLES = {
+    ".venv-sampling": environment.SAMPLING_VARIABLE,
+    ".venv-storage": environment.STORAGE_VARIABLE,
+}
 each_environment = pytest.mark.parametrize("name", MAKERS)
+each_servers_environment = pytest.mark.parametrize("name", VARIABLES)
 
 
 @each_environment
@@ -113,6 +127,9 @@ def test_what_is_installed_already_is_not_installed_again(project, steps, name, 
         (".venv", "constraints-sampling.txt", False),
         (".venv-sampling", "pyproject.toml", False),
         (".venv-sampling", "constraints-sampling.txt", True),
+        (".venv-storage", "pyproject.toml", True),
+        (".venv-storage", "constraints-storage.txt", True),
+        (".venv-storage", "constraints.txt", False),
     ],
 )
 def test_other_requirements_are_another_environment(project, steps, name, changed, again):
@@ -142,25 +159,33 @@ def test_vllm_with_a_gpu_is_the_group_of_the_project(project, steps):
     assert steps[2][-2:] == ["--group", "sampling"] and len(steps) == 3
 
 
-def test_vllms_environment_is_made_where_the_variable_says(project, steps, monkeypatch):
+def test_the_s3_server_is_the_group_of_the_project_as_pinned(steps):
+    environment.install_storage()
+    assert steps[0] == ["venv", ".venv-storage"]
+    assert steps[2][-4:] == ["-c", "constraints-storage.txt", "--group", "storage"]
+
+
+@each_servers_environment
+def test_a_servers_environment_is_made_where_the_variable_says(project, steps, monkeypatch, name):
     there = project / "elsewhere"
-    monkeypatch.setenv(environment.SAMPLING_VARIABLE, str(there / "bin" / "python"))
-    environment.install_sampling()
+    monkeypatch.setenv(VARIABLES[name], str(there / "bin" / "python"))
+    MAKERS[name]()
     assert steps[0] == ["venv", "elsewhere"] and (there / environment.STAMP).read_text()
 
 
+@each_servers_environment
 @pytest.mark.parametrize("there", [True, False])
-def test_a_folder_that_others_made_is_left_alone(project, steps, monkeypatch, capsys, there):
+def test_a_folder_that_others_made_is_left_alone(project, steps, monkeypatch, capsys, there, name):
     python = project / "theirs" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    monkeypatch.setenv(environment.SAMPLING_VARIABLE, str(python))
+    monkeypatch.setenv(VARIABLES[name], str(python))
     if there:
         python.touch()
-        environment.install_sampling()
+        MAKERS[name]()
         assert "which stays as it is" in capsys.readouterr().out
     else:
         with pytest.raises(SystemExit):
-            environment.install_sampling()
+            MAKERS[name]()
         assert "is not ours to fill" in capsys.readouterr().out
     assert steps == [] and python.parent.is_dir()
 

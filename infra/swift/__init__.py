@@ -1,0 +1,3 @@
+from infra.swift.server import Credentials, SwiftServer
+
+__all__ = ["Credentials", "SwiftServer"]
