@@ -75,7 +75,7 @@ class Blocks:
     def __iter__(self) -> Iterator[Block]:
         return self.but(())
 
-    def but(self, done: Sequence[int]) -> Iterator[Block]:
+    def but(self, done: Collection[int]) -> Iterator[Block]:
         """All ranges but those at the places `done`."""
         cursors = {
             name: [_Cursor(table) for table in tables] for name, tables in self._tables.items()

@@ -1,7 +1,7 @@
 """Door: responses in, verdicts of AI judges out; one stage per judge, paid calls never repeated."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 from infra.blocks import Blocks
 from infra.place import blocks_of, contents, note, open_stage
 from infra.prefect.door import door
+from infra.prefect.elsewhere import elsewhere
 from infra.progress import Bar, progress
 from infra.stages import Stage
 from infra.table_files import spooled
 from tasks.canonical import short_id
 from tasks.comparison_rules.all import All
+from tasks.config import ComparisonRule, Judge
 from tasks.judge_asking import ToDo, asked_verdicts, spent
 from tasks.judge_models import described, fingerprint_of, numbered, served
 from tasks.judge_panel import commit_panel, panel_stage
@@ -71,18 +73,22 @@ def judge_with(
     name: str,
     prompts: Artifact,
     responses: list[Artifact],
-    judge: Any,
-    comparisons: Any,
+    judge: Judge,
+    comparisons: ComparisonRule,
     place: Place,
-) -> Artifact:
-    """Let one judge give its verdicts, shard by shard; unparsed replies are counted."""
+) -> Artifact | None:
+    """Let one judge give its verdicts, shard by shard; unparsed replies are counted.
+
+    None where others who share its shards are still at theirs.
+    """
     own = name.partition(" · ")[0]
+    artifact: Artifact | None
     if judge.SHAPE == "recorded":
         artifact = recorded(own, prompts, responses, judge, place)
     else:
         given = _Given(prompts, responses, comparisons, place)
         artifact = (_panel if judge.SHAPE == "panel" else _judged)(own, judge, given)
-    return note(place, _role(name), artifact)
+    return artifact and note(place, _role(name), artifact)
 
 
 class _Given(NamedTuple):
@@ -94,7 +100,7 @@ class _Given(NamedTuple):
     place: Place
 
 
-def _judged(name: str, judge: Any, given: _Given) -> Artifact:
+def _judged(name: str, judge: Any, given: _Given) -> Artifact | None:
     """The verdicts of one judge that asks, scores or compares."""
     prompts, responses, comparisons, place = given
     models = models_of(judge, place, described)
@@ -118,17 +124,22 @@ def _judged(name: str, judge: Any, given: _Given) -> Artifact:
         fingerprints=weights,
         semantics=SEMANTICS,
     )
-    if done := stage.finished():
+    if done := stage.finished() or elsewhere(stage):
         return done.artifact
     ready = numbered(_compared(judge, given), judge, models, place) if models else judge
     with _opened(given) as blocks:
         _ask(stage, blocks, ready, annotator, given)
+        if not place.part.whole and not stage.has_shards(len(blocks)):
+            return None
         return _commit(stage, len(blocks), judge, place)
 
 
-def _panel(name: str, panel: Any, given: _Given) -> Artifact:
+def _panel(name: str, panel: Any, given: _Given) -> Artifact | None:
     """What the members of a panel say together; what each says is a stage of its own."""
-    members = {one: _judged(one, judge, given) for one, judge in panel.members.items()}
+    said = {one: _judged(one, judge, given) for one, judge in panel.members.items()}
+    members = {one: artifact for one, artifact in said.items() if artifact is not None}
+    if len(members) < len(said):
+        return None
     stage = panel_stage(name, panel, members, given.comparisons, given.place)
     if done := stage.finished():
         return done.artifact
@@ -153,7 +164,7 @@ def _opened(given: _Given) -> AbstractContextManager[Blocks]:
 
 
 def _shards(
-    blocks: Blocks, done: Sequence[int], judge: Any, given: _Given
+    blocks: Blocks, done: Collection[int], judge: Any, given: _Given
 ) -> Iterator[tuple[int, Shard]]:
     """The shards that are not `done`, each made when it is wanted."""
     asking = Asking(given.comparisons, judge, given.place.seed)
@@ -178,14 +189,16 @@ def _compared(judge: Any, given: _Given) -> list[Asked]:
 
 def _ask(stage: Stage, blocks: Blocks, judge: Any, annotator: Annotator, given: _Given) -> None:
     """Commit the shards that are still to do."""
-    committed = stage.shards()
-    if len(committed) == len(blocks):
+    committed = set(stage.shards())
+    own = given.place.part.indices(len(blocks))
+    left = set(own) - committed
+    if not left:
         return
     most = _most(blocks, Asking(given.comparisons, judge, given.place.seed))
-    total = sum(most)
-    to_do = _shards(blocks, committed, judge, given)
+    total = sum(most[index] for index in own)
+    to_do = _shards(blocks, set(range(len(blocks))) - left, judge, given)
     with progress.verb(f"judge · {annotator.name} · {total} questions", total=total) as bar:
-        bar.advance(sum(most[index] for index in committed))
+        bar.advance(sum(most[index] for index in own if index in committed))
         if judge.SHAPE == "asks":
             shards = ToDo(to_do, given.comparisons.ADAPTIVE)
             said = asked_verdicts(stage, shards, judge, annotator, bar, given.place)

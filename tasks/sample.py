@@ -9,6 +9,7 @@ from infra.engines._contract import Request, Sample
 from infra.models import checkpoint_folder, local_folder, positions_of
 from infra.place import note, open_stage, store_of
 from infra.prefect.door import door
+from infra.prefect.elsewhere import elsewhere
 from infra.processes.room import Needs, room
 from infra.progress import progress
 from infra.prompt_shards import PromptShards, prompt_shards
@@ -114,8 +115,13 @@ def sample(prompts: Artifact, cells: Mapping[str, Cell], role: str, place: Place
 
 
 @door("sample", retries=3)
-def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Place) -> Artifact:
-    """Let one cell answer its share of the prompts; what is committed is not drawn again."""
+def sample_cell(
+    name: str, prompts: Artifact, cell: Cell, role: str, place: Place
+) -> Artifact | None:
+    """Let one cell answer its share of the prompts; what is committed is not drawn again.
+
+    None where others who share its shards are still at theirs.
+    """
     seed_round = place.round_index if role == "train" else EVALUATION_ROUND
     stage = open_stage(
         place,
@@ -125,7 +131,8 @@ def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Plac
         seeds={"seed": place.seed, "round": seed_round},
         semantics=SEMANTICS,
     )
-    if done := stage.finished():
+    here = cell.settings.engine.READS_FILES
+    if done := stage.finished() or elsewhere(stage, unless=here):
         return note(place, f"sample-{role}-{cell.name}", done.artifact)
     with (
         room(place.side_by_side).entered(needs_of(cell, place)) as entry,
@@ -133,6 +140,8 @@ def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Plac
     ):
         around = Around(f"sample · {name}", _folder(cell, place.root), entry, place)
         _draw(stage, shards, cell, around)
+    if not place.part.whole and not stage.has_shards(len(shards)):
+        return None
     artifact = _commit(stage, len(shards), cell, place)
     return note(place, f"sample-{role}-{cell.name}", artifact)
 
@@ -163,14 +172,15 @@ def _draw(stage: Stage, shards: PromptShards, cell: Cell, around: Around) -> Non
     """Commit the shards that are still to do, each as soon as the engine has it."""
     seeds = stage.key.seeds["seed"], stage.key.seeds["round"]
     tokens = _tokens(cell, around.folder)
-    to_do = sorted(set(range(len(shards))) - set(stage.shards()))
+    own = around.place.part.indices(len(shards))
+    to_do = sorted(set(own) - set(stage.shards()))
     requests = ShardsToDo(
         to_do,
         lambda index: [
             one for prompt in shards[index] for one in _requests(prompt, cell, seeds, tokens)
         ],
     )
-    total, left = shards.num_prompts, sum(map(shards.size, to_do))
+    total, left = sum(map(shards.size, own)), sum(map(shards.size, to_do))
     samples = cell.settings.samples
     with (
         progress.verb(around.label, total=total * samples) as bar,

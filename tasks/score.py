@@ -9,15 +9,16 @@ import pyarrow as pa
 
 from infra.arrow_files import growing_arrow, read_arrow
 from infra.models import checkpoint_folder, local_folder
-from infra.place import blocks_of, contents, note, open_stage
+from infra.place import blocks_of, contents, note, open_stage, workdir_of
 from infra.prefect.door import door
+from infra.prefect.elsewhere import elsewhere
 from infra.processes import Limits, run_child
 from infra.processes.room import Needs, room
 from infra.processes.smaller import with_smaller_budgets
 from infra.progress import progress
 from infra.stages import Stage
 from infra.table_files import spooled
-from infra.work import stage_dir, work_root
+from infra.work import work_root
 from tasks import child
 from tasks.budgets import smallest_to_score
 from tasks.config_training import TrainingSection
@@ -72,22 +73,25 @@ def score(
     checkpoint: Checkpoint,
     training: TrainingSection,
     place: Place,
-) -> Artifact:
+) -> Artifact | None:
     """Score the responses that pairs use, shard by shard, each once; the policy held-out ones.
 
-    A reference scores besides what the loss needs beyond pairs.
+    A reference scores besides what the loss needs beyond pairs. None where others who share the
+    shards are still at theirs.
     """
     fingerprint = fingerprint_of(checkpoint, training)
     stage = _stage(name, responses, pairs, fingerprint, training, place)
-    if done := stage.finished():
+    if done := stage.finished() or elsewhere(stage):
         return note(place, f"score-{name}", done.artifact)
     rows = _write_rows(stage, name, prompts, responses, pairs, checkpoint, training, place)
     with room(place.side_by_side).entered(Needs(alone=True)):
         _, budget = with_smaller_budgets(
-            lambda budget: _run(stage, rows, budget, checkpoint, fingerprint, training, place.root),
+            lambda budget: _run(stage, rows, budget, checkpoint, fingerprint, training, place),
             training.tokens_per_microbatch,
             rows.longest,
         )
+    if not place.part.whole and not stage.has_shards(rows.num_shards):
+        return None
     return note(place, f"score-{name}", _commit(stage, rows, budget))
 
 
@@ -156,7 +160,7 @@ def _write_rows(
     given: dict[str, Any] = {one: (pairs, one) for one in tables}
     given |= {"prompts": prompts, "responses": responses}
     size = range_size(further)
-    path = stage_dir("score", stage.digest) / ROWS
+    path = workdir_of(stage, place) / ROWS
     with (
         blocks_of(place, "prompts", size, **given) as blocks,
         growing_arrow(path, SCORE_ROWS) as add,
@@ -179,23 +183,25 @@ def _run(
     checkpoint: Checkpoint,
     fingerprint: str,
     training: TrainingSection,
-    root: str,
+    place: Place,
 ) -> None:
     """Let a child score the shards that are still to do."""
     committed = set(stage.shards())
-    todo = {
+    own = {
         index: [index * SHARD_ROWS, min(rows.number, (index + 1) * SHARD_ROWS)]
-        for index in range(rows.num_shards)
-        if index not in committed
+        for index in place.part.indices(rows.num_shards)
     }
+    todo = {index: span for index, span in own.items() if index not in committed}
     if not todo:
         return
-    workdir = stage_dir("score", stage.digest)
+    workdir = workdir_of(stage, place)
     child.write_json(
-        workdir / child.SPEC, _spec(stage, todo, budget, checkpoint, fingerprint, training, root)
+        workdir / child.SPEC,
+        _spec(stage, todo, budget, checkpoint, fingerprint, training, place.root),
     )
-    with progress.verb("score", total=rows.number) as bar:
-        bar.advance(rows.number - sum(end - first for first, end in todo.values()))
+    total = sum(end - first for first, end in own.values())
+    with progress.verb("score", total=total) as bar:
+        bar.advance(total - sum(end - first for first, end in todo.values()))
 
         def on_event(event: Mapping[str, Any]) -> None:
             if event["event"] == "shard":

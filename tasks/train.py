@@ -14,14 +14,16 @@ from infra.checkpoint_uploads import (
     put_model,
 )
 from infra.models import checkpoint_folder
-from infra.place import facts_of, note, open_stage, store_of
+from infra.place import facts_of, note, open_stage, store_of, workdir_of
 from infra.prefect.door import door
+from infra.prefect.elsewhere import elsewhere
 from infra.processes import Limits, run_child
 from infra.processes.smaller import with_smaller_budgets
 from infra.progress import progress
 from infra.stages import Stage
-from infra.work import stage_dir, work_root
+from infra.work import work_root
 from tasks import child
+from tasks.config import PairFilter
 from tasks.config_training import TrainingSection
 from tasks.errors import ConfigError, DataError
 from tasks.pair_losses import all_dropped
@@ -45,7 +47,7 @@ def train(
     pairs: Artifact,
     scores: list[Artifact],
     training: TrainingSection,
-    filters: list[Any],
+    filters: list[PairFilter],
     place: Place,
 ) -> Trained:
     """Train the policy from the round's reference on the pairs it has not solved yet.
@@ -64,9 +66,9 @@ def train(
         fingerprints={"reference": place.reference.sha256},
         semantics=SEMANTICS,
     )
-    if done := stage.finished():
+    if done := stage.finished() or elsewhere(stage):
         return _trained(done.artifact, place)
-    workdir = stage_dir("train", stage.digest)
+    workdir = workdir_of(stage, place)
     rows = RowsOfRound(prompts, feedback, pairs, scores)
     made = write_examples(rows, training, filters, place, workdir)
     if not made.number:
