@@ -97,7 +97,7 @@ def run_and_measure(
             cells=() if variant == "tso" else ("policy",),
         )
     config, _ = resolve("quickstart", overrides)
-    rows = open_artifact(open_store(config.storage.root), artifact).table().to_pylist()
+    rows = open_artifact(open_store(config.storage), artifact).table().to_pylist()
     values: dict[str, Values] = {}
     for row in rows:
         key = f"{row['metric']} {row['slice']}"

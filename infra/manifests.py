@@ -1,6 +1,5 @@
 """The bytes that stages are made of: sealed JSON and deterministic parquet."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from infra.cache import read_file
 from infra.storage import Store, StoredFile, sha256_of
 from infra.table_files import Spool, TableFile, spooled
 from tasks.canonical import canonical_json, digest
@@ -106,12 +106,7 @@ def opened_table(store: Store, file: StoredFile) -> Iterator[TableFile]:
 
 def read_table(store: Store, file: StoredFile) -> pa.Table:
     """The table of `file`, its bytes verified; StorageError if it is missing or changed."""
-    try:
-        data = store.read(file.path)
-    except FileNotFoundError as error:
-        raise _missing(store, file) from error
-    store.verify(file, hashlib.sha256(data).hexdigest())
-    return pq.ParquetFile(pa.BufferReader(data)).read()
+    return pq.ParquetFile(pa.BufferReader(read_file(store, file))).read()
 
 
 def _missing(store: Store, file: StoredFile) -> StorageError:

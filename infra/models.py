@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 from infra.artifacts import MANIFEST, read_stage
+from infra.cache import Cache
 from infra.storage import open_store
-from infra.work import work_root
 from tasks.errors import ConfigError, StorageError
 from tasks.records import Checkpoint
+from tasks.storage_settings import StorageSettings
 
 WEIGHTS = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 """The files of a hub repository that are fetched: no pickled weights, no code."""
@@ -41,7 +42,7 @@ def positions_of(folder: Path) -> int | None:
     return positions
 
 
-def checkpoint_folder(checkpoint: Checkpoint, root: str) -> Path:
+def checkpoint_folder(checkpoint: Checkpoint, storage: StorageSettings) -> Path:
     """A local folder with the files of `checkpoint`, fetched from the store if need be.
 
     A checkpoint's uri is a local folder (base models) or the manifest of the stage that made it.
@@ -49,8 +50,7 @@ def checkpoint_folder(checkpoint: Checkpoint, root: str) -> Path:
     _, stage, tail = checkpoint.uri.rpartition("/stages/")
     if not stage:
         return Path(checkpoint.uri)
-    folder = work_root() / "models" / checkpoint.sha256
-    store = open_store(root)
+    store = open_store(storage)
     finished = read_stage(store, f"stages/{tail.removesuffix(f'/{MANIFEST}')}")
     if finished.facts["sha256"] != checkpoint.sha256:
         raise StorageError(
@@ -59,5 +59,5 @@ def checkpoint_folder(checkpoint: Checkpoint, root: str) -> Path:
         )
     files = finished.files("model")
     before, _, after = files[0].path.rpartition("/files/")
-    store.get_folder(files, f"{before}/files/{after.partition('/')[0]}", folder)
-    return folder
+    prefix = f"{before}/files/{after.partition('/')[0]}"
+    return Cache(store).folder(files, prefix, checkpoint.sha256)

@@ -34,7 +34,7 @@ Record = TypeVar("Record")
 
 def store_of(place: Place) -> Store:
     """The store that the run lives in."""
-    return open_store(place.root)
+    return open_store(place.storage)
 
 
 def open_stage(

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.storage_failures import failure
-from infra.storage_kinds import Backend, backend_of
+from infra.storage_kinds import backend_of
+from infra.storage_objects import Backend, Found, Upload
 from infra.work import temporary_dir
 from tasks.errors import DamagedError, DataError, StorageError, TSOError
+from tasks.storage_settings import StorageSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,15 +43,26 @@ class Store:
     refuses; reading what is absent raises FileNotFoundError.
     """
 
-    def __init__(self, root: str, backend: Backend) -> None:
-        self.root = root
+    def __init__(self, settings: StorageSettings, backend: Backend) -> None:
+        self.settings = settings
+        self.root = settings.root
         self._backend = backend
 
     def __repr__(self) -> str:
         return f"Store({self.root!r})"
 
-    def __reduce__(self) -> tuple[Callable[[str], "Store"], tuple[str]]:
-        return open_store, (self.root,)
+    def __reduce__(self) -> "tuple[Callable[[StorageSettings], Store], tuple[StorageSettings]]":
+        return open_store, (self.settings,)
+
+    @property
+    def reached(self) -> str:
+        """How it is reached, in words that follow its root; empty where there is nothing to say."""
+        return self._backend.reached()
+
+    @property
+    def cached(self) -> bool:
+        """Whether local copies of its big objects are worth keeping."""
+        return self._backend.cached
 
     def uri(self, path: str) -> str:
         """The full address of `path`."""
@@ -92,9 +105,14 @@ class Store:
 
         The store is asked each time: nothing is cached.
         """
+        return [one.path for one in self.entries(prefix)]
+
+    def entries(self, prefix: str = "") -> "list[Found]":  # `list` is a method here
+        """As `list`, with sizes and the times of writing."""
         folder = prefix.rstrip("/")
         with self._writing("list", folder):
-            return sorted(self._backend.list(checked_path(folder) if folder else ""))
+            found = self._backend.list(checked_path(folder) if folder else "")
+            return sorted(found, key=lambda one: one.path)
 
     def delete(self, path: str) -> None:
         """Remove the object at `path`; it is no error if there is none."""
@@ -103,9 +121,9 @@ class Store:
 
     def put_file(self, local: Path, path: str) -> StoredFile:
         """Copy the file `local` to `path` and verify its size there."""
-        file = StoredFile(path=path, sha256=sha256_of(local), size=local.stat().st_size)
         with self._writing("put", path):
-            self._backend.put(local, checked_path(path))
+            sha256 = self._backend.put(local, checked_path(path))
+            file = StoredFile(path=path, sha256=sha256, size=local.stat().st_size)
             self._verify_size(file)
         return file
 
@@ -123,8 +141,8 @@ class Store:
         temporary = local.with_name(f".{local.name}.{uuid.uuid4().hex}")
         try:
             with self._reading(f"get to {local}", file.path):
-                self._backend.get(checked_path(file.path), temporary)
-            self.verify(file, sha256_of(temporary))
+                sha256 = self._backend.get(checked_path(file.path), file.size, temporary)
+            self.verify(file, sha256)
             os.replace(temporary, local)
         finally:
             temporary.unlink(missing_ok=True)
@@ -156,6 +174,34 @@ class Store:
                 f"{sha256[:16]}…, expected {file.sha256[:16]}…. Restore the object from a copy, "
                 "or redo the verb that made it"
             )
+
+    def read_file(self, file: StoredFile) -> bytes:
+        """The bytes of `file`, verified; StorageError if they are missing or changed."""
+        try:
+            data = self.read(file.path)
+        except FileNotFoundError as error:
+            raise StorageError(
+                f"{self.uri(file.path)} is missing though its manifest names it. Restore the "
+                "object from a copy, or redo the verb that made it"
+            ) from error
+        self.verify(file, hashlib.sha256(data).hexdigest())
+        return data
+
+    def check_file(self, file: StoredFile) -> None:
+        """Read `file` and keep nothing: DamagedError or FileNotFoundError if it is not right."""
+        with self._reading("read", file.path):
+            sha256 = self._backend.sha256(checked_path(file.path), file.size)
+        self.verify(file, sha256)
+
+    def uploads(self) -> "list[Upload]":
+        """Uploads that were begun and neither finished nor given up, the oldest first."""
+        with self._writing("list the uploads of", ""):
+            return sorted(self._backend.uploads(), key=lambda one: one.begun)
+
+    def abort(self, upload: Upload) -> None:
+        """Give an upload up; it is no error if it is over."""
+        with self._writing("give up an upload to", upload.path), suppress(FileNotFoundError):
+            self._backend.abort(upload)
 
     def put_folder(self, local: Path, prefix: str) -> Files:
         """Copy all files below `local` to `prefix`, keeping their relative paths; sorted."""
@@ -245,9 +291,11 @@ def _is_there(file: StoredFile, local: Path) -> bool:
     return local.is_file() and local.stat().st_size == file.size and sha256_of(local) == file.sha256
 
 
-def open_store(root: str) -> Store:
-    """The store at `root`: a local path, file:///path, memory://name or s3://bucket/prefix.
+def open_store(where: StorageSettings | str) -> Store:
+    """The store at a root: a local path, file:///path, memory://name or s3://bucket/prefix.
 
-    Opens no connection and creates nothing. Raises ConfigError for any other form.
+    A root alone is reached as variables say. Opens no connection and creates nothing. Raises
+    ConfigError for any other form.
     """
-    return Store(*backend_of(root))
+    settings = StorageSettings(root=where) if isinstance(where, str) else where
+    return Store(*backend_of(settings))

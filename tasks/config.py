@@ -8,7 +8,7 @@ done, never what comes out, so they do not enter stage keys.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from tasks.agreement.settings import AgreementSettings
@@ -23,7 +23,8 @@ from tasks.placement_checks import check_placement
 from tasks.quotas import QuotaSettings
 from tasks.sources import SourceIn
 from tasks.spending import Budget, EndpointLimits, Price, Terms
-from tasks.variants import NotInKey, built, chosen_from, plain, problem_text
+from tasks.storage_settings import StorageSettings
+from tasks.variants import NotInKey, built, chosen_from, first_problem, plain, problem_text
 
 Judge = Annotated[Any, *chosen_from("tasks.judges")]
 ComparisonRule = Annotated[Any, *chosen_from("tasks.comparison_rules")]
@@ -37,13 +38,6 @@ class RunSection(Section):
     """The SFT model: a local folder or a hub id. It is the first policy and the first reference."""
     seed: int = 0
     """Everything random derives from it, the round, the verb and record ids."""
-
-
-class StorageSection(Section):
-    """Where artifacts live."""
-
-    root: str
-    """file:// folder, memory:// or s3://bucket/prefix; the variable TSO_STORE overrides it."""
 
 
 class PromptsSection(Section):
@@ -163,7 +157,8 @@ class Config(Section):
     """A whole run."""
 
     run: RunSection
-    storage: StorageSection
+    storage: Annotated[StorageSettings, NotInKey]
+    """Where artifacts live."""
     prompts: PromptsSection
     matrix: dict[str, CellSection] = Field(min_length=1)
     """The model matrix, cells by name; one cell is the current policy."""
@@ -214,12 +209,24 @@ class Config(Section):
         return next(name for name, cell in self.matrix.items() if cell.model == "policy")
 
 
+_STORAGE = TypeAdapter(StorageSettings)
+
+
 def build_config(data: Mapping[str, Any]) -> Config:
     """The configuration of `data`; ConfigError says which key is wrong and why."""
     try:
         return Config.model_validate(data)
     except ValidationError as error:
         raise ConfigError(f"configuration: {_said(error)[0]}") from error
+
+
+def storage_of(data: Mapping[str, Any]) -> StorageSettings:
+    """The settings of a store that `data` writes; ConfigError says which key is wrong and why."""
+    try:
+        return _STORAGE.validate_python(dict(data))
+    except ValidationError as error:
+        known = ", ".join(_fields(StorageSettings))
+        raise ConfigError(f"storage: {first_problem(error)}; it takes: {known}") from error
 
 
 def config_problems(data: Mapping[str, Any]) -> list[str]:
@@ -244,7 +251,7 @@ def _allowed(problem: ErrorDetails) -> str:
     section: Any = Config
     for name in problem["loc"][:-1]:
         section = _inner(section, name)
-    return f"; allowed here: {', '.join(section.model_fields)}"
+    return f"; allowed here: {', '.join(_fields(section))}"
 
 
 def _inner(section: Any, name: str | int) -> Any:
@@ -253,7 +260,13 @@ def _inner(section: Any, name: str | int) -> Any:
     if name not in fields:
         return section
     hint = fields[str(name)].annotation
-    return next((one for one in (*get_args(hint), hint) if hasattr(one, "model_fields")), section)
+    return next((one for one in (*get_args(hint), hint) if _fields(one)), section)
+
+
+def _fields(section: Any) -> Mapping[str, Any]:
+    """Fields of a section or of a group of settings; none of anything else."""
+    found: Mapping[str, Any] = getattr(section, "model_fields", {})
+    return found or getattr(section, "__dataclass_fields__", {})
 
 
 def plain_config(config: Config) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def numbered(
     )
     numbers = {}
     for role, model in models.items():
-        folder = checkpoint_folder(model, place.root)
+        folder = checkpoint_folder(model, place.storage)
         rows = judged_rows(batch, load_tokenizer(folder), judge)
         spec = {**judge.child_settings(), "model": str(folder)}
         scored = open_stage(

@@ -5,17 +5,18 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from tasks.config import CellSection, PromptsSection, StorageSection
+from tasks.config import CellSection, PromptsSection
 from tasks.config_training import Section
 from tasks.consistency import check_recorded
 from tasks.errors import ConfigError
+from tasks.storage_settings import StorageSettings
 from tasks.variants import chosen_from, first_problem
 
 
 class RecordedData(Section):
     """The part of a preset that is about data which exists: recorded cells and judges."""
 
-    storage: StorageSection
+    storage: StorageSettings
     prompts: PromptsSection
     matrix: dict[str, CellSection] = Field(min_length=1)
     """Cells with engine recorded, by name."""

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypedDict
 
 from tasks.placement import Part, Placement
 from tasks.spending import Terms
+from tasks.storage_settings import StorageSettings
 
 
 class VolatileMark:
@@ -274,8 +275,8 @@ class Place:
     """Name of the run; it never enters a stage key."""
     round_index: int
     """0-based index of the round."""
-    root: str
-    """Root of the store."""
+    storage: StorageSettings
+    """The store, and how it is reached."""
     seed: int
     """The run's seed."""
     side_by_side: int | None
@@ -300,6 +301,11 @@ class Place:
     """Which verbs other work pools do."""
     part: Part = field(default_factory=Part)
     """The shards that this process does of a stage that several share."""
+
+    @property
+    def root(self) -> str:
+        """Root of the store."""
+        return self.storage.root
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

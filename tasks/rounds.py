@@ -10,6 +10,7 @@ from typing import Any
 
 from prefect.runtime import flow_run
 
+from infra.cache import let_go
 from infra.forks import check_forked
 from infra.lease import Holder, Lease
 from infra.models import local_folder, positions_of
@@ -18,6 +19,7 @@ from infra.prefect.deployments import look_at_deployment
 from infra.prefect.reports import tag_flow_run
 from infra.presets import read_preset
 from infra.rows import check_rows
+from infra.run_copies import check_copied
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
 from infra.vllm.machine import interpreter
@@ -29,6 +31,7 @@ from tasks.preflight import Check
 from tasks.recorded_config import RecordedData, build_recorded
 from tasks.records import Checkpoint, Place
 from tasks.retiring import shares_of
+from tasks.storage_settings import StorageSettings
 from tasks.weights import weights_digest
 
 VERBS = ("collect", "sample", "judge", "annotate", "pair", "score", "train", "evaluate", "refresh")
@@ -60,9 +63,10 @@ class Rounds:
         for round_index in self.claim.indices:
             if round_index >= len(self._tree().manifests()):
                 yield self._begin(round_index)
+                let_go()
 
     def _tree(self) -> RunTree:
-        return RunTree(open_store(self.config.storage.root), self.run)
+        return RunTree(open_store(self.config.storage), self.run)
 
     def _begin(self, round_index: int) -> Place:
         """Write the round's configuration and gather what earlier rounds left."""
@@ -94,7 +98,7 @@ def place_of(rounds: Rounds, round_index: int, redo: Mapping[str, int]) -> Place
     return Place(
         run=rounds.run,
         round_index=round_index,
-        root=config.storage.root,
+        storage=config.storage,
         seed=config.run.seed,
         side_by_side=config.machine.side_by_side,
         redo=dict(redo),
@@ -130,13 +134,13 @@ def settled(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, 
 def recorded_data(preset: str, overrides: Mapping[str, Any]) -> tuple[RecordedData, Place]:
     """The recorded part of a preset, and a place to bring it in: no run, no models."""
     data = build_recorded(settled(read_preset(preset), overrides))
-    open_store(data.storage.root).probe()
+    open_store(data.storage).probe()
     nothing = Checkpoint(sha256="", uri="", base="", step=0, tokenizer="", template="")
     name = re.sub(r"[^a-z0-9._-]", "-", Path(preset).stem.lower())
     place = Place(
         run=f"{name}.recorded",
         round_index=0,
-        root=data.storage.root,
+        storage=data.storage,
         seed=0,
         side_by_side=1,
         redo={},
@@ -154,7 +158,7 @@ def checks_of(config: Config) -> list[Check]:
     return preflight.checks_of(
         config,
         preflight.Outside(
-            store=lambda: _probed(config.storage.root),
+            store=lambda: _probed(config.storage),
             describe=_described,
             positions=lambda folder: positions_of(Path(folder)),
             key=api_key,
@@ -166,10 +170,10 @@ def checks_of(config: Config) -> list[Check]:
     )
 
 
-def _probed(root: str) -> str:
-    store = open_store(root)
+def _probed(storage: StorageSettings) -> str:
+    store = open_store(storage)
     store.probe()
-    return store.root
+    return f"{store.root}{store.reached}"
 
 
 def _described(model: str) -> Checkpoint:
@@ -194,9 +198,10 @@ def claimed(
     Raises ConfigError, StorageError or HeldError before anything expensive.
     """
     config, redo = resolve(preset, overrides)
-    tree = RunTree(open_store(config.storage.root), run)
+    tree = RunTree(open_store(config.storage), run)
     sft = check_parts(config)
     check_forked(tree)
+    check_copied(tree)
     now = _frozen_facts(sft)
     frozen_facts_changed(tree.create("frozen.json", now), now, run)
     flow_run_id = str(flow_run.get_id())
@@ -211,9 +216,10 @@ def previewed(
 ) -> Rounds:
     """The rounds a flow run would claim now; refuses what `claimed` refuses and writes nothing."""
     config, redo = resolve(preset, overrides)
-    tree = RunTree(open_store(config.storage.root), run)
+    tree = RunTree(open_store(config.storage), run)
     sft = check_parts(config)
     check_forked(tree)
+    check_copied(tree)
     if frozen := tree.read("frozen.json"):
         frozen_facts_changed(frozen, _frozen_facts(sft), run)
     claim = new_claim("preview", len(tree.manifests()), rounds, until)
@@ -242,7 +248,7 @@ def outside_rounds(run: str, preset: str, overrides: Mapping[str, Any]) -> tuple
     tag_flow_run(run)
     claim = Claim(flow_run_id="", first_index=0, last_index=-1)
     rounds = Rounds(config=config, claim=claim, run=run, redo=(), sft=check_parts(config))
-    place = place_of(rounds, len(committed_rounds(open_store(config.storage.root), run)), {})
+    place = place_of(rounds, len(committed_rounds(open_store(config.storage), run)), {})
     return config, replace(place, run=f"{run}{BESIDE}", round_index=0, shares={})
 
 
@@ -267,8 +273,8 @@ def committed_round(store: Store, run: str, round_index: int) -> tuple[Config, P
             f"round {round_index} of run {run!r} is not committed; {committed} rounds are, in "
             f"{store.root}"
         )
-    own = {"storage.root": store.root}
-    config = build_config(with_overrides(recorded["config"], own))
+    recorded_config = {**recorded["config"], "storage": asdict(store.settings)}
+    config = build_config(recorded_config)
     sft = Checkpoint(
         sha256=frozen["base model"],
         uri=config.run.base_model,

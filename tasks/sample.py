@@ -32,6 +32,7 @@ from tasks.responses import (
     tokens_of,
 )
 from tasks.sample_job import Around, ShardsToDo, Shown, job_of, purse_for, spent
+from tasks.storage_settings import StorageSettings
 from tasks.tables import to_table
 from tasks.token_logps import TABLE, beside, split_off
 from tasks.tokens import load_tokenizer, render
@@ -138,7 +139,7 @@ def sample_cell(
         room(place.side_by_side).entered(needs_of(cell, place)) as entry,
         prompt_shards(stage.store, prompts, _quota(cell, place)) as shards,
     ):
-        around = Around(f"sample · {name}", _folder(cell, place.root), entry, place)
+        around = Around(f"sample · {name}", _folder(cell, place.storage), entry, place)
         _draw(stage, shards, cell, around)
     if not place.part.whole and not stage.has_shards(len(shards)):
         return None
@@ -212,11 +213,11 @@ def _tokens(cell: Cell, folder: Path | None) -> Tokens | None:
     return tokens_of(cell.checkpoint, load_tokenizer(folder))
 
 
-def _folder(cell: Cell, root: str) -> Path | None:
+def _folder(cell: Cell, storage: StorageSettings) -> Path | None:
     """The folder with the cell's weights; ConfigError if it holds others than the cell claims."""
     if cell.checkpoint is None:
         return None
-    folder = checkpoint_folder(cell.checkpoint, root)
+    folder = checkpoint_folder(cell.checkpoint, storage)
     check_claim(f"matrix.{cell.name}", cell.checkpoint, describe(folder))
     return folder
 

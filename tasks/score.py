@@ -34,6 +34,7 @@ from tasks.records import (
 )
 from tasks.references import fingerprint_of, references_of
 from tasks.responses import by_id, tokens_of
+from tasks.storage_settings import StorageSettings
 from tasks.tables import check
 from tasks.tokens import load_tokenizer
 from tasks.training_data import SCORE_ROWS, rows_to_score
@@ -154,7 +155,7 @@ def _write_rows(
     place: Place,
 ) -> _Rows:
     """Tokenise what is to be scored, a range of prompts at a time, for the child to read."""
-    tokens = tokens_of(checkpoint, load_tokenizer(checkpoint_folder(checkpoint, place.root)))
+    tokens = tokens_of(checkpoint, load_tokenizer(checkpoint_folder(checkpoint, place.storage)))
     further, tables = _further(name, training), _tables(name)
     number, longest, counts = 0, 1, Counter[str]()
     given: dict[str, Any] = {one: (pairs, one) for one in tables}
@@ -197,7 +198,7 @@ def _run(
     workdir = workdir_of(stage, place)
     child.write_json(
         workdir / child.SPEC,
-        _spec(stage, todo, budget, checkpoint, fingerprint, training, place.root),
+        _spec(stage, todo, budget, checkpoint, fingerprint, training, place.storage),
     )
     total = sum(end - first for first, end in own.values())
     with progress.verb("score", total=total) as bar:
@@ -225,12 +226,12 @@ def _spec(
     checkpoint: Checkpoint,
     fingerprint: str,
     training: TrainingSection,
-    root: str,
+    storage: StorageSettings,
 ) -> dict[str, Any]:
     return {
         "job": "score",
         "stage": stage.digest,
-        "model": str(checkpoint_folder(checkpoint, root)),
+        "model": str(checkpoint_folder(checkpoint, storage)),
         "rows": ROWS,
         "shards": todo,
         "reference": fingerprint,

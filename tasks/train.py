@@ -130,7 +130,7 @@ def _spec(stage: Stage, budget: int, training: TrainingSection, place: Place) ->
     return {
         "job": "train",
         "stage": stage.digest,
-        "model": str(checkpoint_folder(place.reference, place.root)),
+        "model": str(checkpoint_folder(place.reference, place.storage)),
         "examples": EXAMPLES,
         "side": SIDE if reads_side_table(training.loss) else None,
         "loss": plain(training.loss),

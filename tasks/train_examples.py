@@ -66,7 +66,7 @@ def write_examples(
     rows: RowsOfRound, training: TrainingSection, filters: list[Any], place: Place, workdir: Path
 ) -> Written:
     """Write the examples, weights renewed after the filters that need reference scores."""
-    tokenizer = load_tokenizer(checkpoint_folder(place.reference, place.root))
+    tokenizer = load_tokenizer(checkpoint_folder(place.reference, place.storage))
     tokens, loss = tokens_of(place.reference, tokenizer), training.loss
     whole = training.oversized_trees == "refuse"
     number, longest, counts = 0, 0, Counter[str]()

@@ -82,6 +82,8 @@ def first_problem(error: ValidationError) -> str:
     return problem_text(error.errors(include_url=False)[0])
 
 
+SECRETS = ("secret", "password", "session_token", "access_key")
+"""Parts of the names of settings that nobody should write into a preset, and some do."""
 ALTERNATIVES = ("constrained-", "tuple[")
 """How pydantic names which of several allowed types it tried: no part of a setting's name."""
 
@@ -96,9 +98,15 @@ def problem_text(problem: ErrorDetails) -> str:
     if problem["type"] == "value_error":
         message = problem["msg"].removeprefix("Value error, ")
         return f"{path}: {message}" if path else message
-    got = repr(problem["input"])
-    shown = got if len(got) <= SHOWN_INPUT else f"{got[:SHOWN_INPUT]}…"
-    return f"{path or 'settings'}: {problem['msg']} (got {shown})"
+    return f"{path or 'settings'}: {problem['msg']} (got {_shown(path, problem['input'])})"
+
+
+def _shown(path: str, value: Any) -> str:
+    """A value for people; one that may be a secret in the wrong place is not repeated."""
+    if any(word in path.rpartition(".")[2].lower() for word in SECRETS):
+        return "a value that is not shown"
+    got = repr(value)
+    return got if len(got) <= SHOWN_INPUT else f"{got[:SHOWN_INPUT]}…"
 
 
 def kind_of(variant: Any) -> str:

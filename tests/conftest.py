@@ -1,6 +1,9 @@
-"""What the whole suite shares: local folders of its own, and one Prefect server."""
+"""What the whole suite shares: local folders of its own, one Prefect server, one S3 server."""
 
 import os
+import shutil
+import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from infra.swift import SwiftServer
     from tests.whole_runs import Story
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -20,8 +24,38 @@ def own_work_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Every test has a work folder of its own; no store or preset comes from outside."""
     monkeypatch.setenv("TSO_WORK", str(tmp_path / "work"))
     monkeypatch.delenv("TSO_STORE", raising=False)
-    monkeypatch.delenv("TSO_PRESETS", raising=False)
+    for name in os.environ:
+        if name.startswith("AWS_") or name in ("TSO_PRESETS", "TSO_CACHE_GIB"):
+            monkeypatch.delenv(name)
     return tmp_path / "work"
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SwiftServer"]:
+    """A real S3 server for the whole suite, with a bucket `tso`; tests fail where it cannot be."""
+    from infra.swift import SwiftServer
+    from infra.swift.server import has_attributes
+    from tasks.errors import ConfigError
+
+    folder = tmp_path_factory.mktemp("swift")
+    if not has_attributes(folder):
+        folder = Path(tempfile.mkdtemp(prefix="tso-swift-", dir="/dev/shm"))
+    try:
+        with SwiftServer(folder) as server:
+            server.make_bucket("tso")
+            yield server
+    except ConfigError as error:
+        pytest.fail(str(error))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def s3(swift: "SwiftServer", monkeypatch: pytest.MonkeyPatch) -> str:
+    """Root of an empty store on the S3 server, which the AWS_* variables name."""
+    for name, value in swift.environment().items():
+        monkeypatch.setenv(name, value)
+    return f"s3://tso/{uuid.uuid4().hex}"
 
 
 @pytest.fixture(scope="session")

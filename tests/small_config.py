@@ -4,6 +4,7 @@ from typing import Any
 
 from tasks.config import Config, build_config, with_overrides
 from tasks.records import Checkpoint, Place
+from tasks.storage_settings import StorageSettings
 
 
 def plain_small(**overrides: Any) -> dict[str, Any]:
@@ -41,11 +42,11 @@ def checkpoint(name: str) -> Checkpoint:
 
 
 def small_place(**changes: Any) -> Place:
-    """The place of round 2, whose reference is the policy of round 1."""
+    """The place of round 2, whose reference is the policy of round 1; `root` names its store."""
     facts: dict[str, Any] = {
         "run": "r",
         "round_index": 2,
-        "root": "memory://small",
+        "storage": StorageSettings(root=changes.pop("root", "memory://small")),
         "seed": 1,
         "side_by_side": 1,
         "redo": {},

@@ -32,7 +32,7 @@ def sampled(place, share, run="one", **settings) -> Artifact:
 
 
 def rows(place, artifact):
-    table = open_artifact(open_store(place.root), artifact).table()
+    table = open_artifact(open_store(place.storage), artifact).table()
     return {row["prompt_id"]: row["response_id"] for row in table.to_pylist()}
 
 
@@ -44,7 +44,7 @@ def test_a_cell_answers_its_share_and_keeps_its_responses_when_the_share_is_rais
 
 def test_a_share_of_1_has_the_key_of_a_stage_without_shares(place):
     artifact = sampled(place, 1.0)
-    key = open_artifact(open_store(place.root), artifact).manifest["key"]
+    key = open_artifact(open_store(place.storage), artifact).manifest["key"]
     assert key["inputs"] == {"prompts": asked(place).content}
     assert "share" not in key["settings"]
 

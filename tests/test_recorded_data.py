@@ -110,7 +110,7 @@ def one_round(folder, preset):
     state = world.rounds(run="real")
     assert state.is_completed(), error_of(state)
     [manifest] = world.tree("real").manifests()
-    policy = checkpoint_folder(Checkpoint(**manifest["policy"]), world.store.root)
+    policy = checkpoint_folder(Checkpoint(**manifest["policy"]), world.store.settings)
     assert speaks(policy)
     assert manifest["policy"]["sha256"] != manifest["reference_in"]["sha256"]
     return world, manifest

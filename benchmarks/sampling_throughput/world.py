@@ -14,6 +14,7 @@ from tasks.prompts import prompt_of
 from tasks.records import Artifact, Place, Prompt, Response
 from tasks.serving import ServerSettings
 from tasks.sources import Row
+from tasks.storage_settings import StorageSettings
 from tasks.tables import content, to_table
 from tests.tiny_models import tiny_model
 
@@ -42,7 +43,7 @@ class World:
         return Place(
             run="throughput",
             round_index=0,
-            root=f"file://{self.folder}/store",
+            storage=StorageSettings(root=f"file://{self.folder}/store"),
             seed=1,
             side_by_side=None,
             redo={},

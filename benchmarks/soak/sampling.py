@@ -16,6 +16,7 @@ from tasks.prompts import prompt_of
 from tasks.records import Artifact, Checkpoint, Place, Prompt
 from tasks.sample import sample_cell
 from tasks.sources import Row
+from tasks.storage_settings import StorageSettings
 from tasks.tables import content, to_table
 
 
@@ -47,7 +48,7 @@ def place_in(folder: Path, seed: int) -> Place:
     return Place(
         run="soak",
         round_index=0,
-        root=f"file://{folder}/store",
+        storage=StorageSettings(root=f"file://{folder}/store"),
         seed=seed,
         side_by_side=1,
         redo={},

@@ -2,11 +2,12 @@
 
 import sys
 import traceback
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from flows.cli import store_commands
+from flows.cli.arguments import Name, Out, Preset, Settings, overrides_of
 from flows.cli.completion import presets, runs
 from flows.cli.exit_codes import BUG, exit_code_of
 from flows.cli.stack import stack
@@ -22,19 +23,6 @@ app = typer.Typer(
 )
 
 app.add_typer(stack, name="stack")
-
-Name = Annotated[
-    str, typer.Argument(help="Name of the run; it grows with every call.", autocompletion=runs)
-]
-Preset = Annotated[
-    str,
-    typer.Option(help="A preset's name, or a path to a .yaml file.", autocompletion=presets),
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="key=value replaces one setting, e.g. training.epochs=2."),
-]
-Out = Annotated[Path | None, typer.Option(help="The file to write.")]
 
 
 @app.command()
@@ -166,6 +154,9 @@ def fork(
     fork_run(source, new, preset, overrides_of(settings or []))
 
 
+store_commands.add_to(app)
+
+
 @app.command()
 def schema(out: Out = None) -> None:
     """Write the JSON schema of presets, for editors."""
@@ -189,19 +180,6 @@ def automations(
     from flows.cli.automations import show_automations
 
     show_automations(notify, silence, retries, remove=remove)
-
-
-def overrides_of(settings: list[str]) -> dict[str, object]:
-    """{dotted key: value} of `key=value` texts; values are read as YAML."""
-    from infra.presets import parse_value
-
-    overrides: dict[str, object] = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"--set {setting!r}: write key=value, e.g. training.epochs=2")
-        overrides[key] = parse_value(value)
-    return overrides
 
 
 def run_app() -> None:

@@ -19,7 +19,7 @@ def show_plan(
 ) -> None:
     """Check what `tso run` would check, then print what it would do at most."""
     found = previewed(name, preset, overrides, rounds, until)
-    tree = RunTree(open_store(found.config.storage.root), name)
+    tree = RunTree(open_store(found.config.storage), name)
     manifests = tree.manifests()
     out = console()
     out.print(f"{name}: {len(manifests)} rounds are done in {tree.store.root}", soft_wrap=True)

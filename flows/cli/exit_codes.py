@@ -26,6 +26,8 @@ CHILD = 5
 """A child process, or a flow run on another work pool, failed; the message names it."""
 BUDGET = 6
 """The budget is used up; what was paid is kept, and a larger budget goes on."""
+DAMAGED = 7
+"""`tso fsck` found something missing or damaged; nothing was changed."""
 INTERRUPTED = 130
 """Stopped by Ctrl-C or a signal; run the same command to go on."""
 

@@ -16,7 +16,7 @@ def fork_run(source: str, new: str, preset: str, overrides: Mapping[str, Any]) -
     if not (run and at and number.isascii() and number.isdigit()):
         raise ConfigError(f"{source!r}: write RUN@ROUND, e.g. demo@3 for the rounds 0 to 3 of demo")
     config, _ = resolve(preset, overrides)
-    fork(open_store(config.storage.root), run, int(number), new)
+    fork(open_store(config.storage), run, int(number), new)
     out = console()
     out.print(f"{new}: has rounds 0 to {number} of {run} and shares their stages")
     out.print(f"go on with: tso run {new} --preset {preset}", soft_wrap=True)

@@ -44,7 +44,7 @@ def show_leaderboard(
         raise ConfigError(f"--as {form!r}; allowed: {', '.join(FORMATS)}")
     if run:
         config, _ = resolve(preset, overrides)
-        store = open_store(config.storage.root)
+        store = open_store(config.storage)
         feedback = feedback_of_run(store, run)
     else:
         store, feedback = _recorded(preset, overrides, split)
@@ -60,7 +60,7 @@ def _recorded(preset: str, overrides: Mapping[str, Any], split: str) -> tuple[St
     _, place = recorded_data(preset, overrides)
     with local_api():
         feedback = recorded(preset, dict(overrides), split)
-    store = open_store(place.root)
+    store = open_store(place.storage)
     counts = dict.fromkeys(SHOWN_COUNTS, 0)
     for artifact in feedback.verdicts:
         found = open_artifact(store, artifact).counts

@@ -28,7 +28,7 @@ def write_report(
     `opened` says whether a browser shows it; None: if a person is at the terminal.
     """
     config, _ = resolve(preset, overrides)
-    store = open_store(config.storage.root)
+    store = open_store(config.storage)
     if round_index is None:
         round_index = len(committed_rounds(store, name)) - 1
     if round_index < 0:

@@ -16,7 +16,7 @@ def run_rounds(
     """Run the flow to its end; what went wrong in it is raised here."""
     out = console()
     config, _ = resolve(preset, overrides)
-    store = open_store(config.storage.root)
+    store = open_store(config.storage)
     before = len(committed_rounds(store, name))
     if until is not None and before >= until:
         out.print(f"{name}: all {before} rounds are done already; nothing to do")

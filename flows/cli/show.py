@@ -81,7 +81,7 @@ def show_run(
 ) -> None:
     """Show what the rounds of run `name` left, or rows of one of them."""
     config, _ = resolve(preset, overrides)
-    tree = RunTree(open_store(config.storage.root), name)
+    tree = RunTree(open_store(config.storage), name)
     rounds = _rounds(tree)
     if round_index is not None and round_index not in rounds:
         raise ConfigError(f"run {name!r} has no round {round_index}; it has: {_listed(rounds)}")

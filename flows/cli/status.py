@@ -24,7 +24,7 @@ SHOWN_ROUNDS = 8
 def show_status(name: str, preset: str, overrides: Mapping[str, Any]) -> None:
     """Print the rounds of run `name`; ConfigError if the store knows no such run."""
     config, _ = resolve(preset, overrides)
-    store = open_store(config.storage.root)
+    store = open_store(config.storage)
     tree = RunTree(store, name)
     if tree.read("frozen.json") is None:
         raise ConfigError(

@@ -12,8 +12,19 @@ def work_dir(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "memory", "s3"])
 def store(request, tmp_path, work_dir):
+    """One empty store of each kind."""
+    roots = {
+        "file": lambda: f"file://{tmp_path}/store",
+        "memory": lambda: f"memory://{uuid.uuid4().hex}",
+        "s3": lambda: request.getfixturevalue("s3"),
+    }
+    return open_store(roots[request.param]())
+
+
+@pytest.fixture(params=["file", "memory"])
+def own_store(request, tmp_path, work_dir):
     """One empty store of each kind that needs no server."""
     roots = {"file": f"file://{tmp_path}/store", "memory": f"memory://{uuid.uuid4().hex}"}
     return open_store(roots[request.param])

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from infra.s3_session import files_of
+from infra.s3_transfer import MOST_PARTS, PART_BYTES, part_bytes
 from infra.storage import StoredFile, open_store
-from infra.storage_remote import S3Backend
 from tasks.errors import ConfigError, DataError, StorageError
 
 
@@ -61,7 +62,9 @@ def test_create_keeps_the_first(store):
     assert store.read("runs/a/claim") == b"first"
 
 
-def test_of_eight_threads_creating_one_key_one_wins_and_its_bytes_stay(store):
+def test_of_eight_threads_creating_one_key_one_wins_and_its_bytes_stay(own_store):
+    store = own_store
+
     for turn in range(20):
         barrier = threading.Barrier(8)
 
@@ -87,7 +90,7 @@ def test_a_reader_sees_the_old_or_the_new_never_a_part(store):
 
     with ThreadPoolExecutor(1) as pool:
         writer = pool.submit(rewrite)
-        seen = {store.read("key") for _ in range(100)}
+        seen = {store.read("key") for _ in range(30)}
         stop.set()
         writer.result()
     assert seen <= contents
@@ -114,7 +117,7 @@ def test_changed_bytes_never_appear_locally(store, tmp_path):
 
 def test_a_short_put_is_noticed(store, tmp_path, monkeypatch):
     (tmp_path / "in").write_bytes(b"weights")
-    monkeypatch.setattr(store._backend, "put", lambda local, path: store.write(path, b"wei"))
+    monkeypatch.setattr(store._backend, "put", lambda local, path: store.write(path, b"wei") or "")
     with pytest.raises(StorageError, match="3 bytes arrived of 7"):
         store.put_file(tmp_path / "in", "w")
 
@@ -200,20 +203,29 @@ def test_a_root_with_a_secret_is_refused_and_not_repeated():
     assert "hunter2" not in str(caught.value)
 
 
-def test_s3_is_asked_once_per_fact_with_one_retry_layer_and_small_parts(monkeypatch):
+def test_s3_has_one_retry_layer_no_listing_cache_and_no_secret_in_what_is_shown(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
-    backend = S3Backend("bucket/tso")
-    files = backend._files
+    store = open_store("s3://bucket/tso")
+    files = files_of(store.settings)
     assert files.dircache.use_listings_cache is False
     assert files.config_kwargs["retries"] == {"total_max_attempts": 1} and files.retries == 4
-    assert backend._upload_options(1)["chunksize"] == 16 * 2**20
-    assert backend._upload_options(200 * 2**30)["chunksize"] * 10_000 >= 200 * 2**30
-    assert "hunter2" not in repr(open_store("s3://bucket/tso")) + repr(files.storage_options)
+    shown = repr(store) + store.reached + repr(store.settings) + repr(files.storage_options)
+    assert "hunter2" not in shown
 
 
-def test_a_forked_child_gets_a_file_system_of_its_own(monkeypatch):
-    backend = S3Backend("bucket/tso")
-    files = backend._files
-    assert backend._files is files
+def test_parts_have_16_mb_and_grow_where_10000_of_them_would_not_do():
+    assert part_bytes(1) == part_bytes(MOST_PARTS * PART_BYTES) == PART_BYTES == 16 * 2**20
+    assert part_bytes(200 * 2**30) * MOST_PARTS >= 200 * 2**30 > MOST_PARTS * PART_BYTES
+
+
+def test_stores_that_are_reached_alike_share_a_connection_until_a_key_or_process_changes(
+    monkeypatch,
+):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "one")
+    first = files_of(open_store("s3://bucket/tso").settings)
+    assert files_of(open_store("s3://other/tso").settings) is first
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "two")
+    second = files_of(open_store("s3://bucket/tso").settings)
+    assert second is not first
     monkeypatch.setattr(os, "getpid", lambda: -1)
-    assert backend._files is not files
+    assert files_of(open_store("s3://bucket/tso").settings) is not second

@@ -9,13 +9,14 @@ from typing import ClassVar
 
 import pytest
 
+from infra.s3_session import TRIES
 from infra.storage import open_store
 from infra.storage_failures import failure
-from infra.storage_remote import S3_TRIES
 from tasks.errors import StorageError
 
 
-def test_a_file_in_place_of_a_folder_is_named(store):
+def test_a_file_in_place_of_a_folder_is_named(own_store):
+    store = own_store
     store.write("runs", b"a file")
     with pytest.raises(StorageError, match=r"runs/a: could not write: .* A file lies where"):
         store.write("runs/a", b"1")
@@ -132,9 +133,7 @@ def stuttering_server():
         server.shutdown()
 
 
-@pytest.mark.parametrize(
-    ("statuses", "asked"), [([503, 500, 200], 3), ([503], S3_TRIES), ([403], 1)]
-)
+@pytest.mark.parametrize(("statuses", "asked"), [([503, 500, 200], 3), ([503], TRIES), ([403], 1)])
 def test_a_server_fault_is_retried_by_one_layer_a_refusal_is_not(
     stuttering_server, monkeypatch, statuses, asked
 ):
