@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infra.cache import read_file
+from infra.cache import opened_file, read_file
 from infra.storage import Store, StoredFile, sha256_of
 from infra.table_files import Spool, TableFile, spooled
 from tasks.canonical import canonical_json, digest
@@ -98,7 +98,7 @@ def put_table(store: Store, table: pa.Table, folder: str, name: str) -> StoredFi
 def opened_table(store: Store, file: StoredFile) -> Iterator[TableFile]:
     """The table of `file`, verified, to be read in parts; StorageError if missing or changed."""
     try:
-        with store.at_hand(file) as local:
+        with opened_file(store, file) as local:
             yield TableFile(local)
     except FileNotFoundError as error:
         raise _missing(store, file) from error
