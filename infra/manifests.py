@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -97,11 +97,12 @@ def put_table(store: Store, table: pa.Table, folder: str, name: str) -> StoredFi
 @contextmanager
 def opened_table(store: Store, file: StoredFile) -> Iterator[TableFile]:
     """The table of `file`, verified, to be read in parts; StorageError if missing or changed."""
-    try:
-        with opened_file(store, file) as local:
-            yield TableFile(local)
-    except FileNotFoundError as error:
-        raise _missing(store, file) from error
+    with ExitStack() as stack:
+        try:
+            local = stack.enter_context(opened_file(store, file))
+        except FileNotFoundError as error:
+            raise _missing(store, file) from error
+        yield TableFile(local)
 
 
 def read_table(store: Store, file: StoredFile) -> pa.Table:

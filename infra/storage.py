@@ -75,7 +75,7 @@ class Store:
 
     def write(self, path: str, data: bytes) -> None:
         """Put `data` at `path`, replacing what is there; readers see the old or the new whole."""
-        with self._writing("write", path):
+        with self._writing("write", path, len(data)):
             self._backend.write(checked_path(path), data)
 
     def create(self, path: str, data: bytes) -> bool:
@@ -84,7 +84,7 @@ class Store:
         True has exactly one winner. After False read `path` again: where an answer of the
         network was lost, what is there may be this call's own bytes.
         """
-        with self._writing("create", path):
+        with self._writing("create", path, len(data)):
             return self._backend.create(checked_path(path), data)
 
     def exists(self, path: str) -> bool:
@@ -121,7 +121,7 @@ class Store:
 
     def put_file(self, local: Path, path: str) -> StoredFile:
         """Copy the file `local` to `path` and verify its size there."""
-        with self._writing("put", path):
+        with self._writing("put", path, local.stat().st_size):
             sha256 = self._backend.put(local, checked_path(path))
             file = StoredFile(path=path, sha256=sha256, size=local.stat().st_size)
             self._verify_size(file)
@@ -256,13 +256,13 @@ class Store:
             raise failure(operation, self.uri(path), error) from error
 
     @contextmanager
-    def _writing(self, operation: str, path: str) -> Iterator[None]:
+    def _writing(self, operation: str, path: str, size: int = 0) -> Iterator[None]:
         try:
             yield
         except TSOError:
             raise
         except Exception as error:
-            raise failure(operation, self.uri(path), error) from error
+            raise failure(operation, self.uri(path), error, size) from error
 
 
 _OTHER = (
