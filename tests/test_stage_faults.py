@@ -1,4 +1,4 @@
-"""The store refuses in the middle of a stage: what is said, what is kept, and what is done again."""
+"""The store refuses in the middle of a stage: what is said, what is kept, what is done again."""
 
 import shutil
 import subprocess
