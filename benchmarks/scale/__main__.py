@@ -1,9 +1,9 @@
 """Seconds and peak memory of every door of a round, at growing numbers of prompts.
 
-`python -m benchmarks.scale --prompts 1000 10000` runs each door in a process of its own, against a
-Prefect server on this machine. Four responses a prompt come from scripted and recorded cells;
-judges are a rule, a simulated and a recorded one; training takes two steps of a tiny model. Run
-again, it goes on where it stopped. Results: benchmarks/results/scale.json.
+`python -m benchmarks.scale --prompts 1000 10000` runs each door in a process of its own. Four
+responses a prompt come from scripted and recorded cells; judges are a rule, a simulated and a
+recorded one; training takes two steps of a tiny model. Run again, it goes on where it stopped.
+Results: benchmarks/results/scale.json.
 """
 
 import argparse
@@ -17,7 +17,6 @@ from typing import Any
 from benchmarks.measurement import RESULTS, write_result
 from benchmarks.scale.doors import DOORS, read_state
 from benchmarks.scale.world import write_world
-from infra.prefect.server import local_api
 
 RESPONSES = 4
 """To each prompt."""
@@ -25,12 +24,11 @@ MEMORY_LIMIT = 2 * 1024**3
 SECONDS_A_RESPONSE = 0.002
 
 
-def measured(root: Path, prompts: int, api: str, only: list[str], limit: float) -> dict[str, Any]:
+def measured(root: Path, prompts: int, only: list[str], limit: float) -> dict[str, Any]:
     """What every door of a round over `prompts` prompts took; what is done is not repeated."""
     folder = root / str(prompts)
     write_world(folder, prompts)
     environment = os.environ | {
-        "PREFECT_API_URL": api,
         "TSO_WORK": str(folder / "work"),
         "OMP_NUM_THREADS": "1",
         "DO_NOT_TRACK": "1",
@@ -90,12 +88,10 @@ def main() -> int:
     options = parser.parse_args()
     root = Path(options.folder).absolute()
     os.environ["TSO_TEST_CACHE"] = str(root / "models")
-    os.environ.setdefault("TSO_WORK", str(root / "server"))
     found = _known()
-    with local_api() as api:
-        for prompts in sorted(options.prompts):
-            found[str(prompts)] = measured(root, prompts, api, options.doors, options.seconds)
-            print(write_result("scale", dict(sorted(found.items(), key=lambda one: int(one[0])))))
+    for prompts in sorted(options.prompts):
+        found[str(prompts)] = measured(root, prompts, options.doors, options.seconds)
+        print(write_result("scale", dict(sorted(found.items(), key=lambda one: int(one[0])))))
     asked = [found[str(prompts)] for prompts in options.prompts]
     slow = any(one["ms_per_response"] > 1000 * SECONDS_A_RESPONSE for one in asked[-1:])
     return int(slow or any(one["peak_mb"] * 2**20 > MEMORY_LIMIT for one in asked))

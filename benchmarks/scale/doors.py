@@ -1,7 +1,8 @@
 """One door of a round in a process of its own: what it takes, and what it leaves for the next.
 
-`python -m benchmarks.scale.doors FOLDER DOOR` reads FOLDER/state.json, runs the door inside a flow,
-and writes state.json with what the door returned, its seconds and the process's peak memory.
+`python -m benchmarks.scale.doors FOLDER DOOR` reads FOLDER/state.json, runs the door, and writes
+state.json with what the door returned, its seconds and the process's peak memory. No Prefect: what
+that adds is the same for any number of prompts.
 """
 
 import json
@@ -11,22 +12,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from prefect import flow
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from pydantic import TypeAdapter
 
 from benchmarks.scale.world import PRESET
-from flows.tso import measure
 from tasks.annotate import annotate, assess
 from tasks.collect import collect, foresee
 from tasks.config import Config
-from tasks.judge import judge
+from tasks.evaluate import evaluate
+from tasks.judge import judge_with
+from tasks.model_matrix import evaluation_cells
 from tasks.pair import pair
 from tasks.records import Artifact, Collected, Evaluated, Feedback, Place, RoundWork, Trained
 from tasks.refresh import refresh
 from tasks.rounds import first_place, resolve
-from tasks.sample import resolve_matrix, sample
+from tasks.sample import resolve_matrix, sample_cell
 from tasks.score import resolve_references, score
 from tasks.train import train
 
@@ -66,53 +67,71 @@ def write_state(folder: Path, state: State) -> None:
 
 
 def _collect(config: Config, place: Place, state: State) -> None:
-    state.prompts = collect(config.prompts, place)
+    state.prompts = collect.fn(config.prompts, place)
     foresee(config, state.prompts, place)
 
 
 def _sample(config: Config, place: Place, state: State) -> None:
     cells = resolve_matrix(config.matrix, state.prompts, place)
-    state.responses = sample(state.prompts.train, cells, "train", place)
+    state.responses = _sampled(state.prompts.train, cells, "train", place)
+
+
+def _sampled(prompts: Artifact, cells: Any, role: str, place: Place) -> list[Artifact]:
+    return [
+        sample_cell.fn(f"{name} · {role}", prompts, cell, role, place)
+        for name, cell in cells.items()
+    ]
 
 
 def _judge(config: Config, place: Place, state: State) -> None:
-    given = (state.prompts.train, state.responses, config.judges, config.comparisons)
-    state.verdicts = judge(*given, "train", place)
+    prompts, responses = state.prompts.train, state.responses
+    state.verdicts = [
+        judge_with.fn(f"{name} · train", prompts, responses, one, config.comparisons, place)
+        for name, one in config.judges.items()
+    ]
 
 
 def _annotate(config: Config, place: Place, state: State) -> None:
     seen = (state.prompts.train, state.responses, state.verdicts)
-    state.feedback = annotate(*seen, config.annotate, config.comparisons, place)
+    state.feedback = annotate.fn(*seen, config.annotate, config.comparisons, place)
 
 
 def _assess(config: Config, place: Place, state: State) -> None:
-    assess(state.feedback, config, place)
+    assess.fn(state.feedback, config, place)
 
 
 def _pair(config: Config, place: Place, state: State) -> None:
     given = (state.prompts.train, state.feedback, config.correction, config.pairs)
-    state.pairs = pair(*given, place)
+    state.pairs = pair.fn(*given, place)
 
 
 def _score(config: Config, place: Place, state: State) -> None:
     given = (state.prompts.train, state.feedback.responses, state.pairs)
     state.scores = [
-        score(role, *given, one, config.training, place)
+        score.fn(role, *given, one, config.training, place)
         for role, one in resolve_references(config.training, place).items()
     ]
 
 
 def _train(config: Config, place: Place, state: State) -> None:
     given = (state.prompts.train, state.feedback, state.pairs, state.scores)
-    state.trained = train(*given, config.training, config.pairs.filters, place)
+    state.trained = train.fn(*given, config.training, config.pairs.filters, place)
     answered = (state.prompts.train, state.feedback.responses, state.pairs)
-    state.held_out = score("policy", *answered, state.trained.policy, config.training, place)
+    policy = state.trained.policy
+    state.held_out = score.fn("policy", *answered, policy, config.training, place)
 
 
 def _evaluate(config: Config, place: Place, state: State) -> None:
+    prompts, settings, policy = state.prompts.evaluation, config.evaluation, state.trained.policy
+    cells = evaluation_cells(config, policy, place)
+    answers = _sampled(prompts, cells, "evaluation", place)
+    opinions = [
+        judge_with.fn(f"{name} · evaluation", prompts, answers, one, settings.comparisons, place)
+        for name, one in settings.judges.items()
+    ]
     scores = [state.scores[0], state.held_out]
-    given = (state.prompts.evaluation, state.pairs, scores, state.trained.policy)
-    state.report = measure(*given, config, place)
+    given = (prompts, answers, opinions, state.pairs, scores, policy, settings)
+    state.report = evaluate.fn(*given, place)
 
 
 def _refresh(config: Config, place: Place, state: State) -> None:
@@ -123,7 +142,7 @@ def _refresh(config: Config, place: Place, state: State) -> None:
         trained=state.trained,
         report=state.report,
     )
-    refresh(work, config, place)
+    refresh.fn(work, config, place)
 
 
 DOORS: dict[str, Callable[[Config, Place, State], None]] = {
@@ -149,17 +168,12 @@ def peak_bytes() -> int:
 
 
 def run_door(folder: Path, name: str) -> None:
-    """Run the door inside a flow and note what it took."""
+    """Run the door by itself, without Prefect, and note what it took."""
     config, _ = resolve(str(folder / PRESET), {})
     place, state = first_place(config), read_state(folder)
 
-    @flow(name=f"scale-{name}", persist_result=False)
-    def one_door() -> None:
-        DOORS[name](config, place, state)
-
     before, started = peak_bytes(), time.monotonic()
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # as `local_api` does
-        one_door()
+    DOORS[name](config, place, state)
     state.took[name] = {
         "seconds": round(time.monotonic() - started, 2),
         "peak_bytes": peak_bytes(),
