@@ -12,22 +12,22 @@ PAGE = Path("docs/capacity.md")
 HEAD = """# What a round costs beyond its models
 
 Seconds and peak memory (VmHWM) of every door, each in a process of its own, as
-`python -m benchmarks.scale` measured them: {responses} responses a prompt from scripted and recorded
-cells, a rule, a simulated and a recorded judge, three comparisons a prompt in both orders, two steps
-of a tiny model for training. So these are the costs of reading, checking, joining, digesting and
-writing; sampling, judging, scoring and training with real models come on top. The limits are
-{limit_ms:g} ms a response and {limit_mb} MB a door. `score` and `train` contain the time of the tiny
-model; what their child processes take is in brackets.
+`python -m benchmarks.scale` measured them: {responses} responses a prompt from scripted and
+recorded cells, a rule, a simulated and a recorded judge, three comparisons a prompt in both
+orders, two steps of a tiny model for training. So these are the costs of reading, checking,
+joining, digesting and writing; sampling, judging, scoring and training with real models come on
+top. The limits are {limit_ms:g} ms a response and {limit_mb} MB a door. `score` and `train` contain
+the time of the tiny model; what their child processes take is in brackets.
 
 Measured on {cores} cores ({cpu}), {date}, commit {commit}.
 """
 TAIL = """
 Doors work on ranges of {block} prompts: tables are read and written in row groups of {group} rows,
-so memory grows only with a few numbers for each row (a key's hash, a prompt's id, the rank of a pair
-that competes with all others). What still holds more: recorded verdicts and responses that people
-wrote (about 5 KB a prompt that they are about), the texts of recorded cells, judges with models of
-their own and panels (all their questions), `budget.when_spent: degrade` (all questions), and losses
-with mismatched responses (all pairs).
+so memory grows only with a few numbers for each row (a key's hash, a prompt's id, the rank of a
+pair that competes with all others). What still holds more: recorded verdicts and responses that
+people wrote (about 5 KB a prompt that they are about), the texts of recorded cells, judges with
+models of their own and panels (all their questions), `budget.when_spent: degrade` (all questions),
+and losses with mismatched responses (all pairs).
 """
 
 
