@@ -13,9 +13,10 @@ from infra.rows import read_tables
 from infra.table_files import Spool, spooled
 from tasks.annotation import drawn, listed, lots, simulated_verdicts, written_responses
 from tasks.config import AnnotateSection
+from tasks.conversations import About
 from tasks.judging import candidates_of, compared_in, comparisons_of
 from tasks.opinions import Annotator
-from tasks.recorded_verdicts import About, Answered, joined
+from tasks.recorded_verdicts import Answered, joined
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
 from tasks.tables import to_table

@@ -4,8 +4,9 @@ from typing import Any
 
 from infra.place import contents, open_stage, rows_about
 from infra.rows import file_digests, read_tables
+from tasks.conversations import About
 from tasks.opinions import Annotator
-from tasks.recorded_verdicts import About, Answered, joined, texts_of
+from tasks.recorded_verdicts import Answered, joined, texts_of
 from tasks.records import Artifact, Place, Verdict
 from tasks.responses import by_id
 from tasks.tables import counted, to_table

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 
 from infra.place import contents, note, open_stage
 from infra.prefect.door import door
+from infra.stages import Stage
 from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
 from tasks.errors import DataError
@@ -28,23 +29,7 @@ def pair(
     Tables: rows (pairs to train on), held_out (pairs that measure reward accuracy), preferences,
     prior (the presumed order as verdicts).
     """
-    stage = open_stage(
-        place,
-        "pair",
-        settings={
-            "correction": settings_of(correction),
-            "pairs": settings_of(settings),
-            "strengths": dict(place.strengths),
-            "min_distance": place.min_distance,
-        },
-        inputs={
-            "prompts": prompts.content,
-            **contents("responses", feedback.responses),
-            **contents("verdicts", feedback.verdicts),
-        },
-        seeds={"seed": place.seed},
-        semantics=SEMANTICS,
-    )
+    stage = _stage(prompts, feedback, correction, settings, place)
     if done := stage.finished():
         return note(place, "pair", done.artifact)
     with ExitStack() as stack:
@@ -64,3 +49,29 @@ def pair(
             deterministic=True,
         )
     return note(place, "pair", artifact)
+
+
+def _stage(
+    prompts: Artifact,
+    feedback: Feedback,
+    correction: CorrectionSettings,
+    settings: PairsSection,
+    place: Place,
+) -> Stage:
+    return open_stage(
+        place,
+        "pair",
+        settings={
+            "correction": settings_of(correction),
+            "pairs": settings_of(settings),
+            "strengths": dict(place.strengths),
+            "min_distance": place.min_distance,
+        },
+        inputs={
+            "prompts": prompts.content,
+            **contents("responses", feedback.responses),
+            **contents("verdicts", feedback.verdicts),
+        },
+        seeds={"seed": place.seed},
+        semantics=SEMANTICS,
+    )

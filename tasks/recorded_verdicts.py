@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from tasks.conversations import asked_key, prompt_keys
+from tasks.conversations import NAMES, asked_key, prompt_keys
 from tasks.errors import DataError
 from tasks.opinions import Annotator, Opinion, Question, verdict_of
 from tasks.records import Prompt, Response, Verdict
@@ -18,8 +18,6 @@ from tasks.sources import Row, text_of
 OUTCOMES = ("a", "b", "tie", "both_bad", "skip", "unparsed")
 SHOWN = ("a", "b", "unknown")
 MIRRORED = {"a": "b", "b": "a"}
-NAMES = ("prompt_id", "source_id", "messages", "prompt")
-"""Fields of which one has to name the prompt, where ids of responses do not."""
 OTHER_PROMPTS = "of_other_prompts"
 UNKNOWN_RESPONSES = "of_unknown_responses"
 WITH_ITSELF = "of_a_response_with_itself"
@@ -64,24 +62,6 @@ class Answered:
     def of_text(self, prompt_id: str, text: str) -> list[Response]:
         """The responses with this text, by id."""
         return self._by_text.get((prompt_id, text), [])
-
-
-class About:
-    """Which prompts rows of tables are about, without looking at prompts or responses."""
-
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._keys: set[tuple[str, ...]] = set()
-        self.response_ids: set[str] = set()
-        for row in rows:
-            named = any(row.fields.get(name) is not None for name in NAMES)
-            self._keys |= {asked_key(row)} if named else set()
-            ids = (row.fields.get("a_id"), row.fields.get("b_id"))
-            self.response_ids |= {str(one) for one in ids if one is not None}
-
-    def __call__(self, prompt: Prompt) -> bool:
-        """Whether a row names `prompt`."""
-        keys = prompt_keys(prompt.prompt_id, prompt.messages, prompt.source, prompt.source_id)
-        return any(key in self._keys for key in keys)
 
 
 class Join(NamedTuple):

@@ -50,7 +50,9 @@ def shards_in(place):
 def undisturbed(tmp_path):
     """What the stage comes to if nothing happens."""
     place = small_place(root=f"memory://{tmp_path.name}", round_index=0)
-    return sampled(place).content
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TSO_WORK", str(tmp_path / "calm-work"))
+        return sampled(place).content
 
 
 @pytest.fixture

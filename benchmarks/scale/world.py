@@ -15,6 +15,54 @@ RECORDED_SHARE = 8
 """Every eighth prompt has a recorded verdict; every prompt has a recorded response."""
 SIMULATED = {"kind": "simulated", "judge": {"kind": "rule"}, "noise": 0.1}
 PRESET = "preset.yaml"
+_SCRIPTED = {"engine": "scripted", "max_tokens": 24}
+SCRIPTED: dict[str, Any] = {
+    "policy": {
+        **_SCRIPTED,
+        "model": "policy",
+        "default": "Take {seed} of them, number {index}",
+        "samples": 2,
+        "strength": 2,
+    },
+    "other": {**_SCRIPTED, "model": "other", "samples": 1, "strength": 1},
+}
+RECORDED = {"engine": "recorded", "origin": "recorded", "strength": 3}
+SECTIONS: dict[str, Any] = {
+    "comparisons": {"kind": "neighbours", "budget": 3},
+    "annotate": {
+        "budget": 0.02,
+        "people": {name: SIMULATED | {"name": name, "noise": 0.02} for name in ("ann", "bo")},
+    },
+    "agreement": {"resamples": 100},
+    "pairs": {
+        "rule": {"kind": "policy_first", "share": 0.5},
+        "filters": [
+            {"kind": "equal_texts"},
+            {"kind": "truncated"},
+            {"kind": "length_balance", "max_ratio": 2.0},
+            {"kind": "per_prompt", "cap": 2},
+        ],
+        "held_out_share": 0.03,
+    },
+    "training": {
+        "loss": {"kind": "dual_clip_dpo"},
+        "learning_rate": 1e-4,
+        "prompts_per_batch": 16,
+        "max_steps": 2,
+        "threads": 1,
+        "max_tokens": 256,
+        "tokens_per_microbatch": 16384,
+        "device": "cpu",
+    },
+    "evaluation": {
+        "metrics": {
+            "checks": {"kind": "check_pass_rate"},
+            "win": {"kind": "win_rate", "judge": "unbiased", "against": "sft"},
+        },
+        "judges": {"unbiased": {"kind": "rule"}},
+    },
+    "refresh": {"gate": {"kind": "every_round"}},
+}
 
 
 def write_world(folder: Path, prompts: int) -> Path:
@@ -74,7 +122,8 @@ def _verdicts(prompts: int) -> Iterator[dict[str, Any]]:
 
 
 def _preset(folder: Path, prompts: int) -> dict[str, Any]:
-    scripted = {"engine": "scripted", "max_tokens": 24}
+    verdicts = {"kind": "recorded", "files": [str(folder / "verdicts.jsonl")]}
+    recorded = {**RECORDED, "files": [str(folder / "recorded.jsonl")]}
     return {
         "run": {"base_model": str(tiny_model(seed=0)), "seed": 5},
         "storage": {"root": f"file://{folder}/store"},
@@ -83,59 +132,11 @@ def _preset(folder: Path, prompts: int) -> dict[str, Any]:
             "per_round": prompts,
             "held_out": HELD_OUT,
         },
-        "matrix": {
-            "policy": {
-                **scripted,
-                "model": "policy",
-                "default": "Take {seed} of them, number {index}",
-                "samples": 2,
-                "strength": 2,
-            },
-            "other": {**scripted, "model": "other", "samples": 1, "strength": 1},
-            "recorded": {
-                "engine": "recorded",
-                "files": [str(folder / "recorded.jsonl")],
-                "origin": "recorded",
-                "strength": 3,
-            },
-        },
+        "matrix": {**SCRIPTED, "recorded": recorded},
         "judges": {
             "main": SIMULATED | {"name": "main"},
             "rule": {"kind": "rule"},
-            "recorded": {"kind": "recorded", "files": [str(folder / "verdicts.jsonl")]},
+            "recorded": verdicts,
         },
-        "comparisons": {"kind": "neighbours", "budget": 3},
-        "annotate": {
-            "budget": 0.02,
-            "people": {name: SIMULATED | {"name": name, "noise": 0.02} for name in ("ann", "bo")},
-        },
-        "agreement": {"resamples": 100},
-        "pairs": {
-            "rule": {"kind": "policy_first", "share": 0.5},
-            "filters": [
-                {"kind": "equal_texts"},
-                {"kind": "truncated"},
-                {"kind": "length_balance", "max_ratio": 2.0},
-                {"kind": "per_prompt", "cap": 2},
-            ],
-            "held_out_share": 0.03,
-        },
-        "training": {
-            "loss": {"kind": "dual_clip_dpo"},
-            "learning_rate": 1e-4,
-            "prompts_per_batch": 16,
-            "max_steps": 2,
-            "threads": 1,
-            "max_tokens": 256,
-            "tokens_per_microbatch": 16384,
-            "device": "cpu",
-        },
-        "evaluation": {
-            "metrics": {
-                "checks": {"kind": "check_pass_rate"},
-                "win": {"kind": "win_rate", "judge": "unbiased", "against": "sft"},
-            },
-            "judges": {"unbiased": {"kind": "rule"}},
-        },
-        "refresh": {"gate": {"kind": "every_round"}},
+        **SECTIONS,
     }

@@ -51,26 +51,19 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
     pairs = _pairs(preferences)
     reports = evaluation(random_)
     quality = measured(responses, verdicts, _STRENGTH)
-    diversity = quality.pop("prompt_diversity")
+    rows = RangeRows(
+        prompts=prompts,
+        responses=responses,
+        verdicts=verdicts,
+        preferences=preferences,
+        pairs=pairs[: -len(pairs) // 12],
+        diversity=quality.pop("prompt_diversity"),
+    )
     return RoundData(
         run="harbour-2b",
         round_index=3,
-        ranges=[
-            RangeRows(
-                prompts=prompts,
-                responses=responses,
-                verdicts=verdicts,
-                preferences=preferences,
-                pairs=pairs[: -len(pairs) // 12],
-                diversity=diversity,
-            )
-        ],
-        counts={
-            "collect": {"kept": num_prompts, "duplicate": 14},
-            "pair": {"kept": len(pairs), "near_equal": 31, "length_balance": 118, "truncated": 9},
-            "score": {"already_solved": 47},
-            "train": {"longer_than_max_tokens": 2},
-        },
+        ranges=[rows],
+        counts=_counts(num_prompts, len(pairs)),
         steps=(made := steps(random_, 120)),
         findings=diagnose(evidence(made)),
         evaluation=reports,
@@ -87,6 +80,16 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
         history=history(reports),
         **quality,
     )
+
+
+def _counts(prompts: int, pairs: int) -> dict[str, dict[str, int]]:
+    dropped = {"near_equal": 31, "length_balance": 118, "truncated": 9}
+    return {
+        "collect": {"kept": prompts, "duplicate": 14},
+        "pair": {"kept": pairs, **dropped},
+        "score": {"already_solved": 47},
+        "train": {"longer_than_max_tokens": 2},
+    }
 
 
 _GATE = {

@@ -45,11 +45,16 @@ def small_round(**changes) -> RoundData:
         "lineage": {},
         "history": [],
     }
-    given = fields | changes
+    return _round(fields | changes)
+
+
+def _round(given: dict) -> RoundData:
     names = ("prompts", "responses", "verdicts", "preferences", "pairs", "prompt_diversity")
     rows = {name: given.pop(name, []) for name in names}
-    ranges = [RangeRows(diversity=rows.pop("prompt_diversity"), **rows)]
-    return RoundData(ranges=ranges, **given)
+    return RoundData(
+        ranges=[RangeRows(diversity=rows.pop("prompt_diversity"), **rows)],
+        **given,
+    )
 
 
 def empty_round() -> RoundData:
