@@ -17,9 +17,19 @@ SIMULATED = {"kind": "simulated", "judge": {"kind": "rule"}, "noise": 0.1}
 PRESET = "preset.yaml"
 _SCRIPTED = {"engine": "scripted", "max_tokens": 24}
 SCRIPTED: dict[str, Any] = {
+    # Draws nothing in the round itself: its evaluation answers are the only ones of a model.
     "policy": {
-        **_SCRIPTED,
+        "engine": "transformers",
         "model": "policy",
+        "share": 0.0,
+        "max_tokens": 12,
+        "threads": 1,
+        "device": "cpu",
+        "strength": 0,
+    },
+    "large": {
+        **_SCRIPTED,
+        "model": "large",
         "default": "Take {seed} of them, number {index}",
         "samples": 2,
         "strength": 2,
@@ -35,7 +45,7 @@ SECTIONS: dict[str, Any] = {
     },
     "agreement": {"resamples": 100},
     "pairs": {
-        "rule": {"kind": "policy_first", "share": 0.5},
+        "rule": {"kind": "policy_first", "share": 0.0},
         "filters": [
             {"kind": "equal_texts"},
             {"kind": "truncated"},
@@ -135,7 +145,7 @@ def _preset(folder: Path, prompts: int) -> dict[str, Any]:
         "matrix": {**SCRIPTED, "recorded": recorded},
         "judges": {
             "main": SIMULATED | {"name": "main"},
-            "rule": {"kind": "rule"},
+            "rule": {"kind": "rule", "margin": 0.3},
             "recorded": verdicts,
         },
         **SECTIONS,
