@@ -1,12 +1,14 @@
 """Reading finished stages: their manifest, their tables and files, verified as they are read."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from infra.manifests import read_sealed, read_table, stored_file
+from infra.manifests import opened_table, read_sealed, read_table, stored_file
 from infra.storage import Store, StoredFile
+from infra.table_files import TableFile
 from tasks.canonical import digest
 from tasks.errors import DataError, StorageError
 from tasks.records import Artifact
@@ -46,6 +48,10 @@ class Finished:
         """The table `name`; DataError if the stage has none, StorageError if it is damaged."""
         entry = self._entry("tables", name)
         return read_table(self.store, stored_file(self.folder, entry))
+
+    def opened(self, name: str = "rows") -> AbstractContextManager[TableFile]:
+        """The table `name`, to be read in parts; errors as `table`."""
+        return opened_table(self.store, stored_file(self.folder, self._entry("tables", name)))
 
     def files(self, name: str) -> list[StoredFile]:
         """The files put under `name`, for `Store.get_folder`."""

@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from infra.storage import Store, StoredFile, sha256_of
@@ -60,11 +60,17 @@ class Cache:
 
     def read(self, file: StoredFile) -> bytes:
         """The bytes of one file, verified."""
+        with self.opened(file) as local:
+            return local.read_bytes()
+
+    @contextmanager
+    def opened(self, file: StoredFile) -> Iterator[Path]:
+        """A copy of one file, verified, which stays within the block."""
         prefix, _, name = file.path.rpartition("/")
         entry = self._entry([file], prefix)
         lock = self._shared(entry, [file], prefix, "file")
         try:
-            return (entry / "file" / name).read_bytes()
+            yield entry / "file" / name
         finally:
             os.close(lock)
 
@@ -129,6 +135,13 @@ def read_file(store: Store, file: StoredFile) -> bytes:
     if store.cached and file.size >= BIG_BYTES:
         return Cache(store).read(file)
     return store.read_file(file)
+
+
+def opened_file(store: Store, file: StoredFile) -> AbstractContextManager[Path]:
+    """A local file with the verified bytes of `file`, within the block; not to be changed."""
+    if store.cached and file.size >= BIG_BYTES:
+        return Cache(store).opened(file)
+    return store.at_hand(file)
 
 
 def _relative(file: StoredFile, prefix: str) -> str:

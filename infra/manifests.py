@@ -1,27 +1,22 @@
 """The bytes that stages are made of: sealed JSON and deterministic parquet."""
 
 import json
-import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infra.cache import read_file
+from infra.cache import opened_file, read_file
 from infra.storage import Store, StoredFile, sha256_of
-from infra.storage_failures import failure
-from infra.work import temporary_dir
+from infra.table_files import Spool, TableFile, spooled
 from tasks.canonical import canonical_json, digest
 from tasks.errors import DamagedError, DataError, StorageError
 
 FORMAT = 1
 """Number of the manifest's layout; a reader refuses what it does not know."""
-ROW_GROUP = 65_536
-"""Rows of a parquet row group."""
 
 
 def plain(value: Any, what: str) -> Any:
@@ -81,30 +76,42 @@ def stored_file(folder: str, entry: Mapping[str, Any]) -> StoredFile:
     return StoredFile(path=f"{folder}/{entry['path']}", sha256=entry["sha256"], size=entry["size"])
 
 
-def put_table(store: Store, table: pa.Table, folder: str, name: str) -> StoredFile:
-    """Put `table` as `folder/name-<digest of the bytes>.parquet`; equal tables, equal bytes.
+def put_spool(store: Store, spool: Spool, folder: str, name: str) -> tuple[StoredFile, str | None]:
+    """Put a finished `spool` as `folder/name-<digest of the bytes>.parquet`; with its content.
 
-    The digest in the name keeps two writers of one stage from replacing each other's tables.
+    Equal tables, equal bytes. The digest in the name keeps two writers of one stage from replacing
+    each other's tables.
     """
-    with _written(table) as local:
-        return store.put_file(local, f"{folder}/{name}-{sha256_of(local)[:16]}.parquet")
+    content = spool.close()
+    mark = sha256_of(spool.path)[:16]
+    return store.put_file(spool.path, f"{folder}/{name}-{mark}.parquet"), content
+
+
+def put_table(store: Store, table: pa.Table, folder: str, name: str) -> StoredFile:
+    """Put a `table` that is no record's, or was checked before, as `put_spool` does."""
+    with spooled(None) as spool:
+        spool.add(table)
+        return put_spool(store, spool, folder, name)[0]
 
 
 @contextmanager
-def _written(table: pa.Table) -> Iterator[Path]:
-    local = temporary_dir() / f"{uuid.uuid4().hex}.parquet"
-    # One chunk and no metadata: how a table was put together must not show in its bytes.
-    whole = table.combine_chunks().replace_schema_metadata(None)
-    try:
+def opened_table(store: Store, file: StoredFile) -> Iterator[TableFile]:
+    """The table of `file`, verified, to be read in parts; StorageError if missing or changed."""
+    with ExitStack() as stack:
         try:
-            pq.write_table(whole, local, compression="zstd", row_group_size=ROW_GROUP)
-        except OSError as error:
-            raise failure("write a temporary file", str(local), error) from error
-        yield local
-    finally:
-        local.unlink(missing_ok=True)
+            local = stack.enter_context(opened_file(store, file))
+        except FileNotFoundError as error:
+            raise _missing(store, file) from error
+        yield TableFile(local)
 
 
 def read_table(store: Store, file: StoredFile) -> pa.Table:
     """The table of `file`, its bytes verified; StorageError if it is missing or changed."""
     return pq.ParquetFile(pa.BufferReader(read_file(store, file))).read()
+
+
+def _missing(store: Store, file: StoredFile) -> StorageError:
+    return StorageError(
+        f"{store.uri(file.path)} is missing though its manifest names it. Restore the object "
+        "from a copy, or redo the verb that made it"
+    )

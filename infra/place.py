@@ -1,21 +1,31 @@
 """What every door does with its place: open its stage, read its inputs, note what is done."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from infra.artifacts import open_artifact
+from infra.blocks import BLOCK_PROMPTS, Blocks, TableName, by_prompt
 from infra.journal import Journal
 from infra.ledger import Ledger, Purse, opened_ledger, past_spending
 from infra.run_tree import RunTree
 from infra.stages import Stage, StageKey
 from infra.storage import Store, open_store
-from infra.work import journal_file, ledger_file
+from infra.table_files import TableFile
+from infra.work import journal_file, ledger_file, stage_dir
 from tasks.canonical import short_id
-from tasks.records import Artifact, Place
+from tasks.records import (
+    Artifact,
+    Place,
+    PreferencePair,
+    Prompt,
+    ReferenceScore,
+    Response,
+)
 from tasks.spending import Price
 from tasks.tables import from_table
 
@@ -52,6 +62,16 @@ def open_stage(
         semantics={"door": semantics},
     )
     return Stage(store_of(place), key)
+
+
+def workdir_of(stage: Stage, place: Place) -> Path:
+    """The local folder for work on `stage`; those who share its shards have one each."""
+    folder, part = stage_dir(stage.key.verb, stage.digest), place.part
+    if part.whole:
+        return folder
+    own = folder / f"part-{part.index + 1}-of-{part.of}"
+    own.mkdir(exist_ok=True)
+    return own
 
 
 def journal_of(stage: Stage, model: str) -> Journal:
@@ -95,6 +115,71 @@ def purse_of(place: Place, verb: str, who: str, price: Price | None) -> Iterator
 def contents(name: str, artifacts: Iterable[Artifact]) -> dict[str, str]:
     """The contents of several artifacts as inputs of a stage, numbered by their order."""
     return {f"{name}-{index}": one.content for index, one in enumerate(artifacts)}
+
+
+def blocks_of(
+    place: Place,
+    of: str,
+    size: int = BLOCK_PROMPTS,
+    /,
+    **tables: Artifact | Iterable[Artifact] | TableName,
+) -> AbstractContextManager[Blocks]:
+    """Tables of finished stages in ranges of `size` prompts of the tables `of`.
+
+    Each of `tables` is the main table of one or several stages, or one stage and a table's name.
+    """
+    return by_prompt(
+        store_of(place), {name: _tables(given) for name, given in tables.items()}, of, size
+    )
+
+
+def _tables(given: Artifact | Iterable[Artifact] | TableName) -> list[TableName]:
+    if isinstance(given, Artifact):
+        return [(given, "rows")]
+    if isinstance(given, TableFile):
+        return [given]
+    listed: list[Any] = list(given)
+    if len(listed) == 2 and isinstance(listed[1], str):
+        return [(listed[0], listed[1])]
+    return [(one, "rows") for one in listed]
+
+
+def rows_about(
+    place: Place,
+    prompts: Artifact,
+    responses: Iterable[Artifact],
+    is_about: Callable[[Prompt], bool],
+    response_ids: Container[str],
+) -> tuple[list[Prompt], list[Response]]:
+    """The prompts for which `is_about` holds or with one of `response_ids`; all their responses."""
+    asked: list[Prompt] = []
+    answers: list[Response] = []
+    with blocks_of(place, "prompts", prompts=prompts, responses=responses) as blocks:
+        for block in blocks:
+            given = block.records(Response, "responses")
+            named = {one.prompt_id for one in given if one.response_id in response_ids}
+            found = [
+                one
+                for one in block.records(Prompt, "prompts")
+                if one.prompt_id in named or is_about(one)
+            ]
+            kept = {one.prompt_id for one in found}
+            asked += found
+            answers += [one for one in given if one.prompt_id in kept]
+    return asked, answers
+
+
+def scores_of(
+    store: Store, artifact: Artifact, pairs: Iterable[PreferencePair]
+) -> dict[str, ReferenceScore]:
+    """The scores of the responses that `pairs` compare, by response; the others are not kept."""
+    wanted = pa.array(sorted({one for pair in pairs for one in (pair.chosen_id, pair.rejected_id)}))
+    found: dict[str, ReferenceScore] = {}
+    with open_artifact(store, artifact).opened() as table:
+        for rows in table.groups():
+            some = rows.filter(pc.is_in(rows.column("response_id"), wanted.cast(pa.string())))
+            found |= {one.response_id: one for one in from_table(ReferenceScore, some)}
+    return found
 
 
 def table_of(place: Place, artifact: Artifact, name: str = "rows") -> pa.Table:

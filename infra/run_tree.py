@@ -11,6 +11,8 @@ from typing import Any
 from infra.storage import Store
 from tasks.errors import ConfigError
 
+REPORT = "report.html"
+"""A round's report, in the round's folder."""
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 

@@ -9,7 +9,7 @@ stages/<verb>/<aa>/<key digest>/manifest.json   last; names everything else; its
 Paid calls lie elsewhere, in journals that stages share (`infra/journal.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from infra.artifacts import MANIFEST, SIDE, Finished, open_artifact, read_stage
 from infra.manifests import (
     file_entry,
     plain,
+    put_spool,
     put_table,
     read_sealed,
     read_table,
@@ -29,15 +30,15 @@ from infra.manifests import (
     unseal,
 )
 from infra.storage import Store, StoredFile, sha256_of
+from infra.table_files import Spool, spooled
 from tasks.canonical import digest
 from tasks.errors import ConflictError, StorageError
 from tasks.records import Artifact
-from tasks.tables import check, content
 
 __all__ = ["Finished", "Stage", "StageKey", "open_artifact"]
 
-TableIn = tuple[type | None, pa.Table]
-"""A record class and its table; None for a table whose schema is no record's."""
+TableIn = tuple[type | None, pa.Table] | Spool
+"""A record class and its table, or one that grew on disk; None: its schema is no record's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,10 @@ class Stage:
         names = (path.rpartition("/")[2] for path in self.store.list(f"{self.folder}/shards"))
         return sorted(int(name.removesuffix(".json")) for name in names if name.endswith(".json"))
 
+    def has_shards(self, number: int) -> bool:
+        """Whether all of so many shards are committed, by whichever process."""
+        return len(self.shards()) >= number
+
     def shard(self, index: int) -> pa.Table | None:
         """The committed shard, None if there is none; StorageError if it is damaged."""
         manifest = self._shard_manifest(index)
@@ -103,6 +108,13 @@ class Stage:
         """The counts committed with the shard, None if there is none."""
         manifest = self._shard_manifest(index)
         return manifest and manifest["counts"]
+
+    def committed(self, indices: Iterable[int]) -> Iterator[tuple[pa.Table, dict[str, int]]]:
+        """The shards `indices` that are committed, with their counts, one after another."""
+        for index in indices:
+            if manifest := self._shard_manifest(index):
+                file = stored_file(self.folder, manifest["table"])
+                yield read_table(self.store, file), dict(manifest["counts"])
 
     def _shard_manifest(self, index: int) -> dict[str, Any] | None:
         try:
@@ -152,7 +164,7 @@ class Stage:
         """
         body = {
             "key": self.key.plain,
-            "tables": {name: self._put(name, *given) for name, given in tables.items()},
+            "tables": {name: self._put(name, given) for name, given in tables.items()},
             "files": {name: self._placed(given) for name, given in (files or {}).items()},
             "facts": plain(facts or {}, f"facts of {self.uri}"),
             "counts": plain(counts or {}, f"counts of {self.uri}"),
@@ -168,15 +180,18 @@ class Stage:
             _refuse_difference(unseal(data, self.uri), finished.manifest, self.uri)
         return finished.artifact
 
-    def _put(self, name: str, record: type | None, table: pa.Table) -> dict[str, Any]:
-        if record is not None:
-            check(record, table)
-        file = put_table(self.store, table, self.folder, name)
-        return file_entry(self.folder, file) | {
-            "rows": table.num_rows,
-            "record": record and record.__name__,
-            "content": content(record, table) if record else file.sha256,
-        }
+    def _put(self, name: str, given: TableIn) -> dict[str, Any]:
+        if isinstance(given, Spool):
+            file, content = put_spool(self.store, given, self.folder, name)
+            return file_entry(self.folder, file) | {
+                "rows": given.rows,
+                "record": given.record and given.record.__name__,
+                "content": content or file.sha256,
+            }
+        record, table = given
+        with spooled(record) as spool:
+            spool.add(table)
+            return self._put(name, spool)
 
     def _placed(self, files: Sequence[StoredFile]) -> list[dict[str, Any]]:
         for file in files:

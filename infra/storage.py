@@ -15,6 +15,7 @@ from pathlib import Path
 from infra.storage_failures import failure
 from infra.storage_kinds import backend_of
 from infra.storage_objects import Backend, Found, Upload
+from infra.work import temporary_dir
 from tasks.errors import DamagedError, DataError, StorageError, TSOError
 from tasks.storage_settings import StorageSettings
 
@@ -76,7 +77,7 @@ class Store:
 
     def write(self, path: str, data: bytes) -> None:
         """Put `data` at `path`, replacing what is there; readers see the old or the new whole."""
-        with self._writing("write", path):
+        with self._writing("write", path, len(data)):
             self._backend.write(checked_path(path), data)
 
     def create(self, path: str, data: bytes) -> bool:
@@ -85,7 +86,7 @@ class Store:
         True has exactly one winner. After False read `path` again: where an answer of the
         network was lost, what is there may be this call's own bytes.
         """
-        with self._writing("create", path):
+        with self._writing("create", path, len(data)):
             return self._backend.create(checked_path(path), data)
 
     def exists(self, path: str) -> bool:
@@ -122,7 +123,7 @@ class Store:
 
     def put_file(self, local: Path, path: str) -> StoredFile:
         """Copy the file `local` to `path` and verify its size there."""
-        with self._writing("put", path):
+        with self._writing("put", path, local.stat().st_size):
             sha256 = self._backend.put(local, checked_path(path))
             file = StoredFile(path=path, sha256=sha256, size=local.stat().st_size)
             self._verify_size(file)
@@ -147,6 +148,25 @@ class Store:
             os.replace(temporary, local)
         finally:
             temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def at_hand(self, file: StoredFile) -> Iterator[Path]:
+        """A local file with the verified bytes of `file`, within the block; not to be changed.
+
+        Of a store that is a folder of this machine it is the object itself, else a copy.
+        """
+        scheme, _, folder = self.root.partition("://")
+        if scheme == "file":
+            with self._reading("read", file.path):
+                self.verify(file, sha256_of(Path(folder) / checked_path(file.path)))
+            yield Path(folder) / file.path
+            return
+        local = temporary_dir() / f"{uuid.uuid4().hex}-{Path(file.path).name}"
+        try:
+            self.get_file(file, local)
+            yield local
+        finally:
+            local.unlink(missing_ok=True)
 
     def verify(self, file: StoredFile, sha256: str) -> None:
         """Raise StorageError unless `sha256` is what `file` has to have."""
@@ -238,13 +258,13 @@ class Store:
             raise failure(operation, self.uri(path), error) from error
 
     @contextmanager
-    def _writing(self, operation: str, path: str) -> Iterator[None]:
+    def _writing(self, operation: str, path: str, size: int = 0) -> Iterator[None]:
         try:
             yield
         except TSOError:
             raise
         except Exception as error:
-            raise failure(operation, self.uri(path), error) from error
+            raise failure(operation, self.uri(path), error, size) from error
 
 
 _OTHER = (

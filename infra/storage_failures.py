@@ -41,10 +41,16 @@ _CLIENT = {
 """Next steps by the name of the client's error."""
 
 
-def failure(operation: str, uri: str, error: Exception) -> StorageError:
-    """The StorageError that tells of `error`; secrets in addresses are masked."""
+def failure(operation: str, uri: str, error: Exception, needed: int = 0) -> StorageError:
+    """The StorageError that tells of `error`; secrets in addresses are masked.
+
+    `needed` is how many bytes were to be written, where that is known.
+    """
     cause = re.sub(r"//[^/@\s]*@", "//***@", f"{type(error).__name__}: {error}")
-    return StorageError(f"{uri}: could not {operation}: {cause}. {_next_step(error)}")
+    step = _next_step(error)
+    if needed and getattr(error, "errno", None) in _FULL:
+        step = step.replace("free space there", f"free space there (this takes {needed:,} bytes)")
+    return StorageError(f"{uri}: could not {operation}: {cause}. {step}")
 
 
 def _next_step(error: Exception) -> str:

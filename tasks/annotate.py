@@ -9,16 +9,16 @@ from typing import Any
 
 from infra.embedding import embeddings
 from infra.models import local_folder
-from infra.place import contents, note, open_stage, records_of, store_of, table_of
+from infra.place import blocks_of, contents, note, open_stage, records_of, store_of, table_of
 from infra.prefect.door import door
-from infra.rows import file_digests, read_tables
+from infra.rows import file_digests
 from infra.run_tree import RunTree
 from tasks.agreement.drift import Drift, drift
 from tasks.agreement.figures import QualityFigure
 from tasks.agreement.floors import breaches, why_stopped
-from tasks.agreement.measure import quality
+from tasks.agreement.measure import measured_prompts, quality
 from tasks.agreement.settings import AGREEMENT
-from tasks.annotation import budgeted, simulated_verdicts, written_responses
+from tasks.annotate_people import people_say
 from tasks.config import AnnotateSection, Config
 from tasks.diversity.measure import (
     DiversityFigure,
@@ -28,11 +28,9 @@ from tasks.diversity.measure import (
     prompt_rows,
 )
 from tasks.errors import DataError
-from tasks.judging import candidates_of, compared_in, comparisons_of
+from tasks.judging import candidates_of
 from tasks.model_matrix import own_cells
-from tasks.opinions import Annotator
-from tasks.recorded_verdicts import Answered, joined
-from tasks.records import Artifact, Feedback, Place, Prompt, Response, Verdict
+from tasks.records import Artifact, Feedback, Place, Response, Verdict
 from tasks.responses import by_id
 from tasks.seeds import seed_of
 from tasks.tables import to_table
@@ -72,14 +70,11 @@ def annotate(
         fingerprints=file_digests([*settings.verdict_files, *settings.response_files]),
         semantics=SEMANTICS,
     )
-    done = stage.finished()
-    artifact = (
-        done.artifact
-        if done
-        else stage.commit(
-            **_work(prompts, responses, verdicts, settings, comparisons, place), deterministic=True
-        )
-    )
+    if done := stage.finished():
+        artifact = done.artifact
+    else:
+        with people_say(prompts, responses, verdicts, settings, comparisons, place) as made:
+            artifact = stage.commit(**made, deterministic=True)
     note(place, "annotate", artifact)
     written = _written_artifact(artifact, place)
     return Feedback(responses=[*responses, *written], verdicts=[*verdicts, artifact])
@@ -90,44 +85,6 @@ def _seen(verdicts: list[Artifact], comparisons: Any) -> dict[str, str]:
     if not comparisons.ADAPTIVE:
         return {}
     return contents("verdicts", verdicts)
-
-
-def _work(
-    prompts: Artifact,
-    responses: list[Artifact],
-    verdicts: list[Artifact],
-    settings: AnnotateSection,
-    comparisons: Any,
-    place: Place,
-) -> dict[str, Any]:
-    asked = {prompt.prompt_id: prompt for prompt in records_of(place, Prompt, prompts)}
-    answers = by_id(records_of(place, Response, responses))
-    answered = Answered(asked.values(), answers)
-    candidates = candidates_of(answers.values(), place.strengths, place.min_distance)
-    if comparisons.ADAPTIVE:  # people see what judges were asked
-        made = compared_in(records_of(place, Verdict, verdicts))
-    else:
-        made = comparisons_of(candidates, comparisons, place.seed)
-    picked = budgeted(made, settings.budget, place.seed) if settings.people else []
-    simulated = simulated_verdicts(picked, asked, answers, settings.people, place.seed)
-    people = Annotator(name="", kind="human")
-    from_files = joined(read_tables(settings.verdict_files), answered, people)
-    written = written_responses(read_tables(settings.response_files), answered)
-    rows = [*simulated, *from_files.verdicts, *written.verdicts]
-    return {
-        "tables": {
-            "rows": (Verdict, to_table(Verdict, rows)),
-            "responses": (Response, to_table(Response, written.responses)),
-        },
-        "counts": {
-            "verdicts": len(rows),
-            "written": len(written.responses),
-            "comparisons": sum(map(len, made.values())),
-            "near_duplicates": sum(bool(o.represented_by) for p in candidates.values() for o in p),
-            **{f"verdicts_{reason}": count for reason, count in from_files.counts.items()},
-            **written.skipped,
-        },
-    }
 
 
 def _written_artifact(artifact: Artifact, place: Place) -> list[Artifact]:
@@ -197,25 +154,41 @@ def _assessed(feedback: Feedback, config: Config, place: Place) -> Artifact:
     )
     if done := stage.finished():
         return done.artifact
-    rows = records_of(place, Response, feedback.responses)
+    rows, verdicts = _measured_rows(feedback, config.agreement.most_prompts, place)
     drawn = drawn_prompts(rows, config.diversity, place.seed)
     texts = {row.response_id: row.text for row in rows if row.prompt_id in drawn}
     limit = config.diversity.max_tokens
     vectors = embeddings(texts, encoder, limit, stage.digest) if encoder else None
-    return stage.commit(tables=_tables(rows, drawn, vectors, feedback, config, place))
+    return stage.commit(tables=_tables(rows, verdicts, drawn, vectors, config, place))
+
+
+def _measured_rows(
+    feedback: Feedback, most: int, place: Place
+) -> tuple[list[Response], list[Verdict]]:
+    """Responses and verdicts of the prompts that are measured: all, or `most` of them drawn."""
+    rows: list[Response] = []
+    verdicts: list[Verdict] = []
+    given: dict[str, Any] = {"responses": feedback.responses, "verdicts": feedback.verdicts}
+    with blocks_of(place, "responses", **given) as blocks:
+        drawn = measured_prompts(blocks.prompt_ids, most, place.seed)
+        for block in blocks:
+            found = block.about(drawn)
+            rows += found.records(Response, "responses")
+            verdicts += found.records(Verdict, "verdicts")
+    return rows, verdicts
 
 
 def _tables(
     rows: list[Response],
+    verdicts: list[Verdict],
     drawn: set[str],
     vectors: Any,
-    feedback: Feedback,
     config: Config,
     place: Place,
 ) -> dict[str, Any]:
     candidates = candidates_of(rows, place.strengths, place.min_distance)
     figures = quality(
-        records_of(place, Verdict, feedback.verdicts),
+        verdicts,
         by_id(rows),
         [one for members in candidates.values() for one in members],
         own_cells(config),

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import cycle
+from itertools import cycle, islice
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tasks.canonical import short_id
 from tasks.conversations import asked_key
@@ -31,13 +34,25 @@ class Written(NamedTuple):
     skipped: dict[str, int]
 
 
-def budgeted(
-    comparisons: Mapping[str, Sequence[tuple[str, str]]], share: float, seed: int
-) -> list[tuple[str, tuple[str, str]]]:
-    """A random `share` of all comparisons as (prompt_id, ids), the same for the same seed."""
-    every = [(prompt, ids) for prompt, members in comparisons.items() for ids in members]
-    ordered = sorted(every, key=lambda one: uniform_of(seed, "annotate", *one[1]))
-    return sorted(ordered[: round(share * len(every))])
+Comparisons = Mapping[str, Sequence[tuple[str, str]]]
+"""Pairs of response ids, by prompt."""
+
+
+def listed(comparisons: Comparisons) -> list[tuple[str, tuple[str, str]]]:
+    """All comparisons as (prompt_id, ids), sorted."""
+    return sorted((prompt, ids) for prompt, members in comparisons.items() for ids in members)
+
+
+def lots(comparisons: Comparisons, seed: int) -> list[float]:
+    """A number for each comparison of `listed`; people see those with the smallest."""
+    return [uniform_of(seed, "annotate", *ids) for _, ids in listed(comparisons)]
+
+
+def drawn(every: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
+    """Which of the lots of all comparisons are drawn: a `share` of them."""
+    seen = np.zeros(len(every), np.bool_)
+    seen[np.argsort(every, kind="stable")[: round(share * len(every))]] = True
+    return seen
 
 
 def simulated_verdicts(
@@ -46,14 +61,17 @@ def simulated_verdicts(
     responses: Mapping[str, Response],
     people: Mapping[str, Any],
     seed: int,
+    before: int = 0,
 ) -> list[Verdict]:
     """One verdict of one simulated person on each comparison, the people taking turns.
 
     Each sees the two responses in an order that `seed` picks, and errs in a way of their own.
+    `before` is how many comparisons they have seen already.
     """
     named = {name: _named(people[name], name) for name in sorted(people)}
     verdicts = []
-    for (prompt, ids), name in zip(picked, cycle(named), strict=False):
+    turns = islice(cycle(named), before % max(1, len(named)), None)
+    for (prompt, ids), name in zip(picked, turns, strict=False):
         [question] = questions(prompt, ids, both_orders=False, seed=seed)
         first, second = responses[question.first_id], responses[question.second_id]
         opinion = named[name].compare(prompts[prompt], first, second, question.id)

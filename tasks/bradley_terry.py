@@ -5,7 +5,8 @@ everything has a finite strength.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -95,23 +96,38 @@ def wins_of(count: int, votes: Iterable[tuple[int, int, float]]) -> Floats:
     return wins
 
 
-def fit_strengths(
-    verdicts: Iterable[Verdict], cell_of: Mapping[str, str], ridge: float = DEFAULT_RIDGE
-) -> dict[str, Strength]:
-    """The strength of every cell in `cell_of` (response id to cell), by judges and people.
+Vote = tuple[str, str, float]
+"""The cells of a and b, and the probability that b is better."""
+
+
+def votes_of(verdicts: Iterable[Verdict], cell_of: Mapping[str, str]) -> Iterator[Vote]:
+    """What `verdicts` on responses in `cell_of` (response id to cell) say of cells.
 
     The prior, unparsed verdicts and comparisons within a cell say nothing about cells.
     """
-    cells = sorted(set(cell_of.values()))
-    if not cells:
+    for verdict in verdicts:
+        p_b_wins = _p_b_wins(verdict)
+        if p_b_wins is not None and verdict.a_id in cell_of and verdict.b_id in cell_of:
+            yield cell_of[verdict.a_id], cell_of[verdict.b_id], p_b_wins
+
+
+def fit_strengths(
+    verdicts: Iterable[Verdict], cell_of: Mapping[str, str], ridge: float = DEFAULT_RIDGE
+) -> dict[str, Strength]:
+    """The strength of every cell in `cell_of` (response id to cell), by judges and people."""
+    return fit_votes(Counter(votes_of(verdicts, cell_of)), set(cell_of.values()), ridge)
+
+
+def fit_votes(
+    votes: Mapping[Vote, int], known: Set[str], ridge: float = DEFAULT_RIDGE
+) -> dict[str, Strength]:
+    """The strength of every cell in `known`; `votes` say how often each was given."""
+    if not known:
         return {}
+    cells = sorted(known)
     place = {cell: i for i, cell in enumerate(cells)}
-    votes = [
-        (place[cell_of[verdict.a_id]], place[cell_of[verdict.b_id]], p_b_wins)
-        for verdict in verdicts
-        if (p_b_wins := _p_b_wins(verdict)) is not None
-    ]
-    wins = wins_of(len(cells), votes)
+    numbered = ((place[a], place[b], p) for (a, b, p), n in votes.items() for _ in range(n))
+    wins = wins_of(len(cells), numbered)
     fitted = fit(wins, ridge)
     errors = np.sqrt(np.diag(fitted.covariance))
     counts = (wins + wins.T).sum(axis=1).round().astype(int)

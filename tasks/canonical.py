@@ -8,12 +8,14 @@ from typing import Any
 ID_LENGTH = 16
 """Hex digits of a record id: 64 bits, no collision to expect below a billion records."""
 
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
 
 def canonical_json(value: Any) -> str:
     """`value` as JSON with sorted keys and no spaces; NaN is refused with ValueError."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _ENCODER.encode(value)
 
 
 def digest(value: Any) -> str:

@@ -9,6 +9,7 @@ A child may do its work in several processes, each a `Part` of it: the first one
 whichever fails first says why.
 """
 
+import errno
 import json
 import os
 import signal
@@ -22,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tasks.errors import ConfigError, DataError
+from tasks.errors import ConfigError, DataError, StorageError
 from tasks.memory import OutOfMemory, is_used_up
 
 SPEC = "spec.json"
@@ -142,7 +143,9 @@ def _append(path: str | Path, text: str) -> None:
     """Add `text` to the file in one write, so that lines of several processes do not mix."""
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(descriptor, text.encode())
+        data = text.encode()
+        if os.write(descriptor, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(descriptor)
 
@@ -162,7 +165,14 @@ class ItemLog:
         if self._path is None:
             return
         line = {"stage": self._stage, "pid": os.getpid()}
-        _append(self._path, "".join(json.dumps({**line, "item": item}) + "\n" for item in items))
+        text = "".join(json.dumps({**line, "item": item}) + "\n" for item in items)
+        try:
+            _append(self._path, text)
+        except OSError as error:
+            raise StorageError(
+                f"{self._path}: could not note what is worked on: {error}. Free space there "
+                "(TSO_WORK names the folder), then start again: finished work is kept"
+            ) from error
 
 
 def read_spec(workdir: Path) -> dict[str, Any]:

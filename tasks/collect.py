@@ -2,19 +2,30 @@
 
 from collections.abc import Sequence
 
-from infra.place import note, open_stage, records_of, spent_by, store_of, table_of
+import pyarrow as pa
+
+from infra.place import note, open_stage, spent_by, store_of, table_of
 from infra.prefect.door import door
 from infra.progress import progress
-from infra.rows import read_tables
+from infra.rows import file_digests, read_tables
 from infra.run_tree import RunTree
 from tasks.canonical import digest
 from tasks.config import Config, PromptsSection
 from tasks.errors import DataError
 from tasks.forecast import forecast, sentences
 from tasks.plan import Line, Sizes, bytes_of, plan_round
-from tasks.prompts import Pool, drawn, fresh_batch, pool_of, split_digests
+from tasks.prompts import (
+    Pool,
+    drawn,
+    each_prompt,
+    fresh_batch,
+    members,
+    pool_of,
+    split_digests,
+)
 from tasks.records import Artifact, Collected, Place, Prompt
-from tasks.tables import content, to_table
+from tasks.tables import content
+from tasks.variants import settings_of
 
 SEMANTICS = 1
 
@@ -32,14 +43,35 @@ def read_pool(settings: PromptsSection) -> Pool:
     return pool
 
 
+def _known_pool(settings: PromptsSection, place: Place) -> Pool:
+    """The pool as an earlier round read it, or read now: files are parsed once."""
+    stage = open_stage(
+        place,
+        "collect",
+        settings={
+            "role": "pool",
+            "files": settings_of(settings.files),
+            "split_shares": dict(settings.split_shares),
+        },
+        inputs={},
+        fingerprints=file_digests(settings.files),
+        semantics=SEMANTICS,
+    )
+    if done := stage.finished():
+        return Pool(done.table(), done.counts)
+    pool = read_pool(settings)
+    stage.commit(tables={"rows": (Prompt, pool.table)}, counts=pool.counts, deterministic=True)
+    return pool
+
+
 @door("collect")
 def collect(settings: PromptsSection, place: Place) -> Collected | None:
     """Draw the round's prompts; None if all are used up, DataError if a measured split changed."""
-    pool = read_pool(settings)
-    RunTree(store_of(place), place.run).create("splits.json", split_digests(pool.prompts))
+    pool = _known_pool(settings, place)
+    RunTree(store_of(place), place.run).create("splits.json", split_digests(pool.table))
     check_splits(pool, place)
     batch, evaluation = draw(pool, settings, place)
-    if not batch:
+    if not batch.num_rows:
         return None
     return Collected(
         train=_commit(batch, "train", pool.counts, place),
@@ -47,46 +79,45 @@ def collect(settings: PromptsSection, place: Place) -> Collected | None:
     )
 
 
-def draw(pool: Pool, settings: PromptsSection, place: Place) -> tuple[list[Prompt], list[Prompt]]:
+def draw(pool: Pool, settings: PromptsSection, place: Place) -> tuple[pa.Table, pa.Table]:
     """The round's train prompts, none of them used before, and its evaluation prompts."""
-    batch = fresh_batch(pool.prompts, used_prompts(place), settings.per_round, place.seed)
+    batch = fresh_batch(pool.table, used_prompts(place), settings.per_round, place.seed)
     names = (place.seed, place.round_index, "held_out")
-    return batch, drawn(pool.prompts, "held_out", settings.held_out, *names)
+    return batch, drawn(pool.table, "held_out", settings.held_out, *names)
 
 
 @door("collect")
 def collect_split(settings: PromptsSection, split: str, place: Place) -> Artifact:
     """All prompts of `split`, or of all splits for `all`; DataError if there is none."""
     pool = pool_of(read_tables(settings.files), settings.split_shares)
-    members = [prompt for prompt in pool.prompts if split in (prompt.split, "all")]
-    if not members:
+    found = pool.table if split == "all" else members(pool.table, split)
+    if not found.num_rows:
         raise DataError(f"the pool has no {split!r} prompt: {pool.counts}")
-    return _commit(members, split, pool.counts, place)
+    return _commit(found, split, pool.counts, place)
 
 
-def used_prompts(place: Place) -> set[str]:
-    """Ids of the prompts that earlier rounds of the run trained on."""
-    used: set[str] = set()
+def used_prompts(place: Place) -> list[pa.Array]:
+    """Ids of the prompts that each earlier round of the run trained on."""
+    used = []
     for manifest in RunTree(store_of(place), place.run).manifests()[: place.round_index]:
         table = table_of(place, Artifact(**manifest["artifacts"]["collect-train"]))
-        used.update(table.column("prompt_id").to_pylist())
+        used.append(table.column("prompt_id").combine_chunks())
     return used
 
 
 def check_splits(pool: Pool, place: Place) -> None:
     """Raise DataError if the members of a measured split are not those of the first round."""
     frozen = RunTree(store_of(place), place.run).read("splits.json")
-    for split, members in split_digests(pool.prompts).items():
-        if frozen is not None and frozen[split] != members:
+    for split, found in split_digests(pool.table).items():
+        if frozen is not None and frozen[split] != found:
             raise DataError(
                 f"the members of split {split!r} changed since the first round of {place.run!r} "
-                f"({frozen[split][:12]} → {members[:12]}); figures of rounds would not compare. "
+                f"({frozen[split][:12]} → {found[:12]}); figures of rounds would not compare. "
                 "Restore the split's prompts, or start a new run"
             )
 
 
-def _commit(prompts: list[Prompt], role: str, counts: dict[str, int], place: Place) -> Artifact:
-    table = to_table(Prompt, sorted(prompts, key=lambda prompt: prompt.prompt_id))
+def _commit(table: pa.Table, role: str, counts: dict[str, int], place: Place) -> Artifact:
     stage = open_stage(
         place,
         "collect",
@@ -116,13 +147,13 @@ def cost_forecast(lines: Sequence[Line], place: Place) -> list[str]:
 
 def foresee(config: Config, prompts: Collected, place: Place) -> None:
     """Say what the round's calls will cost before the first of them is made."""
-    train = records_of(place, Prompt, prompts.train)
-    evaluation = records_of(place, Prompt, prompts.evaluation)
+    train = table_of(place, prompts.train)
+    evaluation = table_of(place, prompts.evaluation)
     sizes = Sizes(
-        prompts=len(train),
-        evaluation_prompts=len(evaluation),
-        prompt_bytes=sum(map(bytes_of, train)),
-        evaluation_bytes=sum(map(bytes_of, evaluation)),
+        prompts=train.num_rows,
+        evaluation_prompts=evaluation.num_rows,
+        prompt_bytes=sum(map(bytes_of, each_prompt(train))),
+        evaluation_bytes=sum(map(bytes_of, each_prompt(evaluation))),
         weight_bytes=0,
         shares=place.shares,
     )

@@ -5,10 +5,12 @@ from typing import Any
 
 from tasks.canonical import canonical_json
 from tasks.errors import DataError
-from tasks.records import Message
+from tasks.records import Message, Prompt
 from tasks.sources import Row, check_text, text_of
 
 ROLES = ("system", "user", "assistant")
+NAMES = ("prompt_id", "source_id", "messages", "prompt")
+"""Fields of which one has to name the prompt, where ids of responses do not."""
 Key = tuple[str, ...]
 """One way to name a prompt."""
 
@@ -61,3 +63,21 @@ def prompt_keys(prompt_id: str, messages: Iterable[Any], source: str, source_id:
     """All ways in which a row may name a prompt."""
     keys: list[Key] = [("prompt_id", prompt_id), ("messages", canonical_json(list(messages)))]
     return [*keys, ("source_id", source, source_id)] if source_id else keys
+
+
+class About:
+    """Which prompts rows of tables are about, without looking at prompts or responses."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._keys: set[tuple[str, ...]] = set()
+        self.response_ids: set[str] = set()
+        for row in rows:
+            named = any(row.fields.get(name) is not None for name in NAMES)
+            self._keys |= {asked_key(row)} if named else set()
+            ids = (row.fields.get("a_id"), row.fields.get("b_id"))
+            self.response_ids |= {str(one) for one in ids if one is not None}
+
+    def __call__(self, prompt: Prompt) -> bool:
+        """Whether a row names `prompt`."""
+        keys = prompt_keys(prompt.prompt_id, prompt.messages, prompt.source, prompt.source_id)
+        return any(key in self._keys for key in keys)

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from infra.place import note, open_stage, records_of
+from infra.place import note, open_stage, records_of, scores_of, store_of
 from infra.prefect.door import door
+from infra.prefect.elsewhere import elsewhere
 from infra.stages import Stage
 from tasks.config import EvaluationSection
 from tasks.measuring import Measured, measure, measure_alone, reports, reward_accuracy
@@ -15,7 +16,6 @@ from tasks.records import (
     Place,
     PreferencePair,
     Prompt,
-    ReferenceScore,
     Response,
     Verdict,
 )
@@ -59,7 +59,7 @@ def evaluate(
         fingerprints=checkpoints,
         semantics=SEMANTICS,
     )
-    done = stage.finished()
+    done = stage.finished() or elsewhere(stage)
     if done is None:
         measured = _measured(prompts, answers, opinions, settings, checkpoints, place)
         rows = [*reports(measured, checkpoints), *_rewards(pairs, scores, policy, place)]
@@ -99,10 +99,8 @@ def _commit(stage: Stage, rows: list[EvalReport], measured: list[Measured]) -> A
 def _rewards(
     pairs: Artifact, scores: list[Artifact], policy: Checkpoint, place: Place
 ) -> list[EvalReport]:
-    by_model = [
-        {row.response_id: row for row in records_of(place, ReferenceScore, one)} for one in scores
-    ]
     held_out = records_of(place, PreferencePair, pairs, "held_out")
+    by_model = [scores_of(store_of(place), one, held_out) for one in scores]
     return reward_accuracy(held_out, by_model[0], by_model[1], policy.sha256)
 
 

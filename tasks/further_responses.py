@@ -1,12 +1,21 @@
 """Responses that a loss needs besides those of the pairs: a third one, or answers to others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tasks.records import PreferencePair, Response
 from tasks.tables import grouped
 
 Combination = tuple[str, str]
 """A prompt_id and a response_id."""
+
+
+RANGE_PROMPTS, EVERYTHING = 1024, 2**62
+"""Prompts that are looked at together, and all of them."""
+
+
+def range_size(further: Collection[str]) -> int:
+    """How many prompts have to be looked at together: one's mismatched responses are another's."""
+    return EVERYTHING if "mismatched" in further else RANGE_PROMPTS
 
 
 def crossed_id(prompt_id: str, response_id: str) -> str:

@@ -1,7 +1,7 @@
 """Part of the judge door: judges that ask a model behind a server."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -9,11 +9,11 @@ from infra.ledger import Purse
 from infra.openai_client import Call, Client, Reply
 from infra.openai_shards import completed_shards
 from infra.openai_waves import completed_waves
-from infra.place import journal_of, purse_of
+from infra.place import journal_of, purse_of, workdir_of
 from infra.progress import Bar
 from infra.stages import Stage
 from infra.vllm.address import Address, address_of
-from infra.work import stage_dir, work_root
+from infra.work import work_root
 from tasks.judging import Asked, call_id, gives_scores
 from tasks.opinions import Annotator, verdict_of
 from tasks.records import Place, Verdict
@@ -24,9 +24,18 @@ from tasks.usage import Usage, is_paid, watching
 from tasks.waves import Dialogue, Shard, Told, looked
 
 
+class ToDo(NamedTuple):
+    """The shards that are not committed yet."""
+
+    shards: Iterable[tuple[int, Shard]]
+    """By index, each made when it is wanted."""
+    adaptive: bool
+    """Whether what is asked depends on verdicts."""
+
+
 def asked_verdicts(
     stage: Stage,
-    to_do: Mapping[int, Shard],
+    to_do: ToDo,
     judge: Any,
     annotator: Annotator,
     bar: Bar,
@@ -37,22 +46,20 @@ def asked_verdicts(
     Raises, after all others, ConnectionError if some calls got no reply, or ConfigError if none
     can, and BudgetError where they may not be paid for.
     """
-    if not to_do:
-        return
     price = place.terms.price_of(judge, judge.model)
     paid = purse_of(place, "judge", annotator.name, price) if is_paid(judge) else nullcontext()
     with (
         paid as purse,
-        address_of(judge, stage_dir("judge", stage.digest)) as address,
+        address_of(judge, workdir_of(stage, place)) as address,
         _client(stage, judge, address, bar, purse, place) as client,
     ):
         asking = _Asking(client, judge, annotator, price, bar)
         # Rules that ask in waves decide themselves what comes first.
-        one_wave = not any(shard.adaptive for shard in to_do.values())
-        if purse and purse.degrades and judge.both_orders and one_wave and not gives_scores(judge):
-            yield from asking.thriftily(to_do, place.strengths)
+        one_wave = judge.both_orders and not to_do.adaptive and not gives_scores(judge)
+        if purse and purse.degrades and one_wave:
+            yield from asking.thriftily(dict(to_do.shards), place.strengths)
         else:
-            yield from asking.in_waves(to_do)
+            yield from asking.in_waves(to_do.shards)
 
 
 class _Asking(NamedTuple):
@@ -69,11 +76,9 @@ class _Asking(NamedTuple):
         """Who is asked, for messages."""
         return f"judge {self.annotator.name!r}"
 
-    def in_waves(self, to_do: Mapping[int, Shard]) -> Iterator[tuple[int, list[Told]]]:
+    def in_waves(self, to_do: Iterable[tuple[int, Shard]]) -> Iterator[tuple[int, list[Told]]]:
         """Each shard as soon as its dialogues have ended; they go on side by side."""
-        chains = (
-            (index, [self._chain(one) for one in shard.dialogues]) for index, shard in to_do.items()
-        )
+        chains = ((index, [self._chain(one) for one in shard.dialogues]) for index, shard in to_do)
         return completed_waves(self.client, chains, self.who, self.bar.advance)
 
     def _chain(self, dialogue: Dialogue) -> Generator[list[Call], list[Reply], Told]:

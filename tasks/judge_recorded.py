@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from infra.place import contents, open_stage, records_of
+from infra.place import contents, open_stage, rows_about
 from infra.rows import file_digests, read_tables
+from tasks.conversations import About
 from tasks.opinions import Annotator
 from tasks.recorded_verdicts import Answered, joined, texts_of
-from tasks.records import Artifact, Place, Prompt, Response, Verdict
+from tasks.records import Artifact, Place, Verdict
 from tasks.responses import by_id
 from tasks.tables import counted, to_table
 from tasks.variants import settings_of
@@ -29,11 +30,12 @@ def recorded(
     )
     if done := stage.finished():
         return done.artifact
-    answered = Answered(
-        records_of(place, Prompt, prompts), by_id(records_of(place, Response, responses))
-    )
+    rows = list(read_tables(judge.files))
+    about = About(rows)
+    asked, answers = rows_about(place, prompts, responses, about, about.response_ids)
+    answered = Answered(asked, by_id(answers))
     texts = texts_of(read_tables(judge.texts), answered) if judge.texts else None
-    found = joined(read_tables(judge.files), answered, annotator, texts)
+    found = joined(rows, answered, annotator, texts)
     table = to_table(Verdict, found.verdicts)
     outcomes = counted(table.column("outcome").to_pylist())
     counts = {"verdicts": table.num_rows, **outcomes, **found.counts}

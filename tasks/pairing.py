@@ -1,37 +1,22 @@
 """From verdicts to preference pairs: prior, correction, rule, filters, weights; all counted."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from tasks.candidates import Candidate
-from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings, correct, prior_verdicts
-from tasks.pairs import PairView, PromptPreferences, reweigh
+from tasks.pairs import PairView, PromptPreferences
 from tasks.records import Preference, PreferencePair, Response, Verdict
 from tasks.seeds import uniform_of
 from tasks.tables import counted, grouped
 
 
-class Paired(NamedTuple):
-    """What correction and pairing make of a round's verdicts."""
-
-    prior: list[Verdict]
-    preferences: list[Preference]
-    pairs: list[PreferencePair]
-    dropped: dict[str, str]
-    """Reason by id of each pair that a filter dropped."""
-    counts: dict[str, int]
-
-
-def pairs_of(
+def corrected(
     candidates: Mapping[str, Sequence[Candidate]],
     verdicts: Sequence[Verdict],
-    responses: Mapping[str, Response],
     correction: CorrectionSettings,
-    settings: PairsSection,
-    seed: int,
-) -> Paired:
-    """Correct the preferences of every prompt, make pairs of them, and filter the pairs."""
+) -> tuple[list[Verdict], dict[str, PromptPreferences]]:
+    """The prior of some prompts, and what is believed of their responses after correction."""
     spoken = grouped(verdicts)
     prior: list[Verdict] = []
     by_prompt: dict[str, PromptPreferences] = {}
@@ -42,13 +27,29 @@ def pairs_of(
             preferences=correct([*presumed, *spoken.get(prompt_id, [])], members, correction),
             candidates={one.response_id: one for one in members},
         )
-    made = settings.rule(by_prompt, seed)
-    filters = [one for one in settings.filters if one.STAGE == "paired"]
-    dropped = filtered(made, responses, filters, {})
-    kept = reweigh([pair for pair in made if pair.pair_id not in dropped])
-    preferences = [one for prompt in by_prompt.values() for one in prompt.preferences]
-    counts = _counts(preferences, made, dropped, kept)
-    return Paired(prior, preferences, kept, dropped, counts)
+    return prior, by_prompt
+
+
+def counted_preferences(preferences: Sequence[Preference]) -> dict[str, int]:
+    """How many comparisons there are, and how many came out for which reason."""
+    told = counted(one.reason for one in preferences)
+    by_reason = {f"preference_{reason}": count for reason, count in told.items()}
+    return {"comparisons": len(preferences), **by_reason}
+
+
+def competes(selection: Any) -> bool:
+    """Whether a pair rule or filter weighs each pair against all others of the round."""
+    return hasattr(selection, "competitors")
+
+
+def in_turns(filters: Sequence[Any]) -> list[list[Any]]:
+    """`filters` in turns, each of which ends with one that weighs all pairs left, or at the end."""
+    turns: list[list[Any]] = [[]]
+    for one in filters:
+        turns[-1].append(one)
+        if competes(one):
+            turns.append([])
+    return turns
 
 
 def filtered(
@@ -64,20 +65,29 @@ def filtered(
     left = list(pairs)
     reasons: dict[str, str] = {}
     for one in filters:
-        views = [
-            PairView(
-                pair=pair,
-                chosen=responses[pair.chosen_id],
-                rejected=responses[pair.rejected_id],
-                reference_chosen_logp=logps.get(pair.chosen_id),
-                reference_rejected_logp=logps.get(pair.rejected_id),
-            )
-            for pair in left
-        ]
+        views = views_of(left, responses, logps)
         found = one(views)
         reasons |= found
         left = [pair for pair in left if pair.pair_id not in found]
     return reasons
+
+
+def views_of(
+    pairs: Sequence[PreferencePair],
+    responses: Mapping[str, Response],
+    logps: Mapping[str, float],
+) -> list[PairView]:
+    """Pairs as filters see them."""
+    return [
+        PairView(
+            pair=pair,
+            chosen=responses[pair.chosen_id],
+            rejected=responses[pair.rejected_id],
+            reference_chosen_logp=logps.get(pair.chosen_id),
+            reference_rejected_logp=logps.get(pair.rejected_id),
+        )
+        for pair in pairs
+    ]
 
 
 def split_pairs(
@@ -96,20 +106,3 @@ def split_pairs(
         [pair for pair in pairs if pair.prompt_id not in held_out],
         [pair for pair in pairs if pair.prompt_id in held_out],
     )
-
-
-def _counts(
-    preferences: Sequence[Preference],
-    made: Sequence[PreferencePair],
-    dropped: Mapping[str, str],
-    kept: Sequence[PreferencePair],
-) -> dict[str, int]:
-    told = counted(one.reason for one in preferences)
-    return {
-        "comparisons": len(preferences),
-        **{f"preference_{reason}": count for reason, count in told.items()},
-        "made": len(made),
-        **{f"dropped_{reason}": count for reason, count in counted(dropped.values()).items()},
-        "pairs": len(kept),
-        "prompts_with_pairs": len({pair.prompt_id for pair in kept}),
-    }

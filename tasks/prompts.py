@@ -1,9 +1,13 @@
 """Rows of a user's file become prompts; equal prompts collapse, contradictory ones are refused."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.canonical import canonical_json, digest, short_id
 from tasks.conversations import messages_of
@@ -11,9 +15,14 @@ from tasks.errors import DataError
 from tasks.records import Message, Prompt, Split
 from tasks.seeds import seed_of, uniform_of
 from tasks.sources import Row, check_text, text_of
+from tasks.tables import from_table, to_table
 from tasks.variants import built
 
 SPLITS = get_args(Split)
+PLACE = "__where__"
+"""Column with the file and line of a row, while the pool is read."""
+HELD_ROWS = 16_384
+"""Prompts that are held as records at a time."""
 FIELDS = {
     "messages",
     "prompt",
@@ -30,8 +39,8 @@ FIELDS = {
 class Pool(NamedTuple):
     """All prompts of a run."""
 
-    prompts: list[Prompt]
-    """Sorted by prompt_id."""
+    table: pa.Table
+    """Of prompts, sorted by prompt_id."""
     counts: dict[str, int]
     """Rows read, duplicates collapsed, prompts by split."""
 
@@ -111,72 +120,138 @@ def pool_of(rows: Iterable[Row], shares: Mapping[str, float] | None = None) -> P
     Equal prompts collapse and are counted; equal prompts with other checks or split, and a group
     of near-duplicates that lies in two splits, are a DataError.
     """
-    prompts: dict[str, Prompt] = {}
-    places: dict[str, str] = {}
-    read = 0
+    pool = _Pool()
     for row in rows:
-        read += 1
-        prompt = prompt_of(row, shares)
-        first = prompts.setdefault(prompt.prompt_id, prompt)
-        place = places.setdefault(prompt.prompt_id, row.where)
-        if (first.split, sorted(first.checks)) != (prompt.split, sorted(prompt.checks)):
+        pool.add(prompt_of(row, shares), row.where)
+    return pool.closed()
+
+
+class _Pool:
+    """Prompts as they are read: what is held of each is its row of a table, and little else."""
+
+    def __init__(self) -> None:
+        self._read = 0
+        self._marks: dict[str, int] = {}
+        self._held: list[Prompt] = []
+        self._places: list[str] = []
+        self._parts: list[pa.Table] = []
+
+    def add(self, prompt: Prompt, where: str) -> None:
+        self._read += 1
+        mark = hash((prompt.split, *sorted(prompt.checks)))
+        if prompt.prompt_id not in self._marks:
+            self._marks[prompt.prompt_id] = mark
+            self._held.append(prompt)
+            self._places.append(where)
+            if len(self._held) == HELD_ROWS:
+                self._put()
+        elif self._marks[prompt.prompt_id] != mark:
+            self._put()
+            [first] = _found(self._table(), prompt_id=prompt.prompt_id)
             raise DataError(
-                f"{row.where} and {place} hold the same prompt with another split or other checks "
-                f"({prompt.split!r} and {first.split!r}); keep one of them"
-            )
-    _check_groups(prompts.values(), places)
-    _check_source_ids(prompts.values(), places)
-    ordered = [prompts[name] for name in sorted(prompts)]
-    return Pool(ordered, _counts(read, ordered))
-
-
-def _check_groups(prompts: Iterable[Prompt], places: Mapping[str, str]) -> None:
-    first: dict[str, Prompt] = {}
-    for prompt in prompts:
-        other = first.setdefault(prompt.group_id, prompt)
-        if other.split != prompt.split:
-            raise DataError(
-                f"group {prompt.group_id!r} lies in split {other.split!r} "
-                f"({places[other.prompt_id]}) and {prompt.split!r} ({places[prompt.prompt_id]}); "
-                "near-duplicates must share a split"
+                f"{where} and {first[PLACE]} hold the same prompt with another split or other "
+                f"checks ({prompt.split!r} and {first['split']!r}); keep one of them"
             )
 
+    def _put(self) -> None:
+        rows = to_table(Prompt, self._held)
+        self._parts.append(rows.append_column(PLACE, pa.array(self._places, pa.string())))
+        self._held, self._places = [], []
 
-def _check_source_ids(prompts: Iterable[Prompt], places: Mapping[str, str]) -> None:
+    def _table(self) -> pa.Table:
+        return pa.concat_tables(self._parts)
+
+    def closed(self) -> Pool:
+        """The pool of all that was added; DataError where prompts contradict each other."""
+        self._marks.clear()
+        self._put()
+        table = self._table()
+        self._parts.clear()
+        table = table.take(pc.sort_indices(table, [("prompt_id", "ascending")]))
+        _check_groups(table)
+        _check_source_ids(table)
+        table = table.drop_columns([PLACE])
+        by_split = {split: members(table, split).num_rows for split in SPLITS}
+        duplicates = self._read - table.num_rows
+        return Pool(table, {"rows": self._read, "duplicates": duplicates, **by_split})
+
+
+def _found(table: pa.Table, **wanted: str) -> list[dict[str, Any]]:
+    """The rows of `table` with these values."""
+    for name, value in wanted.items():
+        table = table.filter(pc.equal(table.column(name), value))
+    found: list[dict[str, Any]] = table.to_pylist()
+    return found
+
+
+def _several(table: pa.Table, keys: Sequence[str], counted: str) -> list[dict[str, Any]]:
+    """The values of `keys` that occur with several values of `counted`, the first ones first."""
+    groups = table.group_by(list(keys)).aggregate([(counted, "count_distinct")])
+    rows = groups.filter(pc.greater(groups.column(f"{counted}_count_distinct"), 1))
+    return sorted(rows.select(list(keys)).to_pylist(), key=lambda one: list(one.values()))
+
+
+def _check_groups(table: pa.Table) -> None:
+    for group in _several(table, ["group_id"], "split"):
+        one, *others = _found(table, **group)
+        other = next(each for each in others if each["split"] != one["split"])
+        raise DataError(
+            f"group {one['group_id']!r} lies in split {one['split']!r} ({one[PLACE]}) and "
+            f"{other['split']!r} ({other[PLACE]}); near-duplicates must share a split"
+        )
+
+
+def _check_source_ids(table: pa.Table) -> None:
     """Tables may name a prompt by source and source_id, so these must name one prompt only."""
-    first: dict[tuple[str, str], Prompt] = {}
-    for prompt in prompts:
-        named = (prompt.source, prompt.source_id)
-        other = first.setdefault(named, prompt)
-        if prompt.source_id and other is not prompt:
-            raise DataError(
-                f"{places[other.prompt_id]} and {places[prompt.prompt_id]} hold two prompts with "
-                f"source_id {prompt.source_id!r} of source {prompt.source!r}; give them different "
-                "sources, or leave source_id out"
-            )
+    named = table.filter(pc.not_equal(table.column("source_id"), ""))
+    for pair in _several(named, ["source", "source_id"], "prompt_id"):
+        one, other, *_ = _found(named, **pair)
+        raise DataError(
+            f"{one[PLACE]} and {other[PLACE]} hold two prompts with source_id "
+            f"{one['source_id']!r} of source {one['source']!r}; give them different sources, or "
+            "leave source_id out"
+        )
 
 
-def _counts(read: int, prompts: Sequence[Prompt]) -> dict[str, int]:
-    by_split = {split: sum(p.split == split for p in prompts) for split in SPLITS}
-    return {"rows": read, "duplicates": read - len(prompts), **by_split}
+def members(prompts: pa.Table, split: str) -> pa.Table:
+    """The rows of `prompts` in `split`."""
+    return prompts.filter(pc.equal(prompts.column("split"), split))
 
 
-def split_digests(prompts: Sequence[Prompt]) -> dict[str, str]:
+def each_prompt(prompts: pa.Table) -> Iterator[Prompt]:
+    """The prompts of a table, of which only a part is held as records at a time."""
+    for start in range(0, prompts.num_rows, HELD_ROWS):
+        yield from from_table(Prompt, prompts.slice(start, HELD_ROWS))
+
+
+def split_digests(prompts: pa.Table) -> dict[str, str]:
     """Digest of the members of each split that is measured on: these may not change in a run."""
     return {
-        split: digest(sorted(p.prompt_id for p in prompts if p.split == split))
+        split: digest(sorted(members(prompts, split).column("prompt_id").to_pylist()))
         for split in SPLITS
         if split != "train"
     }
 
 
-def fresh_batch(prompts: Sequence[Prompt], used: set[str], size: int, seed: int) -> list[Prompt]:
-    """Up to `size` unused train prompts, drawn without replacement in an order fixed by `seed`."""
-    unused = [p for p in prompts if p.split == "train" and p.prompt_id not in used]
-    return sorted(unused, key=lambda p: seed_of(seed, "collect", p.prompt_id))[:size]
+def fresh_batch(prompts: pa.Table, used: Sequence[pa.Array], size: int, seed: int) -> pa.Table:
+    """Up to `size` unused train prompts, drawn without replacement in an order fixed by `seed`.
+
+    `used` are the ids of prompts that are not drawn again.
+    """
+    unused = members(prompts, "train")
+    for ids in used:
+        unused = unused.filter(pc.invert(pc.is_in(unused.column("prompt_id"), ids)))
+    return _first(unused, size, seed, "collect")
 
 
-def drawn(prompts: Sequence[Prompt], split: str, size: int, *names: str | int) -> list[Prompt]:
+def drawn(prompts: pa.Table, split: str, size: int, *names: str | int) -> pa.Table:
     """A subset of `split` of at most `size` prompts, drawn by `names`."""
-    members = [p for p in prompts if p.split == split]
-    return sorted(members, key=lambda p: seed_of(*names, p.prompt_id))[:size]
+    return _first(members(prompts, split), size, *names)
+
+
+def _first(prompts: pa.Table, size: int, *names: str | int) -> pa.Table:
+    """The first `size` of `prompts` in an order that `names` fix, sorted by id again."""
+    ids = prompts.column("prompt_id").to_pylist()
+    lots = np.array([seed_of(*names, one) for one in ids], np.int64)
+    places = np.argsort(lots, kind="stable")[:size]
+    return prompts.take(sorted(places.tolist()))

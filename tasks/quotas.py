@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.records import PreferencePair, Prompt, Response
+from tasks.records import PreferencePair, Response
 from tasks.seeds import uniform_of
 
 ROUNDING = 1e-9
@@ -38,28 +38,34 @@ def num_answered(prompts: int, share: float) -> int:
     return ceil(prompts * share - ROUNDING)
 
 
-def quota(prompts: Sequence[Prompt], cell: str, share: float, seed: int) -> list[Prompt]:
-    """The prompts that the cell of this name answers, in their order.
+def quota(prompt_ids: Sequence[str], cell: str, share: float, seed: int) -> set[str]:
+    """The prompts that the cell of this name answers.
 
     Each cell has an order of its own over all prompts, so a higher share keeps what a lower had.
     """
     if share >= 1:
-        return list(prompts)
-    order = sorted(prompts, key=lambda one: uniform_of(seed, "quota", cell, one.prompt_id))
-    kept = {one.prompt_id for one in order[: num_answered(len(prompts), share)]}
-    return [one for one in prompts if one.prompt_id in kept]
+        return set(prompt_ids)
+    order = sorted(prompt_ids, key=lambda one: uniform_of(seed, "quota", cell, one))
+    return set(order[: num_answered(len(prompt_ids), share)])
 
 
-def usefulness(responses: Iterable[Response], pairs: Iterable[PreferencePair]) -> dict[str, float]:
-    """How usefully each cell answered, 0 to 1, the best cell being 1.
-
-    Usefulness is the share of a cell's responses that are chosen or rejected in some pair.
-    """
+def used_responses(
+    responses: Iterable[Response], pairs: Iterable[PreferencePair]
+) -> dict[str, tuple[int, int]]:
+    """How many responses of each cell are chosen or rejected in some pair, and how many it has."""
     in_pairs = {side for pair in pairs for side in (pair.chosen_id, pair.rejected_id)}
     used: dict[str, list[bool]] = {}
     for row in responses:
         used.setdefault(row.cell, []).append(row.response_id in in_pairs)
-    shares = {cell: sum(rows) / len(rows) for cell, rows in used.items()}
+    return {cell: (sum(rows), len(rows)) for cell, rows in used.items()}
+
+
+def usefulness(used: Mapping[str, tuple[int, int]]) -> dict[str, float]:
+    """How usefully each cell answered, 0 to 1, the best cell being 1.
+
+    Usefulness is the share of a cell's responses that are in pairs (`used_responses`).
+    """
+    shares = {cell: number / all_ for cell, (number, all_) in used.items()}
     best = max(shares.values(), default=0.0)
     return {cell: round(share / best, 6) if best else 1.0 for cell, share in sorted(shares.items())}
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from tasks.conversations import asked_key, prompt_keys
+from tasks.conversations import NAMES, asked_key, prompt_keys
 from tasks.errors import DataError
 from tasks.opinions import Annotator, Opinion, Question, verdict_of
 from tasks.records import Prompt, Response, Verdict
@@ -215,8 +215,7 @@ def _by_ids(row: Row, answered: Answered) -> tuple[Response, Response] | str:
 
 
 def _of_this_round(row: Row, answered: Answered) -> bool:
-    names = ("prompt_id", "source_id", "messages", "prompt")
-    named = any(row.fields.get(name) is not None for name in names)
+    named = any(row.fields.get(name) is not None for name in NAMES)
     return named and answered.prompt_of(row) is not None
 
 

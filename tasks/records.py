@@ -7,6 +7,7 @@ In bulk a record is an Arrow table with exactly these columns (`tasks/tables.py`
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypedDict
 
+from tasks.placement import Part, Placement
 from tasks.spending import Terms
 from tasks.storage_settings import StorageSettings
 
@@ -16,6 +17,9 @@ class VolatileMark:
 
 
 Volatile = VolatileMark()
+
+SHARD_PROMPTS = 128
+"""Prompts of one shard: fixed, so that boundaries are a function of the prompt list."""
 
 Split = Literal["train", "dev", "held_out", "sealed"]
 Origin = Literal["policy", "model", "human", "recorded"]
@@ -293,6 +297,10 @@ class Place:
     """Edit distance below which of two responses one is compared; None compares all of them."""
     terms: Terms = field(default_factory=Terms)
     """Prices, budget and limits of calls to servers."""
+    placement: Placement = field(default_factory=Placement)
+    """Which verbs other work pools do."""
+    part: Part = field(default_factory=Part)
+    """The shards that this process does of a stage that several share."""
 
     @property
     def root(self) -> str:

@@ -1,58 +1,43 @@
 """Door: the gate decides on the next reference; report and round manifest are written."""
 
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
-from infra.artifacts import Finished, open_artifact
-from infra.place import counts_of, records_of, side_of, spent_by, store_of, table_of
+from infra.place import blocks_of, counts_of, records_of, spent_by, store_of
 from infra.prefect.door import door
+from infra.prefect.events import announce_round
 from infra.prefect.reports import publish_report
-from infra.run_tree import RunTree
-from infra.storage import Store
-from tasks.agreement.settings import AGREEMENT
-from tasks.bradley_terry import fit_strengths
+from infra.run_tree import REPORT, RunTree
+from tasks.bradley_terry import Vote, fit_votes, votes_of
 from tasks.canonical import digest
 from tasks.config import Config, plain_config
-from tasks.diagnosis import diagnose
-from tasks.diversity.measure import DiversityFigure, PromptDiversity
 from tasks.errors import ConfigError
-from tasks.findings import Finding
-from tasks.forecast import cost_facts
 from tasks.gate import GateOutcome
 from tasks.measuring import Measured, guarded_slices
-from tasks.quotas import usefulness
+from tasks.quotas import used_responses, usefulness
 from tasks.records import (
     Artifact,
     Checkpoint,
     EvalReport,
-    Feedback,
     Place,
-    Preference,
     PreferencePair,
-    Prompt,
-    ReferenceScore,
     Response,
     RoundWork,
     Verdict,
 )
-from tasks.report.data import FeedbackQuality, RoundData
+from tasks.refresh_report import round_data, training_findings
 from tasks.report.render import html, markdown
-from tasks.report.sides import (
-    answers_side_by_side,
-    cell_facts,
-    lineage,
-    part_facts,
-    report_counts,
+from tasks.retiring import (
+    NO_CONTRIBUTION,
+    Contribution,
+    contribution_rows,
+    contributions,
+    retired_after,
 )
-from tasks.responses import by_id
-from tasks.retiring import Retired, contribution_rows, contributions, retired_after
-from tasks.step_metrics import reported
-from tasks.tables import from_table
-from tasks.training_evidence import Evidence, answer_lengths, held_out_shift, pair_lengths
 
-Row = TypeVar("Row")
-REPORT = "report.html"
+__all__ = ["refresh", "report_page", "training_findings"]
+
 MAIN_SLICE = "all"
 
 
@@ -68,6 +53,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
     artifacts = _artifacts(tree, place)
     report_path = f"{tree.round_folder(place.round_index)}/{REPORT}"
     page = store_of(place).uri(report_path)
+    standing = _standing(work, place)
     manifest = {
         "run": place.run,
         "round_index": place.round_index,
@@ -79,8 +65,8 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
         "policy": asdict(work.trained.policy),
         "reference_out": asdict(reference),
         "gate": asdict(outcome),
-        "strengths": _strengths(work.feedback, place),
-        **_uses(work, tree, config, place),
+        "strengths": _strengths(standing, place),
+        **_uses(standing, tree, config, place),
         "figures": _figures(work, place),
         "counts": {role: counts_of(place, one) for role, one in artifacts.items()},
         "spent_usd": spent_by(tree.store, place.run).usd(place.round_index),
@@ -90,6 +76,8 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
     store_of(place).write(report_path, html(data).encode())
     publish_report(place.run, place.round_index, markdown(data), page)
     tree.write_round(place.round_index, "manifest.json", manifest)
+    where = f"{tree.round_folder(place.round_index)}/manifest.json"
+    announce_round(manifest, store_of(place).uri(where))
     return reference
 
 
@@ -118,33 +106,64 @@ def _artifacts(tree: RunTree, place: Place) -> dict[str, Artifact]:
     return {role: Artifact(**pointer) for role, pointer in found.items() if pointer}
 
 
-def _strengths(feedback: Feedback, place: Place) -> dict[str, float]:
+class _Standing(NamedTuple):
+    """What verdicts and pairs say of the round's cells."""
+
+    votes: Counter[Vote]
+    """Of verdicts of judges and people on responses of two cells."""
+    cells: set[str]
+    """Those that models, not people, answer for."""
+    contributions: dict[str, Contribution]
+    used: dict[str, tuple[int, int]]
+    """Responses of each cell that are in pairs, and all of them."""
+
+
+def _standing(work: RoundWork, place: Place) -> _Standing:
+    """One pass over all responses, verdicts and pairs; those not trained on count as well."""
+    found = _Standing(Counter(), set(), {}, {})
+    feedback = work.feedback
+    with blocks_of(
+        place,
+        "responses",
+        responses=feedback.responses,
+        verdicts=feedback.verdicts,
+        pairs=work.pairs,
+        held_out=(work.pairs, "held_out"),
+    ) as blocks:
+        for block in blocks:
+            responses = block.records(Response, "responses")
+            cells = {row.response_id: row.cell for row in responses if row.origin != "human"}
+            found.cells.update(cells.values())
+            found.votes.update(votes_of(block.records(Verdict, "verdicts"), cells))
+            pairs = [
+                row for name in ("pairs", "held_out") for row in block.records(PreferencePair, name)
+            ]
+            for cell, one in contributions(responses, pairs).items():
+                sofar = found.contributions.get(cell, NO_CONTRIBUTION)
+                found.contributions[cell] = sofar + one
+            for cell, (used, all_) in used_responses(responses, pairs).items():
+                before = found.used.get(cell, (0, 0))
+                found.used[cell] = (before[0] + used, before[1] + all_)
+    return found
+
+
+def _strengths(standing: _Standing, place: Place) -> dict[str, float]:
     """Strengths for the next round: fitted where every cell was judged, else as they were."""
-    responses = records_of(place, Response, feedback.responses)
-    cells = {row.response_id: row.cell for row in responses if row.origin != "human"}
-    verdicts = [
-        row
-        for row in records_of(place, Verdict, feedback.verdicts)
-        if row.a_id in cells and row.b_id in cells
-    ]
-    fitted = fit_strengths(verdicts, cells)
+    fitted = fit_votes(standing.votes, standing.cells)
     if any(not one.num_verdicts for one in fitted.values()):
         return place.strengths
     return place.strengths | {cell: round(one.value, 6) for cell, one in fitted.items()}
 
 
-def _uses(work: RoundWork, tree: RunTree, config: Config, place: Place) -> dict[str, Any]:
-    """What the next round's quotas follow; pairs that are not trained on count as well."""
-    responses = records_of(place, Response, work.feedback.responses)
-    tables = ("rows", "held_out")
-    pairs = [row for name in tables for row in records_of(place, PreferencePair, work.pairs, name)]
+def _uses(standing: _Standing, tree: RunTree, config: Config, place: Place) -> dict[str, Any]:
+    """What the next round's quotas follow."""
     now = {
         "round_index": place.round_index,
-        "contributions": contribution_rows(contributions(responses, pairs), config),
+        "contributions": contribution_rows(dict(sorted(standing.contributions.items())), config),
     }
     gone = retired_after(config, [*tree.manifests()[: place.round_index], now])
     return {
-        "usefulness": usefulness(responses, pairs),
+        "usefulness": usefulness(standing.used),
         "contributions": now["contributions"],
         "retired": [asdict(one) for one in gone],
     }
@@ -157,112 +176,4 @@ def _figures(work: RoundWork, place: Place) -> dict[str, float]:
         row.metric: row.value
         for row in records_of(place, EvalReport, work.report.artifact)
         if row.checkpoint == sha256 and row.slice == MAIN_SLICE
-    }
-
-
-def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: Place) -> RoundData:
-    """All that a round's report shows, from what its manifest names."""
-    stages = {role: Artifact(**one) for role, one in manifest["artifacts"].items()}
-    people, pairs = stages["annotate"], stages["pair"]
-    cells = [stages[f"sample-train-{name}"] for name in config.matrix]
-    judges = [stages[f"judge-{name}-train"] for name in config.judges]
-    answers = [one for role, one in stages.items() if role.startswith("sample-evaluation-")]
-    rounds = [*tree.manifests()[: place.round_index], manifest]
-    return RoundData(
-        run=place.run,
-        round_index=place.round_index,
-        prompts=records_of(place, Prompt, stages["collect-train"]),
-        responses=[
-            *records_of(place, Response, cells),
-            *records_of(place, Response, people, "responses"),
-        ],
-        verdicts=[
-            *records_of(place, Verdict, pairs, "prior"),
-            *records_of(place, Verdict, [*judges, people]),
-        ],
-        preferences=records_of(place, Preference, pairs, "preferences"),
-        pairs=records_of(place, PreferencePair, pairs),
-        counts=report_counts(manifest["counts"]),
-        steps=_steps(stages["train"], place),
-        findings=training_findings(tree.store, stages),
-        evaluation=records_of(place, EvalReport, stages["evaluate"]),
-        names=_names(manifest, place),
-        samples=answers_side_by_side(
-            records_of(place, Prompt, stages["collect-evaluation"]),
-            records_of(place, Response, answers),
-            manifest["reference_in"]["sha256"],
-            manifest["policy"]["sha256"],
-        ),
-        gate=manifest["gate"],
-        cells=cell_facts(config, place.strengths, place.shares),
-        parts=[*part_facts(config), *cost_facts(manifest)],
-        lineage=lineage(manifest),
-        **_quality(tree, manifest, place),
-        history=[{"round_index": one["round_index"], **one["figures"]} for one in rounds],
-    )
-
-
-def _quality(tree: RunTree, manifest: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """Feedback, diversity and retired cells; nothing of rounds done before they were measured."""
-    if AGREEMENT not in manifest["artifacts"]:
-        return {}
-    found = Artifact(**manifest["artifacts"][AGREEMENT])
-    known = tree.read_round(place.round_index, f"{AGREEMENT}.json") or {}
-    return {
-        "feedback": FeedbackQuality.of(known),
-        "diversity": records_of(place, DiversityFigure, found, "diversity"),
-        "prompt_diversity": records_of(place, PromptDiversity, found, "prompts"),
-        "retired": [Retired(**one) for one in manifest["retired"]],
-    }
-
-
-def _steps(trained: Artifact, place: Place) -> list[dict[str, float]]:
-    """All metrics of each optimizer step; speeds are there if the attempt could note them."""
-    rows = table_of(place, trained).to_pylist()
-    speeds = side_of(place, trained).get("tokens_per_second", [])
-    for row, speed in zip(rows, speeds, strict=False):
-        row["tokens_per_second"] = speed
-    return [reported(row) for row in rows]
-
-
-def training_findings(store: Store, stages: Mapping[str, Artifact]) -> list[Finding]:
-    """What the numbers of a round's training say, as far as its `stages`, by role, are done."""
-    done = {role: open_artifact(store, one) for role, one in stages.items()}
-    trained = done["train"]
-    answers = _rows(Response, done, "sample-evaluation-")
-    pairs, responses = _rows(PreferencePair, done, "pair"), _rows(Response, done, "sample-train-")
-    responses += _rows(Response, done, "annotate", "responses")
-    scores = [
-        {row.response_id: row for row in _rows(ReferenceScore, done, f"score-{name}")}
-        for name in ("reference", "policy")
-    ]
-    key = trained.manifest["key"]
-    return diagnose(
-        Evidence(
-            steps=[reported(row) for row in trained.table().to_pylist()],
-            ended=trained.facts["ended"],
-            stop_when_clipped=key["settings"]["training"]["stop_when_clipped"],
-            held_out=held_out_shift(_rows(PreferencePair, done, "pair", "held_out"), *scores),
-            answers=answer_lengths(
-                answers, key["fingerprints"]["reference"], trained.facts["sha256"]
-            ),
-            pairs=pair_lengths(pairs, by_id(responses)),
-        )
-    )
-
-
-def _rows(
-    record: type[Row], done: Mapping[str, Finished], role: str, table: str = "rows"
-) -> list[Row]:
-    """The records in a table of every stage whose role begins with `role`."""
-    named = [stage for name, stage in done.items() if name.startswith(role)]
-    return [row for stage in named for row in from_table(record, stage.table(table))]
-
-
-def _names(manifest: dict[str, Any], place: Place) -> dict[str, str]:
-    """What the report calls each checkpoint; the SFT model's name is the strongest."""
-    return {
-        manifest["policy"]["sha256"]: "policy",
-        manifest["reference_in"]["sha256"]: "reference",
-        place.sft.sha256: "sft",
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from tasks.canonical import short_id
 from tasks.errors import ConfigError, DataError
 from tasks.model_matrix import Cell
-from tasks.records import Checkpoint, Message, Prompt, Response
+from tasks.records import SHARD_PROMPTS, Checkpoint, Message, Prompt, Response
 from tasks.seeds import seed_of
 from tasks.tokens import render, response_ids
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 ENDINGS = ("stop", "length")
 """Finish reasons whose meaning is known; whatever else an engine says is `unknown` in a record."""
-SHARD_PROMPTS = 128
-"""Prompts of one shard: fixed, so that boundaries are a function of the prompt list."""
 
 
 class Drawn(Protocol):

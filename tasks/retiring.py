@@ -28,6 +28,17 @@ class Contribution:
         """Share of the prompts it answered on which it was needed."""
         return (self.won + self.only_rejected) / self.prompts
 
+    def __add__(self, other: "Contribution") -> "Contribution":
+        """Both, of different prompts."""
+        return Contribution(
+            prompts=self.prompts + other.prompts,
+            won=self.won + other.won,
+            only_rejected=self.only_rejected + other.only_rejected,
+        )
+
+
+NO_CONTRIBUTION = Contribution(prompts=0, won=0, only_rejected=0)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retired:

@@ -1,16 +1,20 @@
 """Door: prompts and the model matrix in, responses out; one stage and one process per cell."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from infra.engines._contract import Request, Sample
 from infra.models import checkpoint_folder, local_folder, positions_of
-from infra.place import note, open_stage, records_of
+from infra.place import note, open_stage, store_of
 from infra.prefect.door import door
+from infra.prefect.elsewhere import elsewhere
 from infra.processes.room import Needs, room
 from infra.progress import progress
+from infra.prompt_shards import PromptShards, prompt_shards
 from infra.stages import Stage
+from infra.table_files import spooled
 from tasks.config import CellSection
 from tasks.describe import describe
 from tasks.model_matrix import Cell, matrix_cells
@@ -25,16 +29,16 @@ from tasks.responses import (
     messages_for,
     response_of,
     row_seed,
-    shards_of,
     tokens_of,
 )
-from tasks.sample_job import Around, Shown, job_of, purse_for, spent
+from tasks.sample_job import Around, ShardsToDo, Shown, job_of, purse_for, spent
 from tasks.storage_settings import StorageSettings
-from tasks.tables import content, to_table
-from tasks.token_logps import beside, tables_of
+from tasks.tables import to_table
+from tasks.token_logps import TABLE, beside, split_off
 from tasks.tokens import load_tokenizer, render
 
 SEMANTICS = 1
+Parts = Sequence[Sequence[Prompt]]
 EVALUATION_ROUND = -1
 """Seeds of evaluation do not depend on the round, so equal work in two rounds is one stage."""
 
@@ -47,9 +51,12 @@ def resolve_matrix(
     Raises ConfigError if one is missing, DataError if a prompt leaves a cell no room to answer:
     evaluation prompts are answered late, so they are looked at now.
     """
-    cells = cells_of(matrix, place)
-    train = records_of(place, Prompt, prompts.train)
-    check_rooms(cells, train, records_of(place, Prompt, prompts.evaluation), place)
+    cells, store = cells_of(matrix, place), store_of(place)
+    with (
+        prompt_shards(store, prompts.train) as train,
+        prompt_shards(store, prompts.evaluation) as evaluation,
+    ):
+        check_rooms(cells, train, evaluation, place)
     return cells
 
 
@@ -63,24 +70,38 @@ def cells_of(matrix: Mapping[str, CellSection], place: Place) -> dict[str, Cell]
     )
 
 
-def check_rooms(
-    cells: Mapping[str, Cell], train: list[Prompt], evaluation: list[Prompt], place: Place
-) -> None:
-    """Raise DataError if one of the prompts that a cell answers leaves it no room to answer."""
+def check_rooms(cells: Mapping[str, Cell], train: Parts, evaluation: Parts, place: Place) -> None:
+    """Raise DataError if one of the prompts that a cell answers leaves it no room to answer.
+
+    Looks at tokenizer and config alone; a policy has those of the SFT model.
+    """
     for cell in cells.values():
-        asked = quota(train, cell.name, cell.share, place.seed)
-        _check_room(cell, asked + evaluation if cell.origin == "policy" else asked, place)
+        if cell.checkpoint is None:
+            continue
+        stored = "/stages/" in cell.checkpoint.uri
+        folder = Path((place.sft if stored else cell.checkpoint).uri)
+        positions = positions_of(folder)
+        if positions is not None:
+            asked = _asked(cell, train, evaluation, place)
+            check_room(asked, cell, load_tokenizer(folder), positions)
 
 
-def _check_room(cell: Cell, prompts: list[Prompt], place: Place) -> None:
-    """Look at `cell`'s tokenizer and config alone; a policy has those of the SFT model."""
-    if cell.checkpoint is None:
-        return
-    stored = "/stages/" in cell.checkpoint.uri
-    folder = Path((place.sft if stored else cell.checkpoint).uri)
-    positions = positions_of(folder)
-    if positions is not None:
-        check_room(prompts, cell, load_tokenizer(folder), positions)
+def _asked(cell: Cell, train: Parts, evaluation: Parts, place: Place) -> Iterator[Prompt]:
+    """The prompts that `cell` answers in a round."""
+    picks = _quota(cell, place)
+    kept = picks([one.prompt_id for part in train for one in part]) if picks else None
+    for one in chain.from_iterable(train):
+        if kept is None or one.prompt_id in kept:
+            yield one
+    if cell.origin == "policy":
+        yield from chain.from_iterable(evaluation)
+
+
+def _quota(cell: Cell, place: Place) -> Callable[[Sequence[str]], set[str]] | None:
+    """Which of the ids of a round's prompts `cell` answers; None for all of them."""
+    if cell.share >= 1:
+        return None
+    return lambda ids: quota(ids, cell.name, cell.share, place.seed)
 
 
 def sample(prompts: Artifact, cells: Mapping[str, Cell], role: str, place: Place) -> list[Artifact]:
@@ -95,8 +116,13 @@ def sample(prompts: Artifact, cells: Mapping[str, Cell], role: str, place: Place
 
 
 @door("sample", retries=3)
-def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Place) -> Artifact:
-    """Let one cell answer its share of the prompts; what is committed is not drawn again."""
+def sample_cell(
+    name: str, prompts: Artifact, cell: Cell, role: str, place: Place
+) -> Artifact | None:
+    """Let one cell answer its share of the prompts; what is committed is not drawn again.
+
+    None where others who share its shards are still at theirs.
+    """
     seed_round = place.round_index if role == "train" else EVALUATION_ROUND
     stage = open_stage(
         place,
@@ -106,26 +132,30 @@ def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Plac
         seeds={"seed": place.seed, "round": seed_round},
         semantics=SEMANTICS,
     )
-    if done := stage.finished():
+    here = cell.settings.engine.READS_FILES
+    if done := stage.finished() or elsewhere(stage, unless=here):
         return note(place, f"sample-{role}-{cell.name}", done.artifact)
-    with room(place.side_by_side).entered(needs_of(cell, place)) as entry:
-        shards = shards_of(_asked(prompts, cell, place))
+    with (
+        room(place.side_by_side).entered(needs_of(cell, place)) as entry,
+        prompt_shards(stage.store, prompts, _quota(cell, place)) as shards,
+    ):
         around = Around(f"sample · {name}", _folder(cell, place.storage), entry, place)
         _draw(stage, shards, cell, around)
+    if not place.part.whole and not stage.has_shards(len(shards)):
+        return None
     artifact = _commit(stage, len(shards), cell, place)
     return note(place, f"sample-{role}-{cell.name}", artifact)
 
 
-def _asked(prompts: Artifact, cell: Cell, place: Place) -> list[Prompt]:
-    """The prompts that `cell` answers."""
-    return quota(records_of(place, Prompt, prompts), cell.name, cell.share, place.seed)
-
-
 def _content(prompts: Artifact, cell: Cell, place: Place) -> str:
     """Digest of the prompts that `cell` answers; all of them need not be read for that."""
-    if cell.share >= 1:
+    picks = _quota(cell, place)
+    if picks is None:
         return prompts.content
-    return content(Prompt, to_table(Prompt, _asked(prompts, cell, place)))
+    with prompt_shards(store_of(place), prompts, picks) as shards, spooled(Prompt) as asked:
+        for index in range(len(shards)):
+            asked.add(shards.rows(index))
+        return str(asked.close())
 
 
 def needs_of(cell: Cell, place: Place) -> Needs:
@@ -139,19 +169,25 @@ def needs_of(cell: Cell, place: Place) -> Needs:
     return needs
 
 
-def _draw(stage: Stage, shards: list[list[Prompt]], cell: Cell, around: Around) -> None:
+def _draw(stage: Stage, shards: PromptShards, cell: Cell, around: Around) -> None:
     """Commit the shards that are still to do, each as soon as the engine has it."""
     seeds = stage.key.seeds["seed"], stage.key.seeds["round"]
-    committed = set(stage.shards())
     tokens = _tokens(cell, around.folder)
-    requests = {
-        index: [one for prompt in part for one in _requests(prompt, cell, seeds, tokens)]
-        for index, part in enumerate(shards)
-        if index not in committed
-    }
-    total = sum(len(part) for part in shards) * cell.settings.samples
-    with progress.verb(around.label, total=total) as bar, purse_for(cell, around.place) as purse:
-        bar.advance(total - sum(len(part) for part in requests.values()))
+    own = around.place.part.indices(len(shards))
+    to_do = sorted(set(own) - set(stage.shards()))
+    requests = ShardsToDo(
+        to_do,
+        lambda index: [
+            one for prompt in shards[index] for one in _requests(prompt, cell, seeds, tokens)
+        ],
+    )
+    total, left = sum(map(shards.size, own)), sum(map(shards.size, to_do))
+    samples = cell.settings.samples
+    with (
+        progress.verb(around.label, total=total * samples) as bar,
+        purse_for(cell, around.place) as purse,
+    ):
+        bar.advance((total - left) * samples)
         job = job_of(stage, cell, requests, Shown(tokens, purse, bar), around)
         for index, drawn in cell.settings.engine.sample(job) if requests else ():
             rows = to_table(Response, _responses(requests[index], drawn, cell, tokens))
@@ -206,17 +242,20 @@ def _requests(
 
 
 def _commit(stage: Stage, shards: int, cell: Cell, place: Place) -> Artifact:
-    found = [stage.shard(index) for index in range(shards)]
-    tables = tables_of([shard for shard in found if shard is not None])
-    _, table = tables["rows"]
-    counts = Counter({"responses": table.num_rows})
-    for index in range(shards):
-        counts.update(stage.shard_counts(index) or {})
-    cut = sum(reason == "length" for reason in table.column("finish_reason").to_pylist())
+    counts = Counter({"responses": 0, "cut_at_max_tokens": 0})
     facts = {"cell": cell.name, "sampled": cell.fingerprint, "origin": cell.origin}
-    return stage.commit(
-        tables=tables,
-        counts={**counts, "cut_at_max_tokens": cut},
-        facts=facts,
-        volatile=spent(stage, cell, place),
-    )
+    with spooled(Response) as rows, spooled(None) as logps:
+        for table, counted in stage.committed(range(shards)):
+            responses, said = split_off(table)
+            rows.add(responses)
+            if said is not None:
+                logps.add(said)
+            reasons = responses.column("finish_reason").to_pylist()
+            counts.update(counted)
+            counts.update(responses=table.num_rows, cut_at_max_tokens=reasons.count("length"))
+        return stage.commit(
+            tables={"rows": rows} | ({TABLE: logps} if logps.rows else {}),
+            counts=counts,
+            facts=facts,
+            volatile=spent(stage, cell, place),
+        )

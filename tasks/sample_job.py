@@ -1,16 +1,18 @@
 """Part of the sample door: what an engine is given to do, and what its calls may cost."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from infra.engines._contract import Decoding, Job, Request
 from infra.ledger import Purse
-from infra.place import journal_of, purse_of
+from infra.place import journal_of, purse_of, workdir_of
 from infra.processes.room import Entry
 from infra.progress import Bar
 from infra.stages import Stage
-from infra.work import stage_dir, work_root
+from infra.work import work_root
 from tasks.model_matrix import Cell
 from tasks.records import Place
 from tasks.responses import Tokens
@@ -28,6 +30,23 @@ class Around(NamedTuple):
     entry: Entry
     """Its place on this machine."""
     place: Place
+
+
+class ShardsToDo(Mapping[int, list[Request]]):
+    """The requests of shards, made when they are asked for; those asked for last are kept."""
+
+    def __init__(self, indices: Sequence[int], make: Callable[[int], list[Request]]) -> None:
+        self._indices = indices
+        self._make = lru_cache(maxsize=1)(make)
+
+    def __getitem__(self, index: int) -> list[Request]:
+        return self._make(index)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._indices)
+
+    def __len__(self) -> int:
+        return len(self._indices)
 
 
 class Shown(NamedTuple):
@@ -49,7 +68,7 @@ def purse_for(cell: Cell, place: Place) -> AbstractContextManager[Purse | None]:
 def job_of(
     stage: Stage,
     cell: Cell,
-    requests: dict[int, list[Request]],
+    requests: Mapping[int, Sequence[Request]],
     shown: Shown,
     around: Around,
 ) -> Job:
@@ -64,7 +83,7 @@ def job_of(
             max_tokens=cell.settings.max_tokens,
         ),
         shards=requests,
-        workdir=stage_dir("sample", stage.digest),
+        workdir=workdir_of(stage, around.place),
         stop_ids=stop_ids(tokens.tokenizer) if tokens else [],
         item_log=work_root() / "items.jsonl",
         journal=journal_of(stage, _answering(cell)) if engine.ASKS else None,

@@ -1,25 +1,28 @@
 """Door: pairs and a model in, its log-probabilities of the responses that pairs use out."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from infra.arrow_files import read_arrow, write_arrow
+from infra.arrow_files import growing_arrow, read_arrow
 from infra.models import checkpoint_folder, local_folder
-from infra.place import contents, note, open_stage, records_of
+from infra.place import blocks_of, contents, note, open_stage, workdir_of
 from infra.prefect.door import door
+from infra.prefect.elsewhere import elsewhere
 from infra.processes import Limits, run_child
 from infra.processes.room import Needs, room
 from infra.processes.smaller import with_smaller_budgets
 from infra.progress import progress
 from infra.stages import Stage
-from infra.work import stage_dir, work_root
+from infra.table_files import spooled
+from infra.work import work_root
 from tasks import child
 from tasks.budgets import smallest_to_score
 from tasks.config_training import TrainingSection
-from tasks.further_responses import crossed_responses, explored_responses
+from tasks.further_responses import range_size
 from tasks.records import (
     Artifact,
     Checkpoint,
@@ -32,16 +35,12 @@ from tasks.records import (
 from tasks.references import fingerprint_of, references_of
 from tasks.responses import by_id, tokens_of
 from tasks.storage_settings import StorageSettings
-from tasks.tables import check, concat
+from tasks.tables import check
 from tasks.tokens import load_tokenizer
-from tasks.training_data import (
-    prompt_limit,
-    score_rows,
-    tokenised,
-    used_responses,
-)
+from tasks.training_data import SCORE_ROWS, rows_to_score
 
 SEMANTICS = 1
+ROWS = "rows.arrow"
 SHARD_ROWS = 1024
 """Responses of one shard: fixed, so that boundaries are a function of the rows."""
 SETTINGS = (
@@ -75,24 +74,26 @@ def score(
     checkpoint: Checkpoint,
     training: TrainingSection,
     place: Place,
-) -> Artifact:
+) -> Artifact | None:
     """Score the responses that pairs use, shard by shard, each once; the policy held-out ones.
 
-    A reference scores besides what the loss needs beyond pairs.
+    A reference scores besides what the loss needs beyond pairs. None where others who share the
+    shards are still at theirs.
     """
     fingerprint = fingerprint_of(checkpoint, training)
     stage = _stage(name, responses, pairs, fingerprint, training, place)
-    if done := stage.finished():
+    if done := stage.finished() or elsewhere(stage):
         return note(place, f"score-{name}", done.artifact)
-    rows, counts = _rows(name, prompts, responses, pairs, checkpoint, training, place)
-    storage = place.storage
+    rows = _write_rows(stage, name, prompts, responses, pairs, checkpoint, training, place)
     with room(place.side_by_side).entered(Needs(alone=True)):
         _, budget = with_smaller_budgets(
-            lambda budget: _run(stage, rows, budget, checkpoint, fingerprint, training, storage),
+            lambda budget: _run(stage, rows, budget, checkpoint, fingerprint, training, place),
             training.tokens_per_microbatch,
-            smallest_to_score(rows),
+            rows.longest,
         )
-    return note(place, f"score-{name}", _commit(stage, _num_shards(rows), counts, budget))
+    if not place.part.whole and not stage.has_shards(rows.num_shards):
+        return None
+    return note(place, f"score-{name}", _commit(stage, rows, budget))
 
 
 def _stage(
@@ -130,7 +131,21 @@ def _further(name: str, training: TrainingSection) -> tuple[str, ...]:
     return further
 
 
-def _rows(
+class _Rows(NamedTuple):
+    """What is scored: it lies in the stage's local folder."""
+
+    number: int
+    longest: int
+    """Tokens of the longest prompt with its response; 1 if there are none."""
+    counts: Counter[str]
+
+    @property
+    def num_shards(self) -> int:
+        return -(-self.number // SHARD_ROWS)
+
+
+def _write_rows(
+    stage: Stage,
     name: str,
     prompts: Artifact,
     responses: list[Artifact],
@@ -138,50 +153,56 @@ def _rows(
     checkpoint: Checkpoint,
     training: TrainingSection,
     place: Place,
-) -> tuple[pa.Table, dict[str, int]]:
-    members = {table: records_of(place, PreferencePair, pairs, table) for table in _tables(name)}
-    further, trained_on = _further(name, training), members.get("rows", [])
-    answers = by_id(records_of(place, Response, responses))
-    asked = {one.prompt_id: one for one in records_of(place, Prompt, prompts)}
-    used = {one for some in members.values() for one in used_responses(some)}
-    if "explored" in further:
-        used |= set(explored_responses(trained_on, answers).values())
-    tokenizer = load_tokenizer(checkpoint_folder(checkpoint, place.storage))
-    tokens = tokens_of(checkpoint, tokenizer)
-    ids = tokenised(asked, answers, used, tokens, prompt_limit(training))
-    crossed = crossed_responses(trained_on, ids.responses) if "mismatched" in further else {}
-    return score_rows(answers, ids, training.max_tokens, crossed)
-
-
-def _num_shards(rows: pa.Table) -> int:
-    return -(-int(rows.num_rows) // SHARD_ROWS)
+) -> _Rows:
+    """Tokenise what is to be scored, a range of prompts at a time, for the child to read."""
+    tokens = tokens_of(checkpoint, load_tokenizer(checkpoint_folder(checkpoint, place.storage)))
+    further, tables = _further(name, training), _tables(name)
+    number, longest, counts = 0, 1, Counter[str]()
+    given: dict[str, Any] = {one: (pairs, one) for one in tables}
+    given |= {"prompts": prompts, "responses": responses}
+    size = range_size(further)
+    path = workdir_of(stage, place) / ROWS
+    with (
+        blocks_of(place, "prompts", size, **given) as blocks,
+        growing_arrow(path, SCORE_ROWS) as add,
+    ):
+        for block in blocks:
+            members = {one: block.records(PreferencePair, one) for one in tables}
+            answers = by_id(block.records(Response, "responses"))
+            asked = {one.prompt_id: one for one in block.records(Prompt, "prompts")}
+            rows, counted = rows_to_score(members, answers, asked, tokens, further, training)
+            number, longest = number + rows.num_rows, max(longest, smallest_to_score(rows))
+            counts.update(counted)
+            add(rows)
+    return _Rows(number, longest, counts)
 
 
 def _run(
     stage: Stage,
-    rows: pa.Table,
+    rows: _Rows,
     budget: int,
     checkpoint: Checkpoint,
     fingerprint: str,
     training: TrainingSection,
-    storage: StorageSettings,
+    place: Place,
 ) -> None:
     """Let a child score the shards that are still to do."""
     committed = set(stage.shards())
-    todo = {
-        index: [index * SHARD_ROWS, min(rows.num_rows, (index + 1) * SHARD_ROWS)]
-        for index in range(_num_shards(rows))
-        if index not in committed
+    own = {
+        index: [index * SHARD_ROWS, min(rows.number, (index + 1) * SHARD_ROWS)]
+        for index in place.part.indices(rows.num_shards)
     }
+    todo = {index: span for index, span in own.items() if index not in committed}
     if not todo:
         return
-    workdir = stage_dir("score", stage.digest)
-    write_arrow(rows, workdir / "rows.arrow")
+    workdir = workdir_of(stage, place)
     child.write_json(
-        workdir / child.SPEC, _spec(stage, todo, budget, checkpoint, fingerprint, training, storage)
+        workdir / child.SPEC,
+        _spec(stage, todo, budget, checkpoint, fingerprint, training, place.storage),
     )
-    with progress.verb("score", total=rows.num_rows) as bar:
-        bar.advance(rows.num_rows - sum(end - first for first, end in todo.values()))
+    total = sum(end - first for first, end in own.values())
+    with progress.verb("score", total=total) as bar:
+        bar.advance(total - sum(end - first for first, end in todo.values()))
 
         def on_event(event: Mapping[str, Any]) -> None:
             if event["event"] == "shard":
@@ -211,7 +232,7 @@ def _spec(
         "job": "score",
         "stage": stage.digest,
         "model": str(checkpoint_folder(checkpoint, storage)),
-        "rows": "rows.arrow",
+        "rows": ROWS,
         "shards": todo,
         "reference": fingerprint,
         "dtype": training.dtype,
@@ -231,11 +252,12 @@ def limits_of(training: TrainingSection) -> Limits:
     )
 
 
-def _commit(stage: Stage, shards: int, counts: dict[str, int], budget: int) -> Artifact:
-    parts = [stage.shard(index) for index in range(shards)]
-    table = concat(ReferenceScore, [part for part in parts if part is not None])
-    return stage.commit(
-        tables={"rows": (ReferenceScore, table)},
-        facts={"tokens_per_microbatch": budget},
-        counts={"scored": table.num_rows, **counts},
-    )
+def _commit(stage: Stage, rows: _Rows, budget: int) -> Artifact:
+    with spooled(ReferenceScore) as scores:
+        for table, _ in stage.committed(range(rows.num_shards)):
+            scores.add(table)
+        return stage.commit(
+            tables={"rows": scores},
+            facts={"tokens_per_microbatch": budget},
+            counts={"scored": scores.rows, **rows.counts},
+        )

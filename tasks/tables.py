@@ -2,12 +2,15 @@
 
 import dataclasses
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from json.encoder import encode_basestring
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from tasks.canonical import canonical_json, digest_of_lines
 from tasks.errors import DataError
@@ -43,6 +46,16 @@ _ARROW: dict[Any, pa.DataType] = {
     float: pa.float64(),
     bool: pa.bool_(),
 }
+_WRITERS: dict[pa.DataType, Callable[[Any], str]] = {
+    pa.string(): encode_basestring,
+    pa.int64(): str,
+}
+"""How texts and whole numbers look in canonical JSON, without the cost of a general encoder."""
+
+KEY_SEPARATOR = "\x1f"
+SHOWN_KEYS = 100
+"""Hashes that occur twice and are looked at; the first real one is an error."""
+Hashes = NDArray[np.int64]
 
 
 @cache
@@ -92,8 +105,9 @@ def to_table(record: type, rows: Iterable[Any]) -> pa.Table:
 
 def from_table(record: type[Record], table: pa.Table) -> Iterator[Record]:
     """The records of `table`, in its order."""
-    for row in table.to_pylist():
-        yield record(**row)
+    names = table.column_names
+    for values in zip(*(table.column(name).to_pylist() for name in names), strict=True):
+        yield record(**dict(zip(names, values, strict=True)))
 
 
 def check(record: type, table: pa.Table) -> None:
@@ -144,17 +158,34 @@ def _parts(column: pa.ChunkedArray) -> list[tuple[str, pa.ChunkedArray]]:
 
 
 def _check_key(record: type, table: pa.Table) -> None:
+    if places := same_key(key_hashes(record, table)):
+        refuse_same_key(record, table.take(places), places)
+
+
+def key_hashes(record: type, table: pa.Table) -> Hashes:
+    """A 64-bit hash of each row's key, for this process alone: equal keys, equal hashes."""
+    columns = [table.column(name).cast(pa.string()) for name in KEYS[record]]
+    keys = pc.binary_join_element_wise(*columns, KEY_SEPARATOR)
+    return np.fromiter(map(hash, keys.to_pylist()), np.int64, len(keys))
+
+
+def same_key(hashes: Hashes) -> list[int]:
+    """Places of rows whose hash another row has, ascending: some of them, none if all differ."""
+    ordered = np.sort(hashes)
+    alike = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])[:SHOWN_KEYS]
+    return [int(place) for place in np.flatnonzero(np.isin(hashes, alike))] if len(alike) else []
+
+
+def refuse_same_key(record: type, rows: pa.Table, places: Sequence[int]) -> None:
+    """Raise DataError if two of `rows`, which stand at `places` of their table, share a key."""
     key = KEYS[record]
     seen: dict[tuple[Any, ...], int] = {}
-    for row, values in enumerate(
-        zip(*(table.column(name).to_pylist() for name in key), strict=True)
-    ):
-        if values in seen:
-            shown = dict(zip(key, values, strict=True))
-            raise DataError(
-                f"{record.__name__} rows {seen[values]} and {row} share the key {shown}"
-            )
-        seen[values] = row
+    values = zip(*(rows.column(name).to_pylist() for name in key), strict=True)
+    for place, one in zip(places, values, strict=True):
+        if one in seen:
+            shown = dict(zip(key, one, strict=True))
+            raise DataError(f"{record.__name__} rows {seen[one]} and {place} share the key {shown}")
+        seen[one] = place
 
 
 def check_known(table: pa.Table, column: str, known: Iterable[str], where: str) -> None:
@@ -169,9 +200,22 @@ def check_known(table: pa.Table, column: str, known: Iterable[str], where: str) 
 
 def content(record: type, table: pa.Table) -> str:
     """Digest of the rows of `table` sorted by key, volatile fields left out."""
-    names = stable_columns(record)
-    lines = sorted(canonical_json(row) for row in table.select(names).to_pylist())
-    return digest_of_lines(lines)
+    return digest_of_lines(sorted(canonical_lines(record, table)))
+
+
+def canonical_lines(record: type, table: pa.Table) -> list[str]:
+    """The canonical JSON of every row of `table`, in its order, volatile fields left out."""
+    names = sorted(stable_columns(record))
+    form = "{" + ",".join(f'"{name}":%s' for name in names) + "}"
+    columns = [_canonical_values(table.column(name)) for name in names]
+    return [form % values for values in zip(*columns, strict=True)]
+
+
+def _canonical_values(column: pa.ChunkedArray) -> list[str]:
+    """Each value of `column` as `canonical_json` writes it."""
+    values = column.to_pylist()
+    write = _WRITERS.get(column.type, canonical_json)
+    return ["null" if value is None else write(value) for value in values]
 
 
 @cache

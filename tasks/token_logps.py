@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from tasks.records import Response
-from tasks.tables import concat, schema
+from tasks.tables import schema
 
 TABLE = "token_logps"
 COLUMN = "token_logps"
@@ -25,10 +25,7 @@ def beside(responses: pa.Table, logps: Sequence[list[float] | None]) -> pa.Table
     return responses.append_column(SCHEMA.field(COLUMN), pa.array(logps, SCHEMA.field(COLUMN).type))
 
 
-def tables_of(shards: Sequence[pa.Table]) -> dict[str, tuple[type | None, pa.Table]]:
-    """The responses of all shards, and a table of log-probabilities where there are some."""
-    names = schema(Response).names
-    responses = concat(Response, [shard.select(names) for shard in shards])
-    said = [shard.select(SCHEMA.names) for shard in shards if COLUMN in shard.schema.names]
-    tables: dict[str, tuple[type | None, pa.Table]] = {"rows": (Response, responses)}
-    return tables | ({TABLE: (None, pa.concat_tables(said))} if said else {})
+def split_off(shard: pa.Table) -> tuple[pa.Table, pa.Table | None]:
+    """The responses of a shard, and their log-probabilities where there are some."""
+    said = shard.select(SCHEMA.names) if COLUMN in shard.schema.names else None
+    return shard.select(schema(Response).names), said

@@ -6,9 +6,6 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from infra.arrow_files import write_arrow
 from infra.checkpoint_uploads import (
     discard_checkpoints,
     fetch_checkpoint,
@@ -17,47 +14,30 @@ from infra.checkpoint_uploads import (
     put_model,
 )
 from infra.models import checkpoint_folder
-from infra.place import facts_of, note, open_stage, records_of, store_of
+from infra.place import facts_of, note, open_stage, store_of, workdir_of
 from infra.prefect.door import door
+from infra.prefect.elsewhere import elsewhere
 from infra.processes import Limits, run_child
 from infra.processes.smaller import with_smaller_budgets
 from infra.progress import progress
 from infra.stages import Stage
-from infra.work import stage_dir, work_root
+from infra.work import work_root
 from tasks import child
-from tasks.budgets import smallest_to_train
-from tasks.canonical import digest
+from tasks.config import PairFilter
 from tasks.config_training import TrainingSection
 from tasks.errors import ConfigError, DataError
-from tasks.pair_examples import Examples
 from tasks.pair_losses import all_dropped
-from tasks.records import (
-    Artifact,
-    Checkpoint,
-    Feedback,
-    Place,
-    PreferencePair,
-    Prompt,
-    ReferenceScore,
-    Response,
-    Trained,
-    TrainingExample,
-    Verdict,
-)
-from tasks.references import check_scored_by
-from tasks.responses import by_id, tokens_of
-from tasks.round_examples import RoundRows, round_examples
-from tasks.side_table import reads_side_table, side_schema
+from tasks.records import Artifact, Checkpoint, Feedback, Place, Trained
+from tasks.side_table import reads_side_table
 from tasks.step_metrics import StepMetrics, speeds
 from tasks.tables import to_table
-from tasks.tokens import load_tokenizer
+from tasks.train_examples import EXAMPLES, SIDE, RowsOfRound, Written, write_examples
 from tasks.training.settings import TrainingSettings
 from tasks.variants import kind_of, plain, settings_of
 
 _log = logging.getLogger(__name__)
 
 SEMANTICS = 4
-EXAMPLES, SIDE = "examples.arrow", "side.arrow"
 
 
 @door("train", retries=3)
@@ -67,7 +47,7 @@ def train(
     pairs: Artifact,
     scores: list[Artifact],
     training: TrainingSection,
-    filters: list[Any],
+    filters: list[PairFilter],
     place: Place,
 ) -> Trained:
     """Train the policy from the round's reference on the pairs it has not solved yet.
@@ -86,20 +66,20 @@ def train(
         fingerprints={"reference": place.reference.sha256},
         semantics=SEMANTICS,
     )
-    if done := stage.finished():
+    if done := stage.finished() or elsewhere(stage):
         return _trained(done.artifact, place)
-    made = _examples(prompts, feedback, pairs, scores, training, filters, place)
-    if not made.examples:
+    workdir = workdir_of(stage, place)
+    rows = RowsOfRound(prompts, feedback, pairs, scores)
+    made = write_examples(rows, training, filters, place, workdir)
+    if not made.number:
         raise DataError(
             f"round {place.round_index} has nothing to train on: {all_dropped(made.counts)}"
         )
-    workdir = stage_dir("train", stage.digest)
-    _write(made, training.loss, workdir)
     fetch_checkpoint(store_of(place), stage.folder, workdir)
     result, budget = with_smaller_budgets(
         lambda budget: _run(stage, workdir, budget, training, place),
         training.tokens_per_microbatch,
-        smallest_to_train(made, whole_prompts=training.oversized_trees == "refuse"),
+        made.longest,
     )
     result |= {"tokens_per_microbatch": budget}
     return _trained(_commit(stage, workdir, result, made, training, place), place)
@@ -118,35 +98,6 @@ def _inputs(
     for name, some in looked_at.items():
         inputs |= {f"{name}-{i}": one.content for i, one in enumerate(some)}
     return inputs
-
-
-def _examples(
-    prompts: Artifact,
-    feedback: Feedback,
-    pairs: Artifact,
-    scores: list[Artifact],
-    training: TrainingSection,
-    filters: list[Any],
-    place: Place,
-) -> Examples:
-    """The round's examples, weights renewed after the filters that need reference scores."""
-    tokenizer = load_tokenizer(checkpoint_folder(place.reference, place.storage))
-    scored = [records_of(place, ReferenceScore, one) for one in scores]
-    check_scored_by(place.reference, training, scored[0])
-    rows = RoundRows(
-        pairs=records_of(place, PreferencePair, pairs),
-        prompts={one.prompt_id: one for one in records_of(place, Prompt, prompts)},
-        responses=by_id(records_of(place, Response, feedback.responses)),
-        scores=[{one.response_id: one for one in some} for some in scored],
-        verdicts=records_of(place, Verdict, feedback.verdicts),
-    )
-    return round_examples(rows, tokens_of(place.reference, tokenizer), training, filters)
-
-
-def _write(made: Examples, loss: Any, workdir: Path) -> None:
-    write_arrow(to_table(TrainingExample, made.examples), workdir / EXAMPLES)
-    if made.side:
-        write_arrow(pa.Table.from_pylist(list(made.side), side_schema(loss)), workdir / SIDE)
 
 
 def _run(
@@ -204,7 +155,7 @@ def _commit(
     stage: Stage,
     workdir: Path,
     result: Mapping[str, Any],
-    made: Examples,
+    made: Written,
     training: TrainingSection,
     place: Place,
 ) -> Artifact:
@@ -226,10 +177,10 @@ def _commit(
             "steps": result["steps"],
             "ended": result["ended"],
             "tokens_per_microbatch": result["tokens_per_microbatch"],
-            "examples_digest": digest([one.example_id for one in made.examples]),
+            "examples_digest": made.digest(workdir),
             "loss": kind_of(training.loss),
         },
-        counts={"examples": len(made.examples), **made.counts},
+        counts={"examples": made.number, **made.counts},
         volatile={"seconds": result["seconds"], "tokens_per_second": speeds(lines)},
     )
     discard_checkpoints(store_of(place), stage.folder)

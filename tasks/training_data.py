@@ -1,12 +1,12 @@
 """Pairs and responses as the token rows that scoring and training read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
 from tasks.config_training import TrainingSection
-from tasks.further_responses import Combination
+from tasks.further_responses import Combination, crossed_responses, explored_responses
 from tasks.records import PreferencePair, Prompt, Response
 from tasks.responses import Tokens, ids_for_training
 from tasks.tokens import render
@@ -88,6 +88,24 @@ def truncation(training: TrainingSection) -> str:
 def used_responses(pairs: Iterable[PreferencePair]) -> set[str]:
     """Ids of the responses that `pairs` compare."""
     return {one for pair in pairs for one in (pair.chosen_id, pair.rejected_id)}
+
+
+def rows_to_score(
+    members: Mapping[str, Sequence[PreferencePair]],
+    responses: Mapping[str, Response],
+    prompts: Mapping[str, Prompt],
+    tokens: Tokens,
+    further: Sequence[str],
+    training: TrainingSection,
+) -> tuple[pa.Table, dict[str, int]]:
+    """What is scored of the pairs in `members`, by table, and of what a loss needs beyond them."""
+    trained_on = members.get("rows", [])
+    used = {one for some in members.values() for one in used_responses(some)}
+    if "explored" in further:
+        used |= set(explored_responses(trained_on, responses).values())
+    ids = tokenised(prompts, responses, used, tokens, prompt_limit(training))
+    crossed = crossed_responses(trained_on, ids.responses) if "mismatched" in further else {}
+    return score_rows(responses, ids, training.max_tokens, crossed)
 
 
 def score_rows(

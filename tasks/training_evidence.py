@@ -83,28 +83,33 @@ def answer_lengths(answers: Iterable[Response], reference: str, policy: str) -> 
         if row.cell in words:
             words[row.cell].setdefault(row.prompt_id, []).append(num_words(row.text))
     ours, theirs = words.values()
-    return _lengths(ours, theirs)
+    return lengths_of(_means(ours, theirs))
 
 
-def pair_lengths(
+def pair_words(
     pairs: Iterable[PreferencePair], responses: Mapping[str, Response]
-) -> Lengths | None:
-    """Lengths of chosen and of rejected responses; None without pairs."""
+) -> list[tuple[float, float]]:
+    """Mean lengths of chosen and of rejected responses (words), for each prompt with pairs."""
     chosen: dict[str, list[float]] = {}
     rejected: dict[str, list[float]] = {}
     for pair in pairs:
         for words, one in ((chosen, pair.chosen_id), (rejected, pair.rejected_id)):
             words.setdefault(pair.prompt_id, []).append(num_words(responses[one].text))
-    return _lengths(chosen, rejected)
+    return _means(chosen, rejected)
 
 
-def _lengths(
+def _means(
     ours: Mapping[str, Sequence[float]], theirs: Mapping[str, Sequence[float]]
-) -> Lengths | None:
+) -> list[tuple[float, float]]:
+    """The mean of each side for every prompt that both have."""
     common = sorted(ours.keys() & theirs.keys())
-    if not common:
+    return [(mean_of(ours[one]).value, mean_of(theirs[one]).value) for one in common]
+
+
+def lengths_of(pairs: Sequence[tuple[float, float]]) -> Lengths | None:
+    """What the two sides' mean lengths by prompt come to; None without any."""
+    if not pairs:
         return None
-    pairs = [(mean_of(ours[one]).value, mean_of(theirs[one]).value) for one in common]
     return Lengths(
         mean_of(one for one, _ in pairs).value,
         mean_of(other for _, other in pairs).value,

@@ -18,10 +18,10 @@ from tasks.comparison_rules._budget import Comparison
 from tasks.comparison_rules._contract import Heard
 from tasks.errors import DataError
 from tasks.judging import Asked, Looking, gives_scores, opinions_of_pure
+from tasks.near_duplicates import standing
 from tasks.opinions import Annotator, Opinion, questions
 from tasks.records import Prompt, Response, Verdict
 from tasks.replies import LOST
-from tasks.responses import shards_of
 from tasks.seeds import seed_of
 from tasks.tables import counted, to_table
 from tasks.voices import P_B_WINS, p_b_wins
@@ -137,25 +137,23 @@ class Shard(NamedTuple):
     """One for each prompt, in the order of ids."""
     most: int
     """Questions of all of them, at most."""
-    adaptive: bool
-    """Whether what is asked depends on verdicts."""
 
 
-def dialogues_in_shards(
+def dialogues_about(
     prompts: Sequence[Prompt],
     candidates: Mapping[str, Sequence[Candidate]],
     responses: Mapping[str, Response],
     asking: Asking,
-) -> list[Shard]:
-    """A dialogue for each prompt in the order of ids, cut into shards of a fixed size."""
-    return [
-        Shard(
-            [dialogue(one, candidates.get(one.prompt_id, ()), responses, asking) for one in shard],
-            sum(most_questions(candidates.get(one.prompt_id, ()), asking) for one in shard),
-            bool(asking.rule.ADAPTIVE),
-        )
-        for shard in shards_of(prompts)
-    ]
+) -> Shard:
+    """A dialogue for each prompt of a shard, by id, about responses that stand for themselves."""
+    members = {one.prompt_id: candidates.get(one.prompt_id, ()) for one in prompts}
+    return Shard(
+        [
+            dialogue(one, standing(members[one.prompt_id]), responses, asking)
+            for one in sorted(prompts, key=lambda one: one.prompt_id)
+        ],
+        sum(most_questions(len(some), asking) for some in members.values()),
+    )
 
 
 def asked_of(shards: Iterable[Shard]) -> list[Asked]:
@@ -163,12 +161,11 @@ def asked_of(shards: Iterable[Shard]) -> list[Asked]:
     return [one for shard in shards for part in shard.dialogues for one in next(part, ())]
 
 
-def most_questions(members: Sequence[Candidate], asking: Asking) -> int:
-    """Questions about the members of one prompt, at most."""
-    texts = len({one.text_digest for one in members})
-    comparisons = int(asking.rule.most(texts))
+def most_questions(responses: int, asking: Asking) -> int:
+    """Questions about so many responses to one prompt, at most."""
+    comparisons = int(asking.rule.most(responses))
     if gives_scores(asking.judge):
-        return min(2 * comparisons, len(members))
+        return min(2 * comparisons, responses)
     return comparisons * (2 if asking.judge.both_orders else 1)
 
 

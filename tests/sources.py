@@ -16,11 +16,15 @@ DOORS = (
 """Verbs, and `rounds`: the files of tasks/ where Prefect, storage and domain code meet."""
 
 DOOR_PARTS = {
+    "annotate_people": "annotate",
     "judge_asking": "judge",
     "judge_models": "judge",
     "judge_panel": "judge",
     "judge_recorded": "judge",
+    "pair_passes": "pair",
+    "refresh_report": "refresh",
     "sample_job": "sample",
+    "train_examples": "train",
 }
 """Files of tasks/ that are part of a door, which alone may import them."""
 

@@ -1,8 +1,9 @@
 from itertools import combinations
 
+import numpy as np
 import pytest
 
-from tasks.annotation import budgeted, simulated_verdicts, written_responses
+from tasks.annotation import drawn, listed, lots, simulated_verdicts, written_responses
 from tasks.errors import DataError
 from tasks.prompts import prompt_of
 from tasks.recorded_verdicts import Answered
@@ -17,6 +18,11 @@ RESPONSES = {
     "r2": response("r2", "a plum"),
 }
 RULE = load_variant("tasks.judges", "rule")
+
+
+def budgeted(comparisons, share, seed):
+    seen = drawn(np.array(lots(comparisons, seed)), share)
+    return [one for one, yes in zip(listed(comparisons), seen, strict=True) if yes]
 
 
 def test_a_budget_is_a_share_of_all_comparisons_drawn_by_a_seed():
@@ -47,6 +53,19 @@ def test_people_take_turns_and_judge_what_they_see():
     assert [one.annotator for one in verdicts] == ["abe", "bea", "cleo"] * 2
     assert {one.outcome for one in verdicts} == {"a"}
     assert {one.annotator_kind for one in verdicts} == {"human"}
+
+
+def test_people_go_on_taking_turns_where_they_stopped():
+    whole = crowd(["cleo", "abe", "bea"], number=14)
+    ids = [("p", (f"r{i:02}", f"r{i + 1:02}")) for i in range(1, 13, 2)]
+    responses = {f"r{i:02}": response(f"r{i:02}", "fig" if i % 2 else "nut") for i in range(14)}
+    people = {
+        name: load_variant("tasks.judges", "simulated", judge={"kind": "rule"})
+        for name in ("cleo", "abe", "bea")
+    }
+    given = ({"p": prompt({"kind": "contains", "text": "fig"})}, responses, people, 0)
+    parts = simulated_verdicts(ids[:4], *given) + simulated_verdicts(ids[4:], *given, before=4)
+    assert parts == whole
 
 
 def test_people_see_the_responses_in_either_order():

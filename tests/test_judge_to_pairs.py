@@ -6,11 +6,11 @@ from tasks.canonical import short_id
 from tasks.correction import CorrectionSettings
 from tasks.judging import candidates_of
 from tasks.opinions import Annotator
-from tasks.pairing import pairs_of
 from tasks.responses import by_id
 from tasks.variants import load_variant
-from tasks.waves import Asking, dialogues_in_shards, told
+from tasks.waves import Asking, dialogues_about, told
 from tests.opinion_makers import prompt, response
+from tests.paired import pairs_of
 from tests.small_config import small_config
 
 PROMPTS = [prompt(prompt_id=f"p{number:04}") for number in range(1000)]
@@ -29,8 +29,7 @@ def pairs_by(strengths, rule="all", **taste):
     main = Annotator(name="main", kind="judge")
     verdicts = [
         verdict
-        for shard in dialogues_in_shards(PROMPTS, candidates, by_id(answers), asking)
-        for one in shard.dialogues
+        for one in dialogues_about(PROMPTS, candidates, by_id(answers), asking).dialogues
         for verdict in told(one, judge, main).verdicts
     ]
     settings = small_config(pairs__filters=[]).pairs

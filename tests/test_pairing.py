@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
-from tasks.pairing import filtered, pairs_of, split_pairs
+from tasks.pairing import filtered, split_pairs
 from tasks.variants import load_variant
 from tests.opinion_makers import both, candidate, pair, response
+from tests.paired import pairs_of
 
 WEAK, STRONG = candidate("r1", 1.0), candidate("r2", 2.0)
 RESPONSES = {name: response(name, text) for name, text in (("r1", "fig"), ("r2", "a ripe fig"))}

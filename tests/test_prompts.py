@@ -1,12 +1,23 @@
 import json
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.errors import DataError
-from tasks.prompts import drawn, fresh_batch, load_check, pool_of, prompt_of, split_digests
+from tasks.prompts import (
+    drawn,
+    each_prompt,
+    fresh_batch,
+    load_check,
+    pool_of,
+    prompt_of,
+    split_digests,
+)
+from tasks.records import Prompt
 from tasks.sources import Row
+from tasks.tables import to_table
 from tests.opinion_makers import prompt
 
 
@@ -20,6 +31,14 @@ def of(fields):
 
 def pool(*rows):
     return pool_of(Row(f"f:{number}", fields) for number, fields in enumerate(rows, start=1))
+
+
+def prompts_of(made):
+    return list(each_prompt(made.table))
+
+
+def ids_of(table):
+    return table.column("prompt_id").to_pylist()
 
 
 def test_a_prompt_is_one_user_turn_or_a_conversation():
@@ -67,8 +86,8 @@ def test_a_check_is_kept_in_canonical_form_and_can_be_loaded():
 
 def test_equal_prompts_collapse_and_are_counted():
     made = pool(row(), row("Other."), row(source="again"), row("Held.", split="held_out"))
-    assert len(made.prompts) == 3
-    assert made.prompts == sorted(made.prompts, key=lambda one: one.prompt_id)
+    assert len(prompts_of(made)) == 3
+    assert prompts_of(made) == sorted(prompts_of(made), key=lambda one: one.prompt_id)
     expected = {"rows": 4, "duplicates": 1, "train": 2, "held_out": 1, "dev": 0, "sealed": 0}
     assert made.counts == expected
 
@@ -97,25 +116,25 @@ def test_an_id_that_pandas_made_a_float_is_the_id():
 
 
 def test_one_source_id_names_one_prompt():
-    assert len(pool(row("a", source_id="1", source="x"), row("b", source_id="1")).prompts) == 2
+    assert len(prompts_of(pool(row("a", source_id="1", source="x"), row("b", source_id="1")))) == 2
     with pytest.raises(DataError, match="f:1 and f:2 hold two prompts with source_id '1'"):
         pool(row("a", source_id=1), row("b", source_id="1"))
 
 
 def test_a_group_lies_in_one_split():
     together = pool(row("a", group_id="g"), row("b", group_id="g"))
-    assert {one.group_id for one in together.prompts} == {"g"}
+    assert {one.group_id for one in prompts_of(together)} == {"g"}
     with pytest.raises(DataError, match=r"group 'g' lies in split 'train' \(f:1\) and 'dev' \(f:2"):
         pool(row("a", group_id="g"), row("b", group_id="g", split="dev"))
 
 
 def test_split_digests_freeze_what_is_measured_and_let_train_grow():
     base = [row("a"), row("h", split="held_out")]
-    before = split_digests(pool(*base).prompts)
+    before = split_digests(pool(*base).table)
     assert set(before) == {"dev", "held_out", "sealed"}
-    assert split_digests(pool(*base, row("b")).prompts) == before
-    assert split_digests(pool(*base[::-1]).prompts) == before
-    grown = split_digests(pool(*base, row("i", split="held_out")).prompts)
+    assert split_digests(pool(*base, row("b")).table) == before
+    assert split_digests(pool(*base[::-1]).table) == before
+    grown = split_digests(pool(*base, row("i", split="held_out")).table)
     assert [name for name in grown if grown[name] != before[name]] == ["held_out"]
 
 
@@ -125,24 +144,30 @@ PROMPTS = [prompt(prompt_id=f"p{number:02}") for number in range(20)]
 @given(st.integers(1, 25), st.integers(0, 99), st.randoms(use_true_random=False))
 def test_batches_are_drawn_without_replacement_until_the_pool_is_used_up(size, seed, shuffler):
     used: set[str] = set()
-    while batch := fresh_batch(shuffler.sample(PROMPTS, len(PROMPTS)), used, size, seed):
-        assert batch == fresh_batch(PROMPTS, used, size, seed)
+    while True:
+        ids = [pa.array(sorted(used), pa.string())]
+        shuffled = to_table(Prompt, shuffler.sample(PROMPTS, len(PROMPTS)))
+        batch = set(ids_of(fresh_batch(shuffled, ids, size, seed)))
+        if not batch:
+            break
+        assert batch == set(ids_of(fresh_batch(to_table(Prompt, PROMPTS), ids, size, seed)))
         assert len(batch) == min(size, len(PROMPTS) - len(used))
-        names = {one.prompt_id for one in batch}
-        assert len(names) == len(batch) and not names & used
-        used |= names
+        assert not batch & used
+        used |= batch
     assert len(used) == len(PROMPTS)
 
 
 def test_only_train_prompts_are_trained_on():
     made = pool(row("a"), row("b", split="held_out"), row("c", split="sealed"))
-    assert [one.messages[0]["content"] for one in fresh_batch(made.prompts, set(), 9, 0)] == ["a"]
+    [one] = each_prompt(fresh_batch(made.table, [], 9, 0))
+    assert one.messages[0]["content"] == "a"
 
 
 def test_a_drawn_subset_belongs_to_its_names_not_to_the_order_of_rows():
-    held_out = pool(*(row(f"prompt {number}", split="held_out") for number in range(30))).prompts
-    first = drawn(held_out, "held_out", 10, 0, 0, "held_out")
+    held_out = pool(*(row(f"prompt {number}", split="held_out") for number in range(30))).table
+    first = set(ids_of(drawn(held_out, "held_out", 10, 0, 0, "held_out")))
     assert len(first) == 10
-    assert drawn(held_out[::-1], "held_out", 10, 0, 0, "held_out") == first
-    assert drawn(held_out, "held_out", 10, 0, 1, "held_out") != first
-    assert drawn(held_out, "dev", 10, 0) == []
+    turned = held_out.take(list(range(29, -1, -1)))
+    assert set(ids_of(drawn(turned, "held_out", 10, 0, 0, "held_out"))) == first
+    assert set(ids_of(drawn(held_out, "held_out", 10, 0, 1, "held_out"))) != first
+    assert drawn(held_out, "dev", 10, 0).num_rows == 0

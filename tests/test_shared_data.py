@@ -12,13 +12,13 @@ from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
 from tasks.judging import candidates_of
 from tasks.opinions import Annotator
-from tasks.pairing import pairs_of
 from tasks.prompts import prompt_of
 from tasks.records import Response
 from tasks.responses import by_id
 from tasks.sources import Row
 from tasks.variants import load_variant
-from tasks.waves import Asking, dialogues_in_shards, told
+from tasks.waves import Asking, dialogues_about, told
+from tests.paired import pairs_of
 
 DATA = Path(os.environ.get("TSO_SHARED_DATA", "../shared/data"))
 pytestmark = [
@@ -91,10 +91,9 @@ def test_every_right_solution_makes_a_pair_with_every_wrong_one(matrix):
     asking = Asking(load_variant("tasks.comparison_rules", "all"), judge, seed=0)
     verdicts = [
         verdict
-        for shard in dialogues_in_shards(
+        for one in dialogues_about(
             list(prompts.values()), candidates, by_id(responses), asking
-        )
-        for one in shard.dialogues
+        ).dialogues
         for verdict in told(one, judge, one_judge).verdicts
     ]
     rules = PairsSection.model_validate({"rule": {"kind": "all_above_margin"}})

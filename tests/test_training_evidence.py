@@ -5,7 +5,7 @@ import pytest
 from tasks.model_matrix import evaluated_name
 from tasks.records import PreferencePair, ReferenceScore, Response
 from tasks.statistics import Mean
-from tasks.training_evidence import answer_lengths, held_out_shift, pair_lengths
+from tasks.training_evidence import answer_lengths, held_out_shift, lengths_of, pair_words
 
 
 def pair(chosen, rejected, prompt):
@@ -69,6 +69,7 @@ def test_a_prompt_with_many_pairs_counts_once():
     texts = {"a": "one two three four", "b": "one two", "c": "one two"}
     responses = {name: response(name, "p", text) for name, text in texts.items()}
     responses["d"] = response("d", "q", "one")
-    found = pair_lengths([pair("a", "b", "p"), pair("a", "c", "p"), pair("d", "d", "q")], responses)
+    pairs = [pair("a", "b", "p"), pair("a", "c", "p"), pair("d", "d", "q")]
+    found = lengths_of(pair_words(pairs, responses))
     assert (found.one, found.other, found.difference.value) == (2.5, 1.5, 1.0)
-    assert pair_lengths([], {}) is None
+    assert lengths_of(pair_words([], {})) is None

@@ -19,7 +19,7 @@ from tasks.opinions import Annotator
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
 from tasks.variants import load_variant
-from tasks.waves import Asking, chosen, dialogues_in_shards, heard_of, told
+from tasks.waves import Asking, chosen, dialogues_about, heard_of, told
 from tests.infra.chat_server import Server, running_server, send
 from tests.judged import committed, say
 from tests.opinion_makers import both, prompt, response, verdict
@@ -142,8 +142,8 @@ def test_dialogues_of_one_shard_end_as_those_of_shards_of_their_own():
     main = Annotator(name="main", kind="judge")
 
     def ended(some):
-        shards = dialogues_in_shards(some, candidates_of(answers, {}), by_id(answers), asking)
-        return [told(one, judge, main) for shard in shards for one in shard.dialogues]
+        shard = dialogues_about(some, candidates_of(answers, {}), by_id(answers), asking)
+        return [told(one, judge, main) for one in shard.dialogues]
 
     assert ended(prompts) == [one for alone in prompts for one in ended([alone])]
 

@@ -10,6 +10,7 @@ from flows.cli import store_commands
 from flows.cli.arguments import Name, Out, Preset, Settings, overrides_of
 from flows.cli.completion import presets, runs
 from flows.cli.exit_codes import BUG, exit_code_of
+from flows.cli.stack import stack
 from tasks.errors import ConfigError
 
 app = typer.Typer(
@@ -20,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+app.add_typer(stack, name="stack")
 
 
 @app.command()
@@ -160,6 +163,23 @@ def schema(out: Out = None) -> None:
     from flows.cli.schema import write_schema
 
     write_schema(out)
+
+
+@app.command()
+def automations(
+    notify: Annotated[
+        str, typer.Option(help="A webhook's URL, or a block: slack-webhook/team.")
+    ] = "",
+    silence: Annotated[
+        float, typer.Option(help="Seconds without a heartbeat after which a flow run is dead.")
+    ] = 540.0,
+    retries: Annotated[int, typer.Option(help="Of a crashed flow run, at most.")] = 3,
+    remove: Annotated[bool, typer.Option("--remove", help="Take them away again.")] = False,
+) -> None:
+    """Make or update the automations on the Prefect server of PREFECT_API_URL."""
+    from flows.cli.automations import show_automations
+
+    show_automations(notify, silence, retries, remove=remove)
 
 
 def run_app() -> None:

@@ -12,7 +12,7 @@ from tasks.config import Config
 from tasks.errors import StorageError
 from tasks.plan import Line, Sizes, bytes_of, disk_bytes, plan_round
 from tasks.preflight import BASE_MODEL, Check
-from tasks.prompts import Pool
+from tasks.prompts import Pool, each_prompt, members
 from tasks.records import Place
 from tasks.rounds import checks_of, first_place
 from tasks.sample import cells_of, check_rooms, needs_of
@@ -109,9 +109,11 @@ class Preparation:
     def _look_at_lengths(self) -> str:
         """Look at the prompts that the round would draw."""
         train, held_out = draw(self.pool, self.config.prompts, self.place)
-        check_rooms(cells_of(self.config.matrix, self.place), train, held_out, self.place)
+        cells = cells_of(self.config.matrix, self.place)
+        parts = ([list(each_prompt(some))] for some in (train, held_out))
+        check_rooms(cells, *parts, self.place)
         return (
-            f"{len(train):,} train and {len(held_out):,} held-out prompts of round "
+            f"{train.num_rows:,} train and {held_out.num_rows:,} held-out prompts of round "
             f"{self.place.round_index} leave room to answer"
         )
 
@@ -130,5 +132,5 @@ class Preparation:
 
 def _bytes(pool: Pool, split: str, count: int) -> int:
     """Bytes of the `count` longest prompts of `split`: those that are drawn have no more."""
-    lengths = (bytes_of(prompt) for prompt in pool.prompts if prompt.split == split)
+    lengths = map(bytes_of, each_prompt(members(pool.table, split)))
     return sum(sorted(lengths, reverse=True)[:count])

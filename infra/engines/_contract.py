@@ -83,8 +83,8 @@ class Job:
     """Local folder, hub id, or name of an API model."""
     decoding: Decoding
     """The same for all requests."""
-    shards: dict[int, list[Request]]
-    """The shards still to do, by index."""
+    shards: Mapping[int, Sequence[Request]]
+    """The shards still to do, by index; each is made when it is asked for, and not kept."""
     workdir: Path
     """Local folder of this job alone."""
     stop_ids: list[int]
@@ -118,6 +118,8 @@ class Engine(Protocol):
     """Whether requests need `prompt_ids`; else the engine reads `messages`."""
     ASKS: ClassVar[bool]
     """Whether it makes calls to a server, which a journal keeps."""
+    READS_FILES: ClassVar[bool]
+    """Whether it answers from tables that lie where the flow runs; no work pool is asked then."""
 
     def fingerprint(self, model: str) -> str:
         """What answers under the name `model`, where that is not the digest of weights."""

@@ -35,6 +35,7 @@ class OpenAI:
     NEEDS_WEIGHTS: ClassVar[bool] = False
     TAKES_TOKENS: ClassVar[bool] = False
     ASKS: ClassVar[bool] = True
+    READS_FILES: ClassVar[bool] = False
 
     base_url: Annotated[BaseUrls, NotInKey]
     """Address of the server, up to and including /v1; a list if several serve the model."""
@@ -86,8 +87,7 @@ class OpenAI:
             stage=job.stage,
         )
         shards = (
-            (index, self._calls(requests, job.decoding))
-            for index, requests in sorted(job.shards.items())
+            (index, self._calls(job.shards[index], job.decoding)) for index in sorted(job.shards)
         )
         with client:
             who = f"model {job.model!r}"

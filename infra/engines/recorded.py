@@ -1,16 +1,18 @@
 """Answers that exist already: responses of people or of models that ran elsewhere."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from hashlib import sha256
+from itertools import chain
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import ConfigDict, Field
 
 from infra.engines._contract import Job, Request, Sample
 from infra.processes.room import Needs
 from infra.rows import read_tables
-from tasks.canonical import digest_of_lines, short_id
+from tasks.canonical import canonical_json, digest_of_lines, short_id
 from tasks.conversations import Key, asked_key, prompt_keys
 from tasks.errors import DataError
 from tasks.sources import Row, SourceIn
@@ -34,14 +36,15 @@ class Recorded:
     NEEDS_WEIGHTS: ClassVar[bool] = False
     TAKES_TOKENS: ClassVar[bool] = False
     ASKS: ClassVar[bool] = False
+    READS_FILES: ClassVar[bool] = True
 
     files: Annotated[list[SourceIn], NotInKey, Field(min_length=1)]
     """Tables with prompt (or messages, source_id, prompt_id), response, and finish_reason."""
 
     def fingerprint(self, model: str) -> str:
         """Digest of `model` and of all rows. DataError names a bad row."""
-        lines = [short_id(*asked_key(row), _response(row)) for row in self._rows()]
-        return digest_of_lines([model, *lines])
+        lines = (short_id(*asked_key(row), _response(row)) for row in self._rows())
+        return digest_of_lines(chain([model], lines))
 
     def needs(self, weight_bytes: int, model: str) -> Needs:
         """Next to nothing."""
@@ -52,10 +55,11 @@ class Recorded:
 
         Raises DataError if there are more of a prompt than are asked for: none is left out unsaid.
         """
-        by_key: dict[Key, list[Row]] = {}
+        by_key: dict[bytes, list[_Answer]] = {}
         for row in self._rows():
-            by_key.setdefault(asked_key(row), []).append(row)
-        for index, requests in job.shards.items():
+            by_key.setdefault(_mark(asked_key(row)), []).append(_Answer(row.where, *_response(row)))
+        for index in sorted(job.shards):
+            requests = job.shards[index]
             asked = Counter(request.prompt_id for request in requests)
             samples: list[Sample] = []
             for request in requests:
@@ -70,10 +74,25 @@ class Recorded:
             yield row
 
 
-def _rows_for(request: Request, by_key: dict[Key, list[Row]], samples: int) -> list[Row]:
+class _Answer(NamedTuple):
+    """What is kept of a row until it is asked for."""
+
+    where: str
+    text: str
+    finish_reason: str
+
+
+def _mark(key: Key) -> bytes:
+    """A key in few bytes: there may be millions."""
+    return sha256(canonical_json(key).encode()).digest()[:16]
+
+
+def _rows_for(
+    request: Request, by_key: Mapping[bytes, list[_Answer]], samples: int
+) -> list[_Answer]:
     """The rows about the prompt of `request`, at most `samples`."""
     keys = prompt_keys(request.prompt_id, request.messages, request.source, request.source_id)
-    found = [row for key in keys for row in by_key.get(key, [])]
+    found = [row for key in keys for row in by_key.get(_mark(key), [])]
     if len(found) > samples:
         raise DataError(
             f"{found[samples].where} is response {samples + 1} of one cell to one prompt, and the "
@@ -82,16 +101,15 @@ def _rows_for(request: Request, by_key: dict[Key, list[Row]], samples: int) -> l
     return found
 
 
-def _sample(request: Request, rows: list[Row]) -> Iterable[Sample]:
+def _sample(request: Request, rows: list[_Answer]) -> Iterable[Sample]:
     """The row for this sample, or none."""
     for row in rows[request.sample_index : request.sample_index + 1]:
-        text, finish_reason = _response(row)
         yield Sample(
             prompt_id=request.prompt_id,
             sample_index=request.sample_index,
-            text=text,
+            text=row.text,
             token_ids=None,
-            finish_reason=finish_reason,
+            finish_reason=row.finish_reason,
         )
 
 

@@ -24,6 +24,7 @@ class Scripted:
     NEEDS_WEIGHTS: ClassVar[bool] = False
     TAKES_TOKENS: ClassVar[bool] = False
     ASKS: ClassVar[bool] = False
+    READS_FILES: ClassVar[bool] = False
 
     responses: dict[str, list[str]] = field(default_factory=dict)
     """Answers by the text of the last message; sample k is number k modulo their count."""
@@ -41,7 +42,8 @@ class Scripted:
     def sample(self, job: Job) -> Iterator[tuple[int, list[Sample]]]:
         """Yield the shards of `job` in order of their index."""
         log = ItemLog(job.item_log, job.stage)
-        for index, requests in sorted(job.shards.items()):
+        for index in sorted(job.shards):
+            requests = job.shards[index]
             log.starting(item(request) for request in requests)
             samples = [self._answer(request, job.decoding.max_tokens) for request in requests]
             job.on_progress(len(samples))

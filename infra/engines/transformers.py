@@ -1,7 +1,7 @@
 """Engine that samples with transformers in a child process: any machine, reproducible tokens."""
 
 import logging
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -50,6 +50,7 @@ class Transformers:
     NEEDS_WEIGHTS: ClassVar[bool] = True
     TAKES_TOKENS: ClassVar[bool] = True
     ASKS: ClassVar[bool] = False
+    READS_FILES: ClassVar[bool] = False
 
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Number format of weights and activations; probabilities are float64 always."""
@@ -74,13 +75,13 @@ class Transformers:
 
     def sample(self, job: Job) -> Iterator[tuple[int, list[Sample]]]:
         """Yield each shard as soon as the child process has finished it."""
-        waiting = dict(job.shards)
+        waiting = set(job.shards)
         batch_tokens = self.batch_tokens
         while waiting:
             attempt = self._attempt(job, waiting, batch_tokens)
             try:
                 for index, samples in attempt:
-                    del waiting[index]
+                    waiting.remove(index)
                     yield index, samples
             except ChildError as error:
                 if error.exit_code != child.OUT_OF_MEMORY or batch_tokens < 2 * SMALLEST_BATCH:
@@ -91,7 +92,7 @@ class Transformers:
                 attempt.close()
 
     def _attempt(
-        self, job: Job, waiting: Mapping[int, Sequence[Request]], batch_tokens: int
+        self, job: Job, waiting: Set[int], batch_tokens: int
     ) -> Generator[tuple[int, list[Sample]], None, None]:
         """One child process for the shards in `waiting`."""
         _write_job(self, job, waiting, batch_tokens)
@@ -113,31 +114,33 @@ class Transformers:
             events.close()
         self._all_there(waiting)
 
-    def _all_there(self, waiting: Mapping[int, Any]) -> None:
+    def _all_there(self, waiting: Set[int]) -> None:
         if waiting:
             raise ChildError(f"{CHILD} ended without shards {sorted(waiting)}", child.BUG)
 
 
-def _write_job(
-    engine: Transformers, job: Job, waiting: Mapping[int, Sequence[Request]], batch_tokens: int
-) -> None:
-    """Write spec.json and the requests of the `waiting` shards into the job's folder."""
+def _request_rows(index: int, requests: Sequence[Request]) -> pa.Table:
+    """The requests of a shard as the child reads them; DataError for one without token ids."""
     columns: dict[str, list[Any]] = {name: [] for name in REQUEST_SCHEMA.names}
-    for index, requests in sorted(waiting.items()):
-        for request in requests:
-            if not request.prompt_ids:
-                raise DataError(
-                    f"request {request.prompt_id}:{request.sample_index} has no token ids; "
-                    "the transformers engine needs the rendered prompt"
-                )
-            columns["shard"].append(index)
-            for name in REQUEST_SCHEMA.names[1:]:
-                columns[name].append(getattr(request, name))
+    for request in requests:
+        if not request.prompt_ids:
+            raise DataError(
+                f"request {request.prompt_id}:{request.sample_index} has no token ids; "
+                "the transformers engine needs the rendered prompt"
+            )
+        columns["shard"].append(index)
+        for name in REQUEST_SCHEMA.names[1:]:
+            columns[name].append(getattr(request, name))
+    return pa.Table.from_pydict(columns, schema=REQUEST_SCHEMA)
+
+
+def _write_job(engine: Transformers, job: Job, waiting: Set[int], batch_tokens: int) -> None:
+    """Write spec.json and the requests of the `waiting` shards into the job's folder."""
     job.workdir.mkdir(parents=True, exist_ok=True)
-    table = pa.Table.from_pydict(columns, schema=REQUEST_SCHEMA)
     path = str(job.workdir / REQUESTS)
-    with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-        writer.write_table(table)
+    with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, REQUEST_SCHEMA) as writer:
+        for index in sorted(waiting):
+            writer.write_table(_request_rows(index, job.shards[index]))
     child.write_json(
         job.workdir / child.SPEC,
         {

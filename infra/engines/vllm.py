@@ -1,7 +1,7 @@
 """Engine that samples with a vLLM server of its own: token ids in, token ids out."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -48,6 +48,7 @@ class VLLM:
     NEEDS_WEIGHTS: ClassVar[bool] = True
     TAKES_TOKENS: ClassVar[bool] = True
     ASKS: ClassVar[bool] = True
+    READS_FILES: ClassVar[bool] = False
 
     server: ServerSettings = field(default_factory=ServerSettings)
     """How the server runs."""
@@ -93,7 +94,7 @@ class VLLM:
         A server that is lost is started anew, and asked for what is not answered yet. ChildError
         if that happens too often without a shard between.
         """
-        waiting, lost = dict(job.shards), 0
+        waiting, lost = set(job.shards), 0
         folder = local_folder(job.model)
         sharing = shared_server(self.server, folder, job.workdir / "server", job.gpus)
         with sharing as shared, self._client(folder, job) as client:
@@ -101,7 +102,7 @@ class VLLM:
                 server = shared.running()
                 try:
                     for index, samples in self._drawn(client, server, job, waiting):
-                        del waiting[index]
+                        waiting.remove(index)
                         lost = 0
                         yield index, samples
                 except ConnectionError:
@@ -117,7 +118,7 @@ class VLLM:
         _log.warning("%s\nStarting it again (restart %d)", why, times)
 
     def _drawn(
-        self, client: Client, server: Server, job: Job, waiting: Mapping[int, Sequence[Request]]
+        self, client: Client, server: Server, job: Job, waiting: Iterable[int]
     ) -> Iterator[tuple[int, list[Sample]]]:
         """The shards in `waiting` as far as `server` lives; ConnectionError if calls failed."""
         if self.adapter:
@@ -127,12 +128,10 @@ class VLLM:
         for index, replies in completed_shards(client, calls, who, job.on_progress):
             yield index, _samples(job.shards[index], replies, set(job.stop_ids))
 
-    def _in_shards(
-        self, job: Job, waiting: Mapping[int, Sequence[Request]]
-    ) -> Iterator[tuple[int, list[Call]]]:
+    def _in_shards(self, job: Job, waiting: Iterable[int]) -> Iterator[tuple[int, list[Call]]]:
         """The calls of each shard; whoever asks for more than there is hears of the draining."""
-        for index, requests in sorted(waiting.items()):
-            yield index, self._calls(requests, job)
+        for index in sorted(waiting):
+            yield index, self._calls(job.shards[index], job)
         job.on_draining()
 
     def _client(self, folder: Path, job: Job) -> Client:
@@ -152,8 +151,9 @@ class VLLM:
         )
 
     def _enough(self, job: Job) -> int:
-        """Requests that fill the batch of every copy of the model."""
-        counts = [one.sample_index + 1 for part in job.shards.values() for one in part]
+        """Requests that fill the batch of every copy of the model; all prompts want as many."""
+        first: Sequence[Request] = next(iter(job.shards.values()), ())
+        counts = [one.sample_index + 1 for one in first]
         each = min(max(counts, default=1), self.per_request or max(counts, default=1))
         places = self.server.max_num_seqs * self.server.data_parallel
         return -(-int(QUEUED * places) // each)

@@ -1,5 +1,6 @@
 """What people find in Prefect's UI: each round's report, and runs by their names."""
 
+import os
 from uuid import UUID
 
 from prefect.artifacts import create_markdown_artifact
@@ -12,17 +13,27 @@ def publish_report(run: str, round_index: int, text: str, page: str) -> None:
     """Show a round's report as an artifact of the flow run; nothing outside of one.
 
     `page` is the URI of the whole report. No browser follows a link from a server's page to a
-    local file or to s3://, so it stands there to be copied.
+    local file or to s3://: it stands there to be copied, unless TSO_REPORTS_URL names a server that
+    shows the reports of this store.
     """
     if FlowRunContext.get() is None and TaskRunContext.get() is None:
         return
-    path = page.removeprefix("file://")
+    link = browser_link(page)
+    shown = f"[{link}]({link})" if link else f"`{page.removeprefix('file://')}`"
     key = f"report-{run}".lower().replace("_", "-").replace(".", "-")
     create_markdown_artifact(
-        markdown=f"{text}\n\n## The whole report\n\nOpen it in a browser: `{path}`\n",
+        markdown=f"{text}\n\n## The whole report\n\nOpen it in a browser: {shown}\n",
         key=key,
-        description=f"Run {run}, round {round_index}. The whole report is {path}",
+        description=f"Run {run}, round {round_index}. The whole report: {shown}",
     )
+
+
+def browser_link(page: str) -> str:
+    """Where a browser finds the report at the URI `page`; empty if no server shows it."""
+    shown, store = os.environ.get("TSO_REPORTS_URL"), os.environ.get("TSO_STORE")
+    if not shown or not store or not page.startswith(f"{store}/"):
+        return ""
+    return shown + page.removeprefix(store)
 
 
 def tag_flow_run(tag: str) -> None:

@@ -8,13 +8,21 @@ from tasks.agreement.biases import biases_of, self_preference
 from tasks.agreement.figures import GROUPS, MEANINGS, PEOPLE, QualityFigure
 from tasks.agreement.intervals import Estimate, Sampling
 from tasks.agreement.labels import Labels, Opinions, by_criterion, majority_of, opinions
-from tasks.agreement.settings import AgreementSettings
+from tasks.agreement.settings import AGREEMENT, AgreementSettings
 from tasks.candidates import Candidate
 from tasks.records import Response, Verdict
+from tasks.seeds import uniform_of
 from tasks.tables import grouped
 
 Named = tuple[str, str, str, str, Estimate]
 """Annotator, other, criterion, figure and what it is."""
+
+
+def measured_prompts(prompt_ids: Sequence[str], most: int, seed: int) -> set[str]:
+    """The prompts on which feedback is measured: all, or `most` of them that `seed` draws."""
+    if len(prompt_ids) <= most:
+        return set(prompt_ids)
+    return set(sorted(prompt_ids, key=lambda one: uniform_of(seed, AGREEMENT, one))[:most])
 
 
 def quality(

@@ -32,6 +32,9 @@ class AgreementSettings(BaseModel):
     """Of all intervals."""
     resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
     """Draws of a bootstrap over prompts."""
+    most_prompts: Annotated[int, Field(ge=100)] = 10_000
+    """Prompts, drawn by the seed, on which feedback and diversity are measured where a round has
+    more: intervals are narrow by then."""
     min_prompts: Annotated[int, Field(ge=2)] = 10
     """A figure that rests on fewer prompts is not measurable."""
 

@@ -1,14 +1,18 @@
 """Balances the pairs so that chosen is longer about as often as shorter."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
+from tasks.competition import FREE, Competitor, Contest
 from tasks.pairs import PairView
 from tasks.words import num_words
+
+LONGER, SHORTER = 1, 2
+"""Groups of pairs: chosen has more words than rejected, or fewer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,16 +36,26 @@ class LengthBalance:
         largest difference in words. Where the other kind is missing, as many are kept as one pair
         of it would allow. Pairs of equal length stay.
         """
-        longer = [view for view in pairs if _gap(view) > 0]
-        shorter = [view for view in pairs if _gap(view) < 0]
-        rarer, frequent = sorted((longer, shorter), key=len)
+        contest = Contest()
+        contest.add(self.competitors(pairs))
+        stays = contest.staying(self.rooms)
+        lost = [view for view, stay in zip(pairs, stays, strict=True) if not stay]
+        return {view.pair.pair_id: "length_balance" for view in lost}
+
+    def competitors(self, pairs: Sequence[PairView]) -> list[Competitor]:
+        """Pairs whose chosen response is longer compete, and those where it is shorter."""
+        found = []
+        for view in pairs:
+            gap = _gap(view)
+            group = LONGER if gap > 0 else SHORTER if gap < 0 else FREE
+            found.append(Competitor(group, (-view.pair.margin, abs(gap)), view.pair.pair_id))
+        return found
+
+    def rooms(self, sizes: Mapping[int, int]) -> dict[int, int]:
+        """How many of the more frequent kind may stay beside the other kind."""
+        rarer, frequent = sorted((LONGER, SHORTER), key=lambda group: sizes.get(group, 0))
         # A hair is added: 1.15 * 20 must leave room for 23, not for 22.99...
-        room = math.floor(self.max_ratio * max(1, len(rarer)) + 1e-9)
-        last_to_go = sorted(
-            frequent,
-            key=lambda view: (-view.pair.margin, abs(_gap(view)), view.pair.pair_id),
-        )
-        return {view.pair.pair_id: "length_balance" for view in last_to_go[room:]}
+        return {frequent: math.floor(self.max_ratio * max(1, sizes.get(rarer, 0)) + 1e-9)}
 
 
 def _gap(view: PairView) -> int:

@@ -1,17 +1,21 @@
 """Pairs with a response of the policy come first; others fill up to a share."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
 from tasks.candidates import Candidate
+from tasks.competition import FREE, Competitor, Contest
 from tasks.pairs import PromptPreferences, make_pair
 from tasks.records import PreferencePair
 from tasks.seeds import uniform_of
 from tasks.variants import kind_of
+
+OTHERS = 1
+"""The group of pairs without a response of the policy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,16 +37,36 @@ class PolicyFirst:
         self, by_prompt: Mapping[str, PromptPreferences], seed: int
     ) -> list[PreferencePair]:
         """The pairs of all prompts, sorted by prompt and ids; `seed` draws among the others."""
-        with_policy: list[PreferencePair] = []
-        others: list[PreferencePair] = []
-        for _, prompt in sorted(by_prompt.items()):
-            for preference in prompt.kept():
-                if preference.margin >= self.min_margin:
-                    pair = make_pair(preference, kind_of(self))
-                    (with_policy if _has_policy(pair, prompt.candidates) else others).append(pair)
-        drawn = sorted(others, key=lambda pair: (uniform_of(seed, pair.pair_id), pair.pair_id))
-        pairs = with_policy + drawn[: self._room(len(with_policy), len(others))]
+        pairs, contest = self.pairs(by_prompt), Contest()
+        contest.add(self.competitors(pairs, by_prompt, seed))
+        return [
+            pair for pair, stays in zip(pairs, contest.staying(self.rooms), strict=True) if stays
+        ]
+
+    def pairs(self, by_prompt: Mapping[str, PromptPreferences]) -> list[PreferencePair]:
+        """All pairs that may be taken, sorted by prompt and ids."""
+        pairs = [
+            make_pair(preference, kind_of(self))
+            for prompt in by_prompt.values()
+            for preference in prompt.kept()
+            if preference.margin >= self.min_margin
+        ]
         return sorted(pairs, key=lambda pair: (pair.prompt_id, pair.chosen_id, pair.rejected_id))
+
+    def competitors(
+        self, pairs: Sequence[PreferencePair], by_prompt: Mapping[str, PromptPreferences], seed: int
+    ) -> list[Competitor]:
+        """Pairs without a response of the policy compete; `seed` draws among them."""
+        found = []
+        for pair in pairs:
+            free = _has_policy(pair, by_prompt[pair.prompt_id].candidates)
+            rank = 0.0 if free else uniform_of(seed, pair.pair_id)
+            found.append(Competitor(FREE if free else OTHERS, (rank, 0.0), pair.pair_id))
+        return found
+
+    def rooms(self, sizes: Mapping[int, int]) -> dict[int, int]:
+        """How many pairs without the policy may stay beside those with it."""
+        return {OTHERS: self._room(sizes.get(FREE, 0), sizes.get(OTHERS, 0))}
 
     def _room(self, num_with_policy: int, num_others: int) -> int:
         """How many others keep the share of the policy's pairs at `share` or above."""

@@ -1,11 +1,9 @@
 """How each cell of the model matrix did."""
 
-from collections import Counter
 from typing import Any, NamedTuple
 
-from tasks.records import Response
 from tasks.report.data import RoundData
-from tasks.tables import grouped
+from tasks.report.tally import CellTally
 
 
 class CellRow(NamedTuple):
@@ -51,48 +49,21 @@ class CellRow(NamedTuple):
 def cell_rows(data: RoundData) -> list[CellRow]:
     """A row for each cell of the matrix, then for cells that only occur in responses."""
     settings = {str(cell.get("name", "")): cell for cell in data.cells}
-    responses = grouped(data.responses, by="cell")
-    names = [*settings, *sorted(set(responses) - set(settings))]
-    cell_of = {response.response_id: response.cell for response in data.responses}
-    decided, won = _contests(data, cell_of)
-    chosen = Counter(cell_of.get(pair.chosen_id) for pair in data.pairs)
-    rejected = Counter(cell_of.get(pair.rejected_id) for pair in data.pairs)
-    return [
-        CellRow(
-            name=name,
-            settings=settings.get(name, {}),
-            responses=len(responses.get(name, [])),
-            mean_words=_mean_words(responses.get(name, [])),
-            truncated=_truncated(responses.get(name, [])),
-            decided=decided[name],
-            won=won[name],
-            chosen=chosen[name],
-            rejected=rejected[name],
-        )
-        for name in names
-    ]
+    tallies = data.tally.cells
+    names = [*settings, *sorted(set(tallies) - set(settings))]
+    return [_row(name, settings.get(name, {}), tallies.get(name, CellTally())) for name in names]
 
 
-def _contests(data: RoundData, cell_of: dict[str, str]) -> tuple[Counter[str], Counter[str]]:
-    """Decided preferences between two cells: those each took part in, and those it won."""
-    decided, won = Counter[str](), Counter[str]()
-    for row in data.preferences:
-        sides = {"a": cell_of.get(row.a_id), "b": cell_of.get(row.b_id)}
-        winner = sides.get(row.outcome)
-        if winner is None or sides["a"] == sides["b"]:
-            continue
-        decided.update(cell for cell in sides.values() if cell is not None)
-        won[winner] += 1
-    return decided, won
-
-
-def _mean_words(responses: list[Response]) -> float | None:
-    if not responses:
-        return None
-    return sum(len(response.text.split()) for response in responses) / len(responses)
-
-
-def _truncated(responses: list[Response]) -> float | None:
-    if not responses:
-        return None
-    return sum(response.finish_reason == "length" for response in responses) / len(responses)
+def _row(name: str, settings: dict[str, Any], tally: CellTally) -> CellRow:
+    responses = tally.responses
+    return CellRow(
+        name=name,
+        settings=settings,
+        responses=responses,
+        mean_words=tally.words / responses if responses else None,
+        truncated=tally.truncated / responses if responses else None,
+        decided=tally.decided,
+        won=tally.won,
+        chosen=tally.chosen,
+        rejected=tally.rejected,
+    )

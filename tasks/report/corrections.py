@@ -3,9 +3,9 @@
 from collections import Counter
 from typing import NamedTuple
 
-from tasks.records import Verdict
 from tasks.report.data import RoundData
 from tasks.report.funnel import MEANINGS
+from tasks.report.tally import Tally
 
 DECIDERS = ("prior", "judge", "human", "none")
 """The columns of the correction table."""
@@ -62,51 +62,28 @@ class Correction(NamedTuple):
 
 def correction(data: RoundData) -> Correction:
     """The correction of this round: decided comparisons first, then dropped ones."""
-    totals = Counter(row.decided_by for row in data.preferences)
-    rechecked, overruled = _overruled_judges(data)
-    both_orders, stable = _stable_judges(data.verdicts)
-    costs = [row.cost_usd for row in data.verdicts if row.cost_usd is not None]
+    tally = data.tally
+    totals = Counter[str]()
+    for (_, _, decider), number in tally.beliefs.items():
+        totals[decider] += number
     return Correction(
-        rows=_reason_rows(data),
+        rows=_reason_rows(tally),
         totals=dict(totals),
-        total=len(data.preferences),
-        rechecked=rechecked,
-        overruled=overruled,
-        both_orders=both_orders,
-        stable=stable,
-        cost_usd=sum(costs) if costs else None,
+        total=totals.total(),
+        rechecked=tally.rechecked,
+        overruled=tally.overruled,
+        both_orders=tally.both_orders,
+        stable=tally.stable,
+        cost_usd=tally.cost_usd,
     )
 
 
-def _reason_rows(data: RoundData) -> list[ReasonRow]:
-    cells = Counter((p.outcome != "dropped", p.reason, p.decided_by) for p in data.preferences)
+def _reason_rows(tally: Tally) -> list[ReasonRow]:
     by_reason: dict[tuple[bool, str], dict[str, int]] = {}
-    for (decided, reason, decider), number in cells.items():
+    for (decided, reason, decider), number in tally.beliefs.items():
         by_reason.setdefault((decided, reason), {})[decider] = number
     rows = [
         ReasonRow(reason, _MEANINGS.get(reason, ""), decided, by, sum(by.values()))
         for (decided, reason), by in by_reason.items()
     ]
     return sorted(rows, key=lambda row: (not row.decided, -row.total, row.reason))
-
-
-def _overruled_judges(data: RoundData) -> tuple[int, int]:
-    verdicts = [v for v in data.verdicts if v.annotator_kind == "judge" and v.b_id]
-    judges = {verdict.annotator for verdict in verdicts}
-    opinions = {(v.a_id, v.b_id) for v in verdicts if v.outcome in ("a", "b")}
-    rechecked = [
-        row
-        for row in data.preferences
-        if row.decided_by == "human" and (row.a_id, row.b_id) in opinions
-    ]
-    return len(rechecked), sum(bool(judges & set(row.overruled)) for row in rechecked)
-
-
-def _stable_judges(verdicts: list[Verdict]) -> tuple[int, int]:
-    answers: dict[tuple[str, str, str, str, int], dict[str, str]] = {}
-    for row in verdicts:
-        if row.annotator_kind == "judge" and row.b_id and row.first_shown in ("a", "b"):
-            question = (row.a_id, row.b_id, row.annotator, row.criterion, row.replicate)
-            answers.setdefault(question, {})[row.first_shown] = row.outcome
-    both = [set(outcomes.values()) for outcomes in answers.values() if len(outcomes) == 2]
-    return len(both), sum(len(outcomes) == 1 for outcomes in both)

@@ -1,15 +1,17 @@
 """What a round's report is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from tasks.agreement.drift import Drift
 from tasks.agreement.figures import QualityFigure
 from tasks.agreement.floors import Breach
-from tasks.diversity.measure import DiversityFigure, PromptDiversity
+from tasks.diversity.measure import DiversityFigure
 from tasks.findings import Finding
-from tasks.records import EvalReport, Preference, PreferencePair, Prompt, Response, Verdict
+from tasks.records import EvalReport, Prompt
+from tasks.report.tally import RangeRows, Tally
 from tasks.retiring import Retired
 
 
@@ -42,16 +44,8 @@ class RoundData:
     """Name of the run."""
     round_index: int
     """0-based index of the round."""
-    prompts: list[Prompt]
-    """The round's prompts."""
-    responses: list[Response]
-    """Every response to them."""
-    verdicts: list[Verdict]
-    """Every opinion: of the prior, of judges and of people."""
-    preferences: list[Preference]
-    """What is believed after correction, dropped comparisons included."""
-    pairs: list[PreferencePair]
-    """The preference pairs that the rule and the filters left."""
+    ranges: Iterable[RangeRows]
+    """The rows of the round, a range of prompts at a time; read once."""
     counts: dict[str, dict[str, int]]
     """By verb: reason -> rows. `kept`, `swapped` and `used` say how many went on, every other
     reason how many were dropped. `counts["train"]["used"]` is what training read; without it the
@@ -82,7 +76,10 @@ class RoundData:
     """Biases of judges, agreement, drift."""
     diversity: list[DiversityFigure] = field(default_factory=list)
     """How different the responses of each cell are."""
-    prompt_diversity: list[PromptDiversity] = field(default_factory=list)
-    """How different the responses to each prompt are."""
     retired: list[Retired] = field(default_factory=list)
     """Cells that are asked for nothing from the next round on."""
+
+    @cached_property
+    def tally(self) -> Tally:
+        """The rows, counted."""
+        return Tally.of(self.ranges)

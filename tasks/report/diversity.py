@@ -18,7 +18,6 @@ COLUMNS = {
     "embedding_spread": ("Embedding spread", False),
 }
 """Figures by name, in the order of the table: heading, and whether it is a share."""
-SHOWN_PROMPTS = 5
 
 
 class DiversityRow(NamedTuple):
@@ -61,15 +60,22 @@ def diversity_table(data: RoundData, cells: list[CellRow]) -> DiversityTable:
     """The table of cells, all together first, and what is said of prompts."""
     by_cell = grouped(data.diversity, "cell")
     shown = [name for name in COLUMNS if any(_known(rows, name) for rows in by_cell.values())]
-    several = [one for one in data.prompt_diversity if one.responses > 1]
+    different = data.tally.different
     return DiversityTable(
         headings=[COLUMNS[name][0] for name in shown],
         rows=[_row(name, rows, shown, cells) for name, rows in by_cell.items()],
         notes=_notes(by_cell.get(EVERYONE, []), shown),
-        prompts=len(several),
-        one_answer=sum(one.different == 1 for one in several),
-        median_different=median([one.different / one.responses for one in several] or [0.0]),
-        dull=_dull(data),
+        prompts=different.total(),
+        one_answer=data.tally.one_answer,
+        median_different=median(sorted(different.elements()) or [0.0]),
+        dull=[
+            DullPrompt(
+                text=shorten(clean(prompt.messages[-1]["content"]), 200),
+                responses=one.responses,
+                different=one.different,
+            )
+            for _, one, prompt in data.tally.dull
+        ],
     )
 
 
@@ -95,21 +101,4 @@ def _notes(everyone: list[DiversityFigure], shown: list[str]) -> list[str]:
         f"{COLUMNS[one.figure][0]}: not measured, {one.reason}"
         for one in everyone
         if one.figure in COLUMNS and one.figure not in shown and one.reason
-    ]
-
-
-def _dull(data: RoundData) -> list[DullPrompt]:
-    texts = {prompt.prompt_id: prompt.messages for prompt in data.prompts}
-    least = sorted(
-        (one for one in data.prompt_diversity if one.different < one.responses),
-        key=lambda one: (one.different / one.responses, -one.responses, one.prompt_id),
-    )
-    return [
-        DullPrompt(
-            text=shorten(clean(texts[one.prompt_id][-1]["content"]), 200),
-            responses=one.responses,
-            different=one.different,
-        )
-        for one in least[:SHOWN_PROMPTS]
-        if one.prompt_id in texts
     ]

@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from tasks.canonical import digest
-from tasks.records import Message, Preference, PreferencePair, Prompt, Response
+from tasks.records import Message
 from tasks.report.data import RoundData
+from tasks.report.tally import KINDS, ShownPair
 
 
 class Side(NamedTuple):
@@ -55,42 +56,18 @@ def _answers(data: RoundData) -> list[Excerpt]:
 
 def _pairs(data: RoundData) -> list[Excerpt]:
     """One excerpt for each prompt with a pair, taking turns between the ways of deciding."""
-    prompts = {prompt.prompt_id: prompt for prompt in data.prompts}
-    responses = {response.response_id: response for response in data.responses}
-    beliefs = {frozenset((row.a_id, row.b_id)): row for row in data.preferences}
-    kinds: dict[str, list[Excerpt]] = {"human": [], "swapped": [], "judge": [], "prior": []}
-    seen: set[str] = set()
-    for pair in sorted(data.pairs, key=lambda pair: digest(pair.pair_id)):
-        belief = beliefs.get(frozenset((pair.chosen_id, pair.rejected_id)))
-        known = pair.chosen_id in responses and pair.rejected_id in responses
-        if pair.prompt_id in seen or pair.prompt_id not in prompts or not known:
-            continue
-        seen.add(pair.prompt_id)
-        excerpt = _pair(prompts[pair.prompt_id], pair, responses, belief)
-        kinds.setdefault(_kind(belief), []).append(excerpt)
-    return _taking_turns(list(kinds.values()))
+    shown = data.tally.shown
+    kinds = [*KINDS, *sorted(shown.keys() - set(KINDS))]
+    return _taking_turns([[_pair(one) for _, one in shown.get(kind, [])] for kind in kinds])
 
 
-def _kind(belief: Preference | None) -> str:
-    if belief is None:
-        return "none"
-    swapped = belief.reason == "swapped" and belief.decided_by != "human"
-    return "swapped" if swapped else belief.decided_by
-
-
-def _pair(
-    prompt: Prompt,
-    pair: PreferencePair,
-    responses: dict[str, Response],
-    belief: Preference | None,
-) -> Excerpt:
-    chosen, rejected = responses[pair.chosen_id], responses[pair.rejected_id]
+def _pair(one: ShownPair) -> Excerpt:
     return Excerpt(
-        messages=prompt.messages,
-        left=Side("chosen", chosen.cell, chosen.text),
-        right=Side("rejected", rejected.cell, rejected.text),
-        decided_by=belief.decided_by if belief else "",
-        overruled=belief.overruled if belief else [],
+        messages=one.messages,
+        left=Side("chosen", one.chosen.cell, one.chosen.text),
+        right=Side("rejected", one.rejected.cell, one.rejected.text),
+        decided_by=one.belief.decided_by if one.belief else "",
+        overruled=one.belief.overruled if one.belief else [],
     )
 
 

@@ -1,10 +1,11 @@
 """From prompts to pairs: how many rows each step left, and why the others were dropped."""
 
+from collections import Counter
 from typing import NamedTuple
 
 from tasks.report.data import RoundData
 from tasks.report.formatting import count, share
-from tasks.tables import counted
+from tasks.report.tally import Tally
 
 KEPT = frozenset({"kept", "swapped", "used"})
 """Reasons of `RoundData.counts` that say how many rows went on."""
@@ -61,25 +62,20 @@ class Dropped(NamedTuple):
 
 def funnel(data: RoundData) -> list[FunnelStep]:
     """Prompts, responses, comparisons, decided preferences, pairs and pairs used in training."""
-    compared = comparisons(data)
-    decided = sum(preference.outcome != "dropped" for preference in data.preferences)
+    tally = data.tally
+    compared, pairs = tally.compared["all"], tally.pairs
+    decided = sum(number for (was_decided, *_), number in tally.beliefs.items() if was_decided)
     used = used_pairs(data)
     steps = [
-        ("Prompts", len(data.prompts), ""),
-        ("Responses", len(data.responses), _per_prompt(data)),
-        ("Comparisons", compared, _judged(data)),
+        ("Prompts", tally.prompts, ""),
+        ("Responses", tally.responses, _per_prompt(tally)),
+        ("Comparisons", compared, _judged(tally)),
         ("Decided preferences", decided, f"{_of(decided, compared)} of the comparisons"),
-        ("Preference pairs", len(data.pairs), f"from {count(paired_prompts(data))} prompts"),
-        ("Used in training", used, f"{_of(used, len(data.pairs))} of the pairs"),
+        ("Preference pairs", pairs, f"from {count(tally.paired_prompts)} prompts"),
+        ("Used in training", used, f"{_of(used, pairs)} of the pairs"),
     ]
     longest = max(1, *(rows for _, rows, _ in steps))
     return [FunnelStep(label, rows, rows / longest, remark) for label, rows, remark in steps]
-
-
-def comparisons(data: RoundData) -> int:
-    """Pairs of responses that the prior, a judge or a person compared."""
-    verdicts = {(row.a_id, row.b_id) for row in data.verdicts if row.b_id}
-    return len(verdicts | {(row.a_id, row.b_id) for row in data.preferences})
 
 
 def used_pairs(data: RoundData) -> int:
@@ -89,18 +85,17 @@ def used_pairs(data: RoundData) -> int:
         return used
     later = [data.counts.get(verb, {}) for verb in ("score", "train")]
     lost = sum(rows for reasons in later for reason, rows in reasons.items() if reason not in KEPT)
-    return max(0, len(data.pairs) - lost)
-
-
-def paired_prompts(data: RoundData) -> int:
-    """Prompts with at least one pair."""
-    return len({pair.prompt_id for pair in data.pairs})
+    return max(0, data.tally.pairs - lost)
 
 
 def dropped(data: RoundData) -> list[Dropped]:
     """What was dropped, by verb in the order of `counts`, the most frequent reason first."""
-    went_on = KEPT | {row.reason for row in data.preferences if row.outcome != "dropped"}
-    corrected = counted(row.reason for row in data.preferences if row.outcome == "dropped")
+    beliefs = data.tally.beliefs
+    went_on = KEPT | {reason for decided, reason, _ in beliefs if decided}
+    corrected = Counter[str]()
+    for (decided, reason, _), number in sorted(beliefs.items()):
+        corrected[reason] += 0 if decided else number
+    corrected = +corrected
     verbs = {verb: dict(reasons) for verb, reasons in data.counts.items()}
     verbs["pair"] = {**corrected, **verbs.get("pair", {})}
     rows = [
@@ -112,18 +107,13 @@ def dropped(data: RoundData) -> list[Dropped]:
     return rows
 
 
-def _per_prompt(data: RoundData) -> str:
-    if not data.prompts:
-        return ""
-    return f"{len(data.responses) / len(data.prompts):.1f} a prompt"
+def _per_prompt(tally: Tally) -> str:
+    return f"{tally.responses / tally.prompts:.1f} a prompt" if tally.prompts else ""
 
 
-def _judged(data: RoundData) -> str:
-    seen = {"judge": set[tuple[str, str]](), "human": set[tuple[str, str]]()}
-    for row in data.verdicts:
-        if row.b_id and row.annotator_kind in seen:
-            seen[row.annotator_kind].add((row.a_id, row.b_id))
-    return f"{count(len(seen['judge']))} seen by judges, {count(len(seen['human']))} by people"
+def _judged(tally: Tally) -> str:
+    judges, people = tally.compared["judge"], tally.compared["human"]
+    return f"{count(judges)} seen by judges, {count(people)} by people"
 
 
 def _of(part: int, whole: int) -> str:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from tasks.report.corrections import Correction
 from tasks.report.data import RoundData
 from tasks.report.formatting import count, figure, share
-from tasks.report.funnel import paired_prompts, used_pairs
+from tasks.report.funnel import used_pairs
 from tasks.report.measurements import Evaluation, main_row
 
 _OUTCOMES = {
@@ -62,7 +62,9 @@ def headline(data: RoundData, table: Evaluation, corrected: Correction) -> Headl
 
 def _figures(data: RoundData, table: Evaluation, corrected: Correction) -> list[KeyFigure]:
     pairs = KeyFigure(
-        "pairs trained on", count(used_pairs(data)), f"from {count(paired_prompts(data))} prompts"
+        "pairs trained on",
+        count(used_pairs(data)),
+        f"from {count(data.tally.paired_prompts)} prompts",
     )
     swapped = KeyFigure(
         "of the decided order reversed",

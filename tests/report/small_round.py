@@ -4,6 +4,7 @@ from example_round import verdict
 
 from tasks.records import Preference, PreferencePair, Prompt, Response
 from tasks.report import RoundData
+from tasks.report.tally import RangeRows
 
 
 def small_round(**changes) -> RoundData:
@@ -44,7 +45,16 @@ def small_round(**changes) -> RoundData:
         "lineage": {},
         "history": [],
     }
-    return RoundData(**fields | changes)
+    return _round(fields | changes)
+
+
+def _round(given: dict) -> RoundData:
+    names = ("prompts", "responses", "verdicts", "preferences", "pairs", "prompt_diversity")
+    rows = {name: given.pop(name, []) for name in names}
+    return RoundData(
+        ranges=[RangeRows(diversity=rows.pop("prompt_diversity"), **rows)],
+        **given,
+    )
 
 
 def empty_round() -> RoundData:

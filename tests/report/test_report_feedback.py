@@ -141,7 +141,7 @@ def test_a_cell_has_its_figures_beside_its_wins():
 def test_prompts_are_counted_by_how_many_of_their_responses_differ():
     data, table = diversity()
     assert (table.prompts, table.one_answer, table.median_different) == (3, 1, 2 / 3)
-    known = {prompt.prompt_id for prompt in data.prompts}
+    known = {prompt.prompt_id for prompt in data.ranges[0].prompts}
     assert [one.different for one in table.dull] == ([1] if "p" in known else [])
 
 

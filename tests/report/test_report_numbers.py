@@ -112,9 +112,10 @@ def test_ten_excerpts_are_mixed_and_do_not_depend_on_the_order_of_rows():
     chosen = excerpts(data)
     assert [item.left.label for item in chosen] == ["chosen"] * 5 + ["reference"] * 5
     assert {item.decided_by for item in chosen[:4]} == {"human", "judge", "prior"}
-    data.pairs.reverse()
-    data.samples.reverse()
-    assert excerpts(data) == chosen
+    other = example_round(num_prompts=60)
+    other.ranges[0].pairs.reverse()
+    other.samples.reverse()
+    assert excerpts(other) == chosen
 
 
 def test_pairs_fill_up_where_evaluation_samples_are_few():

@@ -1,0 +1,50 @@
+"""Pairs that compete with all others of a round for room: decided by a few numbers of each."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+FREE = 0
+"""The group of pairs that compete with nobody: all of them stay."""
+
+
+class Competitor(NamedTuple):
+    """One pair, as far as its chance to stay is concerned."""
+
+    group: int
+    """It competes with the others of its group."""
+    rank: tuple[float, float]
+    """Those with the smallest rank stay."""
+    name: str
+    """Decides between equal ranks."""
+
+
+class Contest:
+    """All competitors of a round, in the order of their pairs."""
+
+    def __init__(self) -> None:
+        self._groups = [np.empty(0, np.int8)]
+        self._ranks = [np.empty((0, 2))]
+        self._names: list[NDArray[np.bytes_]] = [np.empty(0, "S1")]
+
+    def add(self, some: Iterable[Competitor]) -> None:
+        """Take in the competitors of further pairs."""
+        if rows := list(some):
+            self._groups.append(np.array([one.group for one in rows], np.int8))
+            self._ranks.append(np.array([one.rank for one in rows], np.float64))
+            self._names.append(np.array([one.name.encode() for one in rows]))
+
+    def staying(self, rooms: Callable[[Mapping[int, int]], Mapping[int, int]]) -> NDArray[np.bool_]:
+        """Which pairs stay; `rooms` says from the sizes of groups how many of which may."""
+        groups, ranks = np.concatenate(self._groups), np.concatenate(self._ranks)
+        names = np.concatenate(self._names)
+        found, counts = np.unique(groups, return_counts=True)
+        sizes = dict(zip(found.tolist(), counts.tolist(), strict=True))
+        stays = np.ones(len(groups), np.bool_)
+        for group, room in rooms(sizes).items():
+            places = np.flatnonzero(groups == group)
+            order = np.lexsort((names[places], ranks[places, 1], ranks[places, 0]))
+            stays[places[order[room:]]] = False
+        return stays

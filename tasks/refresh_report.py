@@ -1,0 +1,185 @@
+"""Part of the refresh door: all that a round's report shows, read from the round's stages."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from infra.artifacts import open_artifact
+from infra.blocks import by_prompt
+from infra.place import blocks_of, records_of, scores_of, side_of, table_of
+from infra.run_tree import RunTree
+from infra.storage import Store
+from tasks.agreement.settings import AGREEMENT
+from tasks.config import Config
+from tasks.diagnosis import diagnose
+from tasks.diversity.measure import DiversityFigure, PromptDiversity
+from tasks.findings import Finding
+from tasks.forecast import cost_facts
+from tasks.records import (
+    Artifact,
+    EvalReport,
+    Place,
+    Preference,
+    PreferencePair,
+    Prompt,
+    Response,
+    Verdict,
+)
+from tasks.report.data import FeedbackQuality, RoundData
+from tasks.report.sides import (
+    answers_side_by_side,
+    cell_facts,
+    lineage,
+    part_facts,
+    report_counts,
+)
+from tasks.report.tally import RangeRows
+from tasks.responses import by_id
+from tasks.retiring import Retired
+from tasks.step_metrics import reported
+from tasks.tables import from_table
+from tasks.training_evidence import (
+    Evidence,
+    answer_lengths,
+    held_out_shift,
+    lengths_of,
+    pair_words,
+)
+
+SCORED = ("reference", "policy")
+"""Whose log-probabilities of held-out pairs are compared."""
+
+
+def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: Place) -> RoundData:
+    """All that a round's report shows, from what its manifest names."""
+    stages = {role: Artifact(**one) for role, one in manifest["artifacts"].items()}
+    answers = [one for role, one in stages.items() if role.startswith("sample-evaluation-")]
+    rounds = [*tree.manifests()[: place.round_index], manifest]
+    return RoundData(
+        run=place.run,
+        round_index=place.round_index,
+        ranges=_ranges(stages, config, place),
+        counts=report_counts(manifest["counts"]),
+        steps=_steps(stages["train"], place),
+        findings=training_findings(tree.store, stages),
+        evaluation=records_of(place, EvalReport, stages["evaluate"]),
+        names=_names(manifest, place),
+        samples=answers_side_by_side(
+            records_of(place, Prompt, stages["collect-evaluation"]),
+            records_of(place, Response, answers),
+            manifest["reference_in"]["sha256"],
+            manifest["policy"]["sha256"],
+        ),
+        gate=manifest["gate"],
+        cells=cell_facts(config, place.strengths, place.shares),
+        parts=[*part_facts(config), *cost_facts(manifest)],
+        lineage=lineage(manifest),
+        **_quality(tree, manifest, place),
+        history=[{"round_index": one["round_index"], **one["figures"]} for one in rounds],
+    )
+
+
+def _ranges(stages: Mapping[str, Artifact], config: Config, place: Place) -> Iterator[RangeRows]:
+    """The round's rows, a range of prompts at a time."""
+    people, pairs = stages["annotate"], stages["pair"]
+    tables: dict[str, Any] = {
+        "prompts": stages["collect-train"],
+        "responses": [stages[f"sample-train-{name}"] for name in config.matrix],
+        "written": (people, "responses"),
+        "prior": (pairs, "prior"),
+        "verdicts": [*(stages[f"judge-{name}-train"] for name in config.judges), people],
+        "preferences": (pairs, "preferences"),
+        "pairs": pairs,
+    }
+    if AGREEMENT in stages:
+        tables["diversity"] = (stages[AGREEMENT], "prompts")
+    with blocks_of(place, "prompts", **tables) as blocks:
+        for block in blocks:
+            yield RangeRows(
+                prompts=block.records(Prompt, "prompts"),
+                responses=[
+                    row
+                    for name in ("responses", "written")
+                    for row in block.records(Response, name)
+                ],
+                verdicts=[
+                    row for name in ("prior", "verdicts") for row in block.records(Verdict, name)
+                ],
+                preferences=block.records(Preference, "preferences"),
+                pairs=block.records(PreferencePair, "pairs"),
+                diversity=block.records(PromptDiversity, "diversity")
+                if "diversity" in tables
+                else [],
+            )
+
+
+def _quality(tree: RunTree, manifest: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    """Feedback, diversity and retired cells; nothing of rounds done before they were measured."""
+    if AGREEMENT not in manifest["artifacts"]:
+        return {}
+    found = Artifact(**manifest["artifacts"][AGREEMENT])
+    known = tree.read_round(place.round_index, f"{AGREEMENT}.json") or {}
+    return {
+        "feedback": FeedbackQuality.of(known),
+        "diversity": records_of(place, DiversityFigure, found, "diversity"),
+        "retired": [Retired(**one) for one in manifest["retired"]],
+    }
+
+
+def _steps(trained: Artifact, place: Place) -> list[dict[str, float]]:
+    """All metrics of each optimizer step; speeds are there if the attempt could note them."""
+    rows = table_of(place, trained).to_pylist()
+    speeds = side_of(place, trained).get("tokens_per_second", [])
+    for row, speed in zip(rows, speeds, strict=False):
+        row["tokens_per_second"] = speed
+    return [reported(row) for row in rows]
+
+
+def training_findings(store: Store, stages: Mapping[str, Artifact]) -> list[Finding]:
+    """What the numbers of a round's training say, as far as its `stages`, by role, are done."""
+    done = {role: open_artifact(store, one) for role, one in stages.items()}
+    trained = done["train"]
+    answers = [
+        row
+        for role, stage in done.items()
+        if role.startswith("sample-evaluation-")
+        for row in from_table(Response, stage.table())
+    ]
+    held_out = list(from_table(PreferencePair, done["pair"].table("held_out")))
+    scores = [scores_of(store, stages[f"score-{name}"], held_out) for name in SCORED]
+    key = trained.manifest["key"]
+    return diagnose(
+        Evidence(
+            steps=[reported(row) for row in trained.table().to_pylist()],
+            ended=trained.facts["ended"],
+            stop_when_clipped=key["settings"]["training"]["stop_when_clipped"],
+            held_out=held_out_shift(held_out, *scores),
+            answers=answer_lengths(
+                answers, key["fingerprints"]["reference"], trained.facts["sha256"]
+            ),
+            pairs=lengths_of(_pair_words(store, stages)),
+        )
+    )
+
+
+def _pair_words(store: Store, stages: Mapping[str, Artifact]) -> list[tuple[float, float]]:
+    """Mean words of chosen and of rejected responses, a prompt with pairs after another."""
+    named = [one for role, one in stages.items() if role.startswith("sample-train-")]
+    responses = [(one, "rows") for one in named] + [(stages["annotate"], "responses")]
+    tables = {"responses": responses, "pairs": [(stages["pair"], "rows")]}
+    with by_prompt(store, tables, "pairs") as blocks:
+        return [
+            words
+            for block in blocks
+            for words in pair_words(
+                block.records(PreferencePair, "pairs"), by_id(block.records(Response, "responses"))
+            )
+        ]
+
+
+def _names(manifest: dict[str, Any], place: Place) -> dict[str, str]:
+    """What the report calls each checkpoint; the SFT model's name is the strongest."""
+    return {
+        manifest["policy"]["sha256"]: "policy",
+        manifest["reference_in"]["sha256"]: "reference",
+        place.sft.sha256: "sft",
+    }

@@ -1,0 +1,116 @@
+"""Part of the train door: the round's examples, written range by range for the trainer to read."""
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from infra.arrow_files import growing_arrow, read_arrow
+from infra.artifacts import open_artifact
+from infra.blocks import Block, Followed
+from infra.models import checkpoint_folder
+from infra.place import blocks_of, store_of
+from tasks.budgets import smallest_to_train
+from tasks.canonical import digest
+from tasks.config_training import TrainingSection
+from tasks.further_responses import EVERYTHING, range_size
+from tasks.records import (
+    Artifact,
+    Feedback,
+    Place,
+    PreferencePair,
+    Prompt,
+    ReferenceScore,
+    Response,
+    TrainingExample,
+    Verdict,
+)
+from tasks.references import check_scored_by
+from tasks.responses import by_id, tokens_of
+from tasks.round_examples import RoundRows, round_examples
+from tasks.side_table import reads_side_table, side_schema
+from tasks.tables import from_table, schema, to_table
+from tasks.tokens import load_tokenizer
+
+EXAMPLES, SIDE = "examples.arrow", "side.arrow"
+
+
+class RowsOfRound(NamedTuple):
+    """What a round has to train on."""
+
+    prompts: Artifact
+    feedback: Feedback
+    pairs: Artifact
+    scores: list[Artifact]
+    """Of every reference, the round's own first."""
+
+
+class Written(NamedTuple):
+    """Examples in the stage's local folder."""
+
+    number: int
+    longest: int
+    """Fewest tokens that a batch has to hold."""
+    counts: Counter[str]
+    """Pairs that made no example, by reason."""
+
+    def digest(self, workdir: Path) -> str:
+        """Of the examples' ids, in order."""
+        return digest(read_arrow(workdir / EXAMPLES).column("example_id").to_pylist())
+
+
+def write_examples(
+    rows: RowsOfRound, training: TrainingSection, filters: list[Any], place: Place, workdir: Path
+) -> Written:
+    """Write the examples, weights renewed after the filters that need reference scores."""
+    tokenizer = load_tokenizer(checkpoint_folder(place.reference, place.storage))
+    tokens, loss = tokens_of(place.reference, tokenizer), training.loss
+    whole = training.oversized_trees == "refuse"
+    number, longest, counts = 0, 0, Counter[str]()
+    given: dict[str, Any] = {"prompts": rows.prompts, "pairs": rows.pairs}
+    given |= {"responses": rows.feedback.responses, "verdicts": rows.feedback.verdicts}
+    with ExitStack() as stack:
+        add = stack.enter_context(growing_arrow(workdir / EXAMPLES, schema(TrainingExample)))
+        if reads_side_table(loss):
+            add_side = stack.enter_context(growing_arrow(workdir / SIDE, side_schema(loss)))
+        size = range_size(loss.OTHERS)
+        blocks = stack.enter_context(blocks_of(place, "prompts", size, **given))
+        scores = [_followed(one, place, stack) for one in rows.scores]
+        for block in blocks:
+            found = _rows(block, scores, size, training, place)
+            made = round_examples(found, tokens, training, filters)
+            counts.update(made.counts)
+            if made.examples:
+                number += len(made.examples)
+                longest = max(longest, smallest_to_train(made, whole_prompts=whole))
+                add(to_table(TrainingExample, made.examples))
+            if made.side:
+                add_side(pa.Table.from_pylist(list(made.side), side_schema(loss)))
+        for one in scores:
+            one.close()
+    return Written(number, longest, counts)
+
+
+def _followed(scores: Artifact, place: Place, stack: ExitStack) -> Followed:
+    opened = open_artifact(store_of(place), scores).opened()
+    return Followed(stack.enter_context(opened), scores.uri)
+
+
+def _rows(
+    block: Block, scores: Sequence[Followed], size: int, training: TrainingSection, place: Place
+) -> RoundRows:
+    """What there is of one range of `size` prompts."""
+    answers = by_id(block.records(Response, "responses"))
+    known = None if size == EVERYTHING else pa.array(list(answers), pa.string())
+    given = [list(from_table(ReferenceScore, one.about(known))) for one in scores]
+    check_scored_by(place.reference, training, given[0])
+    return RoundRows(
+        pairs=block.records(PreferencePair, "pairs"),
+        prompts={one.prompt_id: one for one in block.records(Prompt, "prompts")},
+        responses=answers,
+        scores=[{one.response_id: one for one in some} for some in given],
+        verdicts=block.records(Verdict, "verdicts"),
+    )
