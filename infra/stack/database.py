@@ -86,7 +86,7 @@ def make_cluster(settings: StackSettings) -> None:
     if user:
         data.parent.chmod(0o711)
         shutil.chown(data, user)
-    shown = data.with_name(f"{data.name}.password")  # initdb takes it from a file alone
+    shown = data.with_name(f"{data.name}.initdb")  # initdb takes it from a file alone
     write_private(shown, f"{secret}\n")
     if user:
         shutil.chown(shown, user)
