@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from infra.stack.settings import StackSettings, password, write_private
 from tasks.errors import ChildError, ConfigError
@@ -65,7 +66,7 @@ def _reaches(user: str, folder: Path) -> bool:
     return asked.returncode == 0
 
 
-def _as(user: str | None) -> dict[str, object]:
+def _as(user: str | None) -> dict[str, Any]:
     """Arguments of a subprocess that runs as `user`."""
     if user is None:
         return {}

@@ -124,6 +124,7 @@ def common_environment(settings: StackSettings) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "PREFECT_HOME": str(settings.folder / "prefect"),
         "PREFECT_API_URL": settings.api,
+        "PREFECT_UI_URL": settings.url_of("prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
     }

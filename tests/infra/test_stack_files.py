@@ -57,7 +57,7 @@ def test_settings_are_kept_and_changed_one_by_one(tmp_path):
 def test_a_folder_without_a_stack_or_a_project_is_an_error_that_says_what_to_do(tmp_path):
     with pytest.raises(ConfigError, match="`tso stack up` makes one"):
         load_settings(tmp_path)
-    with pytest.raises(ConfigError, match="no prefect[.]yaml in"):
+    with pytest.raises(ConfigError, match=r"no prefect\.yaml in"):
         chosen_settings(tmp_path, tmp_path, {})
     with pytest.raises(ConfigError, match="--folder"):
         stack_folder(f"/tmp/{'long' * 30}")
