@@ -33,8 +33,12 @@ Much shorter ones keep the server's SQLite so busy that its writers wait for eac
 
 
 def commands() -> dict[str, str]:
-    """The page's blocks of commands by their names."""
-    return dict(BLOCK.findall(PAGE.read_text(encoding="utf-8")))
+    """The blocks of commands of both pages by their names."""
+    return {
+        name: block
+        for page in (PAGE, PAGE.with_name("placement.md"))
+        for name, block in BLOCK.findall(page.read_text(encoding="utf-8"))
+    }
 
 
 class Deployed:
@@ -104,9 +108,13 @@ class Deployed:
         return bool(self.api("/health"))
 
     def has_worker(self) -> bool:
-        """Whether a worker has reported to the work pool."""
-        workers = self.api("/work_pools/tso/workers/filter", {})
-        return any(worker["status"] == "ONLINE" for worker in workers)
+        """Whether a worker has reported to the work pool of rounds."""
+        return self.num_workers("cpu") > 0
+
+    def num_workers(self, pool: str) -> int:
+        """Workers of a work pool that are online."""
+        workers = self.api(f"/work_pools/{pool}/workers/filter", {})
+        return sum(worker["status"] == "ONLINE" for worker in workers)
 
 
 def wait_for(what: str, met: Callable[[], Any], seconds: float) -> Any:

@@ -13,7 +13,7 @@ from infra.ledger import Ledger, Purse, opened_ledger, past_spending
 from infra.run_tree import RunTree
 from infra.stages import Stage, StageKey
 from infra.storage import Store, open_store
-from infra.work import journal_file, ledger_file
+from infra.work import journal_file, ledger_file, stage_dir
 from tasks.canonical import short_id
 from tasks.records import Artifact, Place
 from tasks.spending import Price
@@ -52,6 +52,16 @@ def open_stage(
         semantics={"door": semantics},
     )
     return Stage(store_of(place), key)
+
+
+def workdir_of(stage: Stage, place: Place) -> Path:
+    """The local folder for work on `stage`; those who share its shards have one each."""
+    folder, part = stage_dir(stage.key.verb, stage.digest), place.part
+    if part.whole:
+        return folder
+    own = folder / f"part-{part.index + 1}-of-{part.of}"
+    own.mkdir(exist_ok=True)
+    return own
 
 
 def journal_of(stage: Stage, model: str) -> Journal:

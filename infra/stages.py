@@ -94,6 +94,10 @@ class Stage:
         names = (path.rpartition("/")[2] for path in self.store.list(f"{self.folder}/shards"))
         return sorted(int(name.removesuffix(".json")) for name in names if name.endswith(".json"))
 
+    def has_shards(self, number: int) -> bool:
+        """Whether all of so many shards are committed, by whichever process."""
+        return len(self.shards()) >= number
+
     def shard(self, index: int) -> pa.Table | None:
         """The committed shard, None if there is none; StorageError if it is damaged."""
         manifest = self._shard_manifest(index)

@@ -8,6 +8,7 @@ from tasks.errors import ConfigError
 
 NOT_FROZEN = (
     "machine",
+    "placement",
     "storage",
     "agreement",
     "diversity",

@@ -18,10 +18,16 @@ from tasks.correction import CorrectionSettings
 from tasks.diversity.settings import DiversitySettings
 from tasks.errors import ConfigError
 from tasks.near_duplicates import NearDuplicateSettings
+from tasks.placement import Placement
+from tasks.placement_checks import check_placement
 from tasks.quotas import QuotaSettings
 from tasks.sources import SourceIn
 from tasks.spending import Budget, EndpointLimits, Price, Terms
 from tasks.variants import NotInKey, built, chosen_from, plain, problem_text
+
+Judge = Annotated[Any, *chosen_from("tasks.judges")]
+ComparisonRule = Annotated[Any, *chosen_from("tasks.comparison_rules")]
+PairFilter = Annotated[Any, *chosen_from("tasks.pair_filters")]
 
 
 class RunSection(Section):
@@ -105,7 +111,7 @@ class AnnotateSection(Section):
 
     budget: Share = 0.0
     """Share of the comparisons that people see."""
-    people: dict[str, Annotated[Any, *chosen_from("tasks.judges")]] = Field(default_factory=dict)
+    people: dict[str, Judge] = Field(default_factory=dict)
     """Simulated people by name; each sees a comparison of the budget in turn."""
     verdict_files: list[SourceIn] = Field(default_factory=list)
     """Tables of verdicts: prompt, a and b (texts) or a_id and b_id, outcome, annotator, ..."""
@@ -118,7 +124,7 @@ class PairsSection(Section):
 
     rule: Annotated[Any, *chosen_from("tasks.pair_rules")]
     """Which preferences become pairs."""
-    filters: list[Annotated[Any, *chosen_from("tasks.pair_filters")]] = Field(default_factory=list)
+    filters: list[PairFilter] = Field(default_factory=list)
     """What drops pairs, in this order."""
     held_out_share: Share = 0.05
     """Share of the prompts whose pairs measure reward accuracy and are not trained on."""
@@ -129,11 +135,9 @@ class EvaluationSection(Section):
 
     metrics: dict[str, Annotated[Any, *chosen_from("tasks.metrics")]]
     """What is measured, by name."""
-    judges: dict[str, Annotated[Any, *chosen_from("tasks.judges")]] = Field(default_factory=dict)
+    judges: dict[str, Judge] = Field(default_factory=dict)
     """Judges of win rates; they must differ from the judges that label."""
-    comparisons: Annotated[Any, *chosen_from("tasks.comparison_rules")] = Field(
-        default={"kind": "all"}, validate_default=True
-    )
+    comparisons: ComparisonRule = Field(default={"kind": "all"}, validate_default=True)
     """Which of the answers of policy, reference and SFT model the judges compare."""
     temperature: Annotated[float, Field(ge=0)] = 0.0
     """Evaluation responses are greedy by default."""
@@ -165,9 +169,9 @@ class Config(Section):
     """The model matrix, cells by name; one cell is the current policy."""
     quotas: QuotaSettings = QuotaSettings()
     """Whether a cell's share follows how useful its responses were."""
-    judges: dict[str, Annotated[Any, *chosen_from("tasks.judges")]] = Field(default_factory=dict)
+    judges: dict[str, Judge] = Field(default_factory=dict)
     """The AI judges, by name."""
-    comparisons: Annotated[Any, *chosen_from("tasks.comparison_rules")]
+    comparisons: ComparisonRule
     """Which responses are compared."""
     near_duplicates: NearDuplicateSettings = NearDuplicateSettings()
     """Which responses to a prompt are so alike that one is compared for all of them."""
@@ -183,6 +187,8 @@ class Config(Section):
     evaluation: EvaluationSection
     refresh: RefreshSection
     machine: Annotated[MachineSection, NotInKey] = MachineSection()
+    placement: Annotated[Placement, NotInKey] = Placement()
+    """Where verbs are done: `local`, or on work pools of a Prefect server (docs/placement.md)."""
     prices: Annotated[dict[str, Price], NotInKey] = Field(default_factory=dict)
     """By a model's name: USD for a million prompt tokens and for a million completion tokens."""
     budget: Annotated[Budget, NotInKey] = Budget()
@@ -194,6 +200,7 @@ class Config(Section):
     def _consistent(self) -> "Config":
         """Refuse what single sections cannot see."""
         check_consistent(self)
+        check_placement(self)
         return self
 
     @property

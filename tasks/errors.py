@@ -8,7 +8,8 @@ TSOError
 ├── ConflictError                 two different results claim one place
 ├── BudgetError                   what may be spent is spent
 ├── HeldError                     another live flow run holds this run
-└── ChildError                    a child process failed; `exit_code` says how
+├── ChildError                    a child process failed; `exit_code` says how
+└── FlowRunError                  a flow run that works for this one did not complete
 
 Each message names the thing, the value, what is allowed, and the next step.
 """
@@ -52,3 +53,12 @@ class ChildError(TSOError):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class FlowRunError(TSOError):
+    """A flow run that works for this one on another work pool did not complete."""
+
+    def __init__(self, message: str, again: bool) -> None:
+        """`again`: its process died, so another attempt may help."""
+        super().__init__(message)
+        self.again = again

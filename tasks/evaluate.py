@@ -4,6 +4,7 @@ from typing import Any
 
 from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
+from infra.prefect.elsewhere import elsewhere
 from infra.stages import Stage
 from tasks.config import EvaluationSection
 from tasks.measuring import Measured, measure, measure_alone, reports, reward_accuracy
@@ -59,7 +60,7 @@ def evaluate(
         fingerprints=checkpoints,
         semantics=SEMANTICS,
     )
-    done = stage.finished()
+    done = stage.finished() or elsewhere(stage)
     if done is None:
         measured = _measured(prompts, answers, opinions, settings, checkpoints, place)
         rows = [*reports(measured, checkpoints), *_rewards(pairs, scores, policy, place)]

@@ -8,10 +8,12 @@ import pyarrow as pa
 
 from infra.place import contents, note, open_stage, records_of
 from infra.prefect.door import door
+from infra.prefect.elsewhere import elsewhere
 from infra.progress import Bar, progress
 from infra.stages import Stage
 from tasks.canonical import short_id
 from tasks.comparison_rules.all import All
+from tasks.config import ComparisonRule, Judge
 from tasks.judge_asking import asked_verdicts, spent
 from tasks.judge_models import described, fingerprint_of, numbered, served
 from tasks.judge_panel import commit_panel, panel_stage
@@ -61,18 +63,22 @@ def judge_with(
     name: str,
     prompts: Artifact,
     responses: list[Artifact],
-    judge: Any,
-    comparisons: Any,
+    judge: Judge,
+    comparisons: ComparisonRule,
     place: Place,
-) -> Artifact:
-    """Let one judge give its verdicts, shard by shard; unparsed replies are counted."""
+) -> Artifact | None:
+    """Let one judge give its verdicts, shard by shard; unparsed replies are counted.
+
+    None where others who share its shards are still at theirs.
+    """
     own = name.partition(" · ")[0]
+    artifact: Artifact | None
     if judge.SHAPE == "recorded":
         artifact = recorded(own, prompts, responses, judge, place)
     else:
         given = _Given(prompts, responses, comparisons, place)
         artifact = (_panel if judge.SHAPE == "panel" else _judged)(own, judge, given)
-    return note(place, _role(name), artifact)
+    return artifact and note(place, _role(name), artifact)
 
 
 class _Given(NamedTuple):
@@ -84,7 +90,7 @@ class _Given(NamedTuple):
     place: Place
 
 
-def _judged(name: str, judge: Any, given: _Given) -> Artifact:
+def _judged(name: str, judge: Any, given: _Given) -> Artifact | None:
     """The verdicts of one judge that asks, scores or compares."""
     prompts, responses, comparisons, place = given
     models = models_of(judge, place, described)
@@ -108,17 +114,22 @@ def _judged(name: str, judge: Any, given: _Given) -> Artifact:
         fingerprints=weights,
         semantics=SEMANTICS,
     )
-    if done := stage.finished():
+    if done := stage.finished() or elsewhere(stage):
         return done.artifact
     shards = _shards(judge, given)
     ready = numbered(_compared(judge, given), judge, models, place) if models else judge
     _ask(stage, shards, ready, annotator, place)
+    if not place.part.whole and not stage.has_shards(len(shards)):
+        return None
     return _commit(stage, len(shards), judge, place)
 
 
-def _panel(name: str, panel: Any, given: _Given) -> Artifact:
+def _panel(name: str, panel: Any, given: _Given) -> Artifact | None:
     """What the members of a panel say together; what each says is a stage of its own."""
-    members = {one: _judged(one, judge, given) for one, judge in panel.members.items()}
+    said = {one: _judged(one, judge, given) for one, judge in panel.members.items()}
+    members = {one: artifact for one, artifact in said.items() if artifact is not None}
+    if len(members) < len(said):
+        return None
     stage = panel_stage(name, panel, members, given.comparisons, given.place)
     if done := stage.finished():
         return done.artifact
@@ -155,8 +166,9 @@ def _compared(judge: Any, given: _Given) -> list[Asked]:
 def _ask(stage: Stage, shards: list[Shard], judge: Any, annotator: Annotator, place: Place) -> None:
     """Commit the shards that are still to do."""
     committed = set(stage.shards())
-    to_do = {index: shard for index, shard in enumerate(shards) if index not in committed}
-    total = sum(shard.most for shard in shards)
+    own = place.part.indices(len(shards))
+    to_do = {index: shards[index] for index in own if index not in committed}
+    total = sum(shards[index].most for index in own)
     with progress.verb(f"judge · {annotator.name} · {total} questions", total=total) as bar:
         bar.advance(total - sum(shard.most for shard in to_do.values()))
         if judge.SHAPE == "asks":

@@ -9,11 +9,11 @@ from infra.ledger import Purse
 from infra.openai_client import Call, Client, Reply
 from infra.openai_shards import completed_shards
 from infra.openai_waves import completed_waves
-from infra.place import journal_of, purse_of
+from infra.place import journal_of, purse_of, workdir_of
 from infra.progress import Bar
 from infra.stages import Stage
 from infra.vllm.address import Address, address_of
-from infra.work import stage_dir, work_root
+from infra.work import work_root
 from tasks.judging import Asked, call_id, gives_scores
 from tasks.opinions import Annotator, verdict_of
 from tasks.records import Place, Verdict
@@ -43,7 +43,7 @@ def asked_verdicts(
     paid = purse_of(place, "judge", annotator.name, price) if is_paid(judge) else nullcontext()
     with (
         paid as purse,
-        address_of(judge, stage_dir("judge", stage.digest)) as address,
+        address_of(judge, workdir_of(stage, place)) as address,
         _client(stage, judge, address, bar, purse, place) as client,
     ):
         asking = _Asking(client, judge, annotator, price, bar)

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from tasks.annotation import check_written
 from tasks.config import CellSection, Config
 from tasks.errors import ConfigError
 from tasks.model_matrix import EARLIER, earlier
+from tasks.placement import LOCAL, Spot
 from tasks.recorded_verdicts import check_text_row, check_verdict
 from tasks.records import Checkpoint
 from tasks.references import check_reference, named_model
@@ -52,18 +53,35 @@ class Outside:
     """Digest of the weights behind a model's name."""
     server: Callable[[ServerSettings], object]
     """Looks whether a server with these settings could be started here."""
+    deployment: Callable[[str, bool], str]
+    """Who works for a deployment, FLOW/NAME; whether somebody has to."""
 
 
 def checks_of(config: Config, outside: Outside) -> list[Check]:
     """Store, models, files, keys and templates that `config` names."""
     return [
         Check(name="store", look=lambda: f"{outside.store()} can be read and written"),
+        *_placement_checks(config, outside),
         Check(name=BASE_MODEL, look=lambda: _facts(_sft(config, outside))),
         *_model_checks(config, outside),
         *_judge_checks(config, outside),
         *_file_checks(config, outside),
         *_encoder_checks(config.diversity.embedder, outside),
     ]
+
+
+def _placement_checks(config: Config, outside: Outside) -> Iterator[Check]:
+    needs_worker = not config.placement.wait_for_workers
+    for setting, verb, spot in config.placement.elsewhere:
+        look = partial(outside.deployment, f"tso-{verb}/{spot.deployment}", needs_worker)
+        yield Check(name=setting, look=look)
+
+
+def _there(outside: Outside, spot: Spot) -> Outside:
+    """What a worker has to have, keys and environments for servers, is not looked for here."""
+    if spot.deployment == LOCAL:
+        return outside
+    return replace(outside, key=lambda name: None, server=lambda settings: None)
 
 
 def _sft(config: Config, outside: Outside) -> Checkpoint:
@@ -76,7 +94,8 @@ def _facts(model: Checkpoint) -> str:
 
 def _model_checks(config: Config, outside: Outside) -> Iterator[Check]:
     for name, cell in config.matrix.items():
-        look = partial(_look_at_cell, f"matrix.{name}", cell, config, outside)
+        there = _there(outside, config.placement.of("sample", name))
+        look = partial(_look_at_cell, f"matrix.{name}", cell, config, there)
         yield Check(name=f"matrix.{name}", look=look, needs=(BASE_MODEL,))
     for name in config.training.references:
         look = partial(_look_at_reference, name, config, outside)
@@ -144,7 +163,8 @@ def _judge_checks(config: Config, outside: Outside) -> Iterator[Check]:
     sections = {"judges": config.judges, "evaluation.judges": config.evaluation.judges}
     for section, judges in sections.items():
         for name, judge in judges.items():
-            look = partial(_look_at_judge, f"{section}.{name}", judge, config, outside)
+            there = _there(outside, config.placement.of("judge", name))
+            look = partial(_look_at_judge, f"{section}.{name}", judge, config, there)
             needs = (BASE_MODEL,) if hasattr(judge, "models") else ()
             yield Check(name=f"{section}.{name}", look=look, needs=needs)
 

@@ -7,6 +7,7 @@ In bulk a record is an Arrow table with exactly these columns (`tasks/tables.py`
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypedDict
 
+from tasks.placement import Part, Placement
 from tasks.spending import Terms
 
 
@@ -292,6 +293,10 @@ class Place:
     """Edit distance below which of two responses one is compared; None compares all of them."""
     terms: Terms = field(default_factory=Terms)
     """Prices, budget and limits of calls to servers."""
+    placement: Placement = field(default_factory=Placement)
+    """Which verbs other work pools do."""
+    part: Part = field(default_factory=Part)
+    """The shards that this process does of a stage that several share."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

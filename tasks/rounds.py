@@ -14,6 +14,7 @@ from infra.forks import check_forked
 from infra.lease import Holder, Lease
 from infra.models import local_folder, positions_of
 from infra.openai_client import api_key
+from infra.prefect.deployments import look_at_deployment
 from infra.prefect.reports import tag_flow_run
 from infra.presets import read_preset
 from infra.rows import check_rows
@@ -105,6 +106,7 @@ def place_of(rounds: Rounds, round_index: int, redo: Mapping[str, int]) -> Place
         shares=shares_of(config, manifests),
         min_distance=config.near_duplicates.min_distance,
         terms=config.terms,
+        placement=config.placement,
     )
 
 
@@ -160,6 +162,7 @@ def checks_of(config: Config) -> list[Check]:
             rows=check_rows,
             weights=lambda model: weights_digest(local_folder(model)),
             server=lambda settings: interpreter(settings.interpreter),
+            deployment=look_at_deployment,
         ),
     )
 

@@ -8,6 +8,7 @@ from infra.engines._contract import Request, Sample
 from infra.models import checkpoint_folder, local_folder, positions_of
 from infra.place import note, open_stage, records_of
 from infra.prefect.door import door
+from infra.prefect.elsewhere import elsewhere
 from infra.processes.room import Needs, room
 from infra.progress import progress
 from infra.stages import Stage
@@ -94,8 +95,13 @@ def sample(prompts: Artifact, cells: Mapping[str, Cell], role: str, place: Place
 
 
 @door("sample", retries=3)
-def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Place) -> Artifact:
-    """Let one cell answer its share of the prompts; what is committed is not drawn again."""
+def sample_cell(
+    name: str, prompts: Artifact, cell: Cell, role: str, place: Place
+) -> Artifact | None:
+    """Let one cell answer its share of the prompts; what is committed is not drawn again.
+
+    None where others who share its shards are still at theirs.
+    """
     seed_round = place.round_index if role == "train" else EVALUATION_ROUND
     stage = open_stage(
         place,
@@ -105,12 +111,15 @@ def sample_cell(name: str, prompts: Artifact, cell: Cell, role: str, place: Plac
         seeds={"seed": place.seed, "round": seed_round},
         semantics=SEMANTICS,
     )
-    if done := stage.finished():
+    here = cell.settings.engine.READS_FILES
+    if done := stage.finished() or elsewhere(stage, unless=here):
         return note(place, f"sample-{role}-{cell.name}", done.artifact)
     with room(place.side_by_side).entered(needs_of(cell, place)) as entry:
         shards = shards_of(_asked(prompts, cell, place))
         around = Around(f"sample · {name}", _folder(cell, place.root), entry, place)
         _draw(stage, shards, cell, around)
+    if not place.part.whole and not stage.has_shards(len(shards)):
+        return None
     artifact = _commit(stage, len(shards), cell, place)
     return note(place, f"sample-{role}-{cell.name}", artifact)
 
@@ -143,12 +152,13 @@ def _draw(stage: Stage, shards: list[list[Prompt]], cell: Cell, around: Around) 
     seeds = stage.key.seeds["seed"], stage.key.seeds["round"]
     committed = set(stage.shards())
     tokens = _tokens(cell, around.folder)
+    own = around.place.part.indices(len(shards))
     requests = {
-        index: [one for prompt in part for one in _requests(prompt, cell, seeds, tokens)]
-        for index, part in enumerate(shards)
+        index: [one for prompt in shards[index] for one in _requests(prompt, cell, seeds, tokens)]
+        for index in own
         if index not in committed
     }
-    total = sum(len(part) for part in shards) * cell.settings.samples
+    total = sum(len(shards[index]) for index in own) * cell.settings.samples
     with progress.verb(around.label, total=total) as bar, purse_for(cell, around.place) as purse:
         bar.advance(total - sum(len(part) for part in requests.values()))
         job = job_of(stage, cell, requests, Shown(tokens, purse, bar), around)

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 from infra.engines._contract import Decoding, Job, Request
 from infra.ledger import Purse
-from infra.place import journal_of, purse_of
+from infra.place import journal_of, purse_of, workdir_of
 from infra.processes.room import Entry
 from infra.progress import Bar
 from infra.stages import Stage
-from infra.work import stage_dir, work_root
+from infra.work import work_root
 from tasks.model_matrix import Cell
 from tasks.records import Place
 from tasks.responses import Tokens
@@ -64,7 +64,7 @@ def job_of(
             max_tokens=cell.settings.max_tokens,
         ),
         shards=requests,
-        workdir=stage_dir("sample", stage.digest),
+        workdir=workdir_of(stage, around.place),
         stop_ids=stop_ids(tokens.tokenizer) if tokens else [],
         item_log=work_root() / "items.jsonl",
         journal=journal_of(stage, _answering(cell)) if engine.ASKS else None,

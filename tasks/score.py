@@ -8,14 +8,15 @@ import pyarrow as pa
 
 from infra.arrow_files import read_arrow, write_arrow
 from infra.models import checkpoint_folder, local_folder
-from infra.place import contents, note, open_stage, records_of
+from infra.place import contents, note, open_stage, records_of, workdir_of
 from infra.prefect.door import door
+from infra.prefect.elsewhere import elsewhere
 from infra.processes import Limits, run_child
 from infra.processes.room import Needs, room
 from infra.processes.smaller import with_smaller_budgets
 from infra.progress import progress
 from infra.stages import Stage
-from infra.work import stage_dir, work_root
+from infra.work import work_root
 from tasks import child
 from tasks.budgets import smallest_to_score
 from tasks.config_training import TrainingSection
@@ -74,23 +75,27 @@ def score(
     checkpoint: Checkpoint,
     training: TrainingSection,
     place: Place,
-) -> Artifact:
+) -> Artifact | None:
     """Score the responses that pairs use, shard by shard, each once; the policy held-out ones.
 
-    A reference scores besides what the loss needs beyond pairs.
+    A reference scores besides what the loss needs beyond pairs. None where others who share the
+    shards are still at theirs.
     """
     fingerprint = fingerprint_of(checkpoint, training)
     stage = _stage(name, responses, pairs, fingerprint, training, place)
-    if done := stage.finished():
+    if done := stage.finished() or elsewhere(stage):
         return note(place, f"score-{name}", done.artifact)
     rows, counts = _rows(name, prompts, responses, pairs, checkpoint, training, place)
     with room(place.side_by_side).entered(Needs(alone=True)):
         _, budget = with_smaller_budgets(
-            lambda budget: _run(stage, rows, budget, checkpoint, fingerprint, training, place.root),
+            lambda budget: _run(stage, rows, budget, checkpoint, fingerprint, training, place),
             training.tokens_per_microbatch,
             smallest_to_score(rows),
         )
-    return note(place, f"score-{name}", _commit(stage, _num_shards(rows), counts, budget))
+    shards = _num_shards(rows)
+    if not place.part.whole and not stage.has_shards(shards):
+        return None
+    return note(place, f"score-{name}", _commit(stage, shards, counts, budget))
 
 
 def _stage(
@@ -162,24 +167,26 @@ def _run(
     checkpoint: Checkpoint,
     fingerprint: str,
     training: TrainingSection,
-    root: str,
+    place: Place,
 ) -> None:
     """Let a child score the shards that are still to do."""
     committed = set(stage.shards())
-    todo = {
+    own = {
         index: [index * SHARD_ROWS, min(rows.num_rows, (index + 1) * SHARD_ROWS)]
-        for index in range(_num_shards(rows))
-        if index not in committed
+        for index in place.part.indices(_num_shards(rows))
     }
+    todo = {index: span for index, span in own.items() if index not in committed}
     if not todo:
         return
-    workdir = stage_dir("score", stage.digest)
+    workdir = workdir_of(stage, place)
     write_arrow(rows, workdir / "rows.arrow")
     child.write_json(
-        workdir / child.SPEC, _spec(stage, todo, budget, checkpoint, fingerprint, training, root)
+        workdir / child.SPEC,
+        _spec(stage, todo, budget, checkpoint, fingerprint, training, place.root),
     )
-    with progress.verb("score", total=rows.num_rows) as bar:
-        bar.advance(rows.num_rows - sum(end - first for first, end in todo.values()))
+    total = sum(end - first for first, end in own.values())
+    with progress.verb("score", total=total) as bar:
+        bar.advance(total - sum(end - first for first, end in todo.values()))
 
         def on_event(event: Mapping[str, Any]) -> None:
             if event["event"] == "shard":

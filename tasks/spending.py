@@ -7,7 +7,7 @@ exceeds a limit as long as estimates are upper ones.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -49,6 +49,15 @@ class EndpointLimits:
     """Calls that may begin in a minute, further tries included; null: no limit."""
     tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
     """Tokens read and written in a minute; null: no limit."""
+
+    def shared_by(self, processes: int) -> "EndpointLimits":
+        """The part of each limit that one of several equal processes keeps to."""
+        requests, tokens = self.requests_per_minute, self.tokens_per_minute
+        return replace(
+            self,
+            requests_per_minute=requests and max(1, requests // processes),
+            tokens_per_minute=tokens and max(1, tokens // processes),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +116,11 @@ class Terms:
                     tokens_per_minute=one.tokens_per_minute,
                 )
         return RateLimits()
+
+    def shared_by(self, processes: int) -> "Terms":
+        """These terms for one of several equal processes: each keeps to its part of the limits."""
+        parts = {name: one.shared_by(processes) for name, one in self.endpoints.items()}
+        return replace(self, endpoints=parts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

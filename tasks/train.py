@@ -17,16 +17,18 @@ from infra.checkpoint_uploads import (
     put_model,
 )
 from infra.models import checkpoint_folder
-from infra.place import facts_of, note, open_stage, records_of, store_of
+from infra.place import facts_of, note, open_stage, records_of, store_of, workdir_of
 from infra.prefect.door import door
+from infra.prefect.elsewhere import elsewhere
 from infra.processes import Limits, run_child
 from infra.processes.smaller import with_smaller_budgets
 from infra.progress import progress
 from infra.stages import Stage
-from infra.work import stage_dir, work_root
+from infra.work import work_root
 from tasks import child
 from tasks.budgets import smallest_to_train
 from tasks.canonical import digest
+from tasks.config import PairFilter
 from tasks.config_training import TrainingSection
 from tasks.errors import ConfigError, DataError
 from tasks.pair_examples import Examples
@@ -67,7 +69,7 @@ def train(
     pairs: Artifact,
     scores: list[Artifact],
     training: TrainingSection,
-    filters: list[Any],
+    filters: list[PairFilter],
     place: Place,
 ) -> Trained:
     """Train the policy from the round's reference on the pairs it has not solved yet.
@@ -86,14 +88,14 @@ def train(
         fingerprints={"reference": place.reference.sha256},
         semantics=SEMANTICS,
     )
-    if done := stage.finished():
+    if done := stage.finished() or elsewhere(stage):
         return _trained(done.artifact, place)
     made = _examples(prompts, feedback, pairs, scores, training, filters, place)
     if not made.examples:
         raise DataError(
             f"round {place.round_index} has nothing to train on: {all_dropped(made.counts)}"
         )
-    workdir = stage_dir("train", stage.digest)
+    workdir = workdir_of(stage, place)
     _write(made, training.loss, workdir)
     fetch_checkpoint(store_of(place), stage.folder, workdir)
     result, budget = with_smaller_budgets(

@@ -32,13 +32,13 @@ FAMILIES = tuple(
 )
 
 STORY_MAY = ("prefect", "typing", *DOOR_MODULES, "tasks.config", "tasks.records")
-STORY_MAY_TOO = ("tasks.model_matrix", "infra.prefect.form")
-"""The matrix is a word of the algorithm; the form's types say how parameters look, no more."""
+STORY_MAY_TOO = ("tasks.model_matrix", "infra.prefect.form", "infra.prefect.orders")
+"""The matrix is a word of the algorithm; form and orders say how parameters look."""
 
 INFRA_MAY = tuple(
     f"tasks.{name}"
     for name in (
-        *("records", "errors", "canonical", "tables"),
+        *("records", "errors", "canonical", "tables", "placement"),
         *("child", "variants", "sources", "conversations", "spending", "serving"),
     )
 )

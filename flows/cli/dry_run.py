@@ -37,6 +37,9 @@ def show_plan(
     _print_plan(out, preparation.plan)
     for said in preparation.forecast:
         out.print(said, soft_wrap=True)
+    for setting, verb, spot in found.config.placement.elsewhere:
+        shared = f", shared by {spot.workers} workers" if spot.workers > 1 else ""
+        out.print(f"{setting}: tso-{verb}/{spot.deployment}{shared}", soft_wrap=True)
     groups = "; then ".join(" + ".join(group) for group in preparation.groups)
     out.print(f"sampled side by side: {groups}", soft_wrap=True)
     needed, free = preparation.disk

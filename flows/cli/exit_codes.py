@@ -7,6 +7,7 @@ from tasks.errors import (
     ConfigError,
     ConflictError,
     DataError,
+    FlowRunError,
     HeldError,
     StorageError,
 )
@@ -22,7 +23,7 @@ HELD = 3
 STORAGE = 4
 """The store refused, is full, or changed under us."""
 CHILD = 5
-"""A child process failed; the message names its log."""
+"""A child process, or a flow run on another work pool, failed; the message names it."""
 BUDGET = 6
 """The budget is used up; what was paid is kept, and a larger budget goes on."""
 INTERRUPTED = 130
@@ -32,6 +33,7 @@ _CODES = (
     (HeldError, HELD),
     (StorageError, STORAGE),
     (ChildError, CHILD),
+    (FlowRunError, CHILD),
     (BudgetError, BUDGET),
     (ConfigError, BAD_INPUT),
     (DataError, BAD_INPUT),

@@ -118,6 +118,8 @@ class Engine(Protocol):
     """Whether requests need `prompt_ids`; else the engine reads `messages`."""
     ASKS: ClassVar[bool]
     """Whether it makes calls to a server, which a journal keeps."""
+    READS_FILES: ClassVar[bool]
+    """Whether it answers from tables that lie where the flow runs; no work pool is asked then."""
 
     def fingerprint(self, model: str) -> str:
         """What answers under the name `model`, where that is not the digest of weights."""

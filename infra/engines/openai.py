@@ -35,6 +35,7 @@ class OpenAI:
     NEEDS_WEIGHTS: ClassVar[bool] = False
     TAKES_TOKENS: ClassVar[bool] = False
     ASKS: ClassVar[bool] = True
+    READS_FILES: ClassVar[bool] = False
 
     base_url: Annotated[BaseUrls, NotInKey]
     """Address of the server, up to and including /v1; a list if several serve the model."""

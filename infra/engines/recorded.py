@@ -34,6 +34,7 @@ class Recorded:
     NEEDS_WEIGHTS: ClassVar[bool] = False
     TAKES_TOKENS: ClassVar[bool] = False
     ASKS: ClassVar[bool] = False
+    READS_FILES: ClassVar[bool] = True
 
     files: Annotated[list[SourceIn], NotInKey, Field(min_length=1)]
     """Tables with prompt (or messages, source_id, prompt_id), response, and finish_reason."""

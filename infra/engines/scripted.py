@@ -24,6 +24,7 @@ class Scripted:
     NEEDS_WEIGHTS: ClassVar[bool] = False
     TAKES_TOKENS: ClassVar[bool] = False
     ASKS: ClassVar[bool] = False
+    READS_FILES: ClassVar[bool] = False
 
     responses: dict[str, list[str]] = field(default_factory=dict)
     """Answers by the text of the last message; sample k is number k modulo their count."""

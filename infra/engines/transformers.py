@@ -50,6 +50,7 @@ class Transformers:
     NEEDS_WEIGHTS: ClassVar[bool] = True
     TAKES_TOKENS: ClassVar[bool] = True
     ASKS: ClassVar[bool] = False
+    READS_FILES: ClassVar[bool] = False
 
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Number format of weights and activations; probabilities are float64 always."""

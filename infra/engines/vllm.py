@@ -48,6 +48,7 @@ class VLLM:
     NEEDS_WEIGHTS: ClassVar[bool] = True
     TAKES_TOKENS: ClassVar[bool] = True
     ASKS: ClassVar[bool] = True
+    READS_FILES: ClassVar[bool] = False
 
     server: ServerSettings = field(default_factory=ServerSettings)
     """How the server runs."""

@@ -4,14 +4,17 @@ Completion is a fact in storage, so Prefect's own result cache stays off: a seco
 only disagree with the first.
 """
 
+import inspect
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
-from tasks.errors import BudgetError, ConfigError, ConflictError, DataError
+from infra.prefect.elsewhere import Call, during
+from tasks.errors import BudgetError, ConfigError, ConflictError, DataError, FlowRunError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,6 +28,8 @@ HOPELESS = (BudgetError, ConfigError, DataError, ConflictError)
 
 def _may_help(_task: Any, _run: Any, state: Any) -> bool:
     error = state.result(raise_on_failure=False)
+    if isinstance(error, FlowRunError):
+        return error.again
     return not isinstance(error, HOPELESS) and getattr(error, "exit_code", None) != 2
 
 
@@ -44,7 +49,7 @@ def door(verb: str, *, retries: int = 0) -> Callable[[Callable[P, R]], Any]:
     `retries` belongs to doors that need network or a process; bad input is never tried again.
     No tags: Prefect asks its server for a concurrency slot per tag, two seconds for each task.
     """
-    return task(
+    as_task = task(
         name=verb,
         task_run_name=_run_name(verb),
         retries=retries,
@@ -53,3 +58,17 @@ def door(verb: str, *, retries: int = 0) -> Callable[[Callable[P, R]], Any]:
         cache_policy=NO_CACHE,
         persist_result=False,
     )
+    return lambda function: as_task(_known(verb, function))
+
+
+def _known(verb: str, function: Callable[P, R]) -> Callable[P, R]:
+    """`function`, which can find out in which call it is."""
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        given = signature.bind(*args, **kwargs).arguments
+        with during(Call(verb, function, given)):
+            return function(*args, **kwargs)
+
+    return called

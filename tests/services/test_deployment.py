@@ -25,6 +25,8 @@ ROUND_SECONDS = 600.0
 """Longest wait for a round; some twenty on an idle machine."""
 SCHEDULED_IN = 45.0
 """Seconds from now to the first scheduled run: the scheduler looks every five."""
+WEEKS = 3
+"""Runs of the compressed schedule."""
 QUIET_SECONDS = 5.0
 """The worker has begun no process for so long: it is done with a flow run."""
 ASKED = {"run": "weekly", "preset": "quickstart", "rounds": 1}
@@ -56,25 +58,30 @@ class Weekly:
     def rounds(self):
         return [manifest["round_index"] for manifest in self.tree.manifests()]
 
-    def submitted(self):
+    def submitted(self, **changes):
         """What the form's Submit sends; the id of the flow run."""
-        parameters = {**ASKED, "until": None, "overrides": {}}
+        parameters = {**ASKED, "until": None, "overrides": {}, **changes}
         body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
         return self.lab.api(f"{self.path}/create_flow_run", body)["id"]
 
-    def scheduled_twice(self):
-        """Two runs, a second apart, by a schedule of their own; their ids.
+    def scheduled(self):
+        """Three runs, a second apart where a week would be, by a schedule of their own; their ids.
 
         The weekly schedule is switched off: the test may run on a Monday at six.
         """
         [own] = self.deployment["schedules"]
         self.lab.api(f"{self.path}/schedules/{own['id']}", {"active": False}, "PATCH")
         start = datetime.now(UTC) + timedelta(seconds=SCHEDULED_IN)
-        rule = f"DTSTART:{start:%Y%m%dT%H%M%S}\nRRULE:FREQ=SECONDLY;COUNT=2"
+        rule = f"DTSTART:{start:%Y%m%dT%H%M%S}\nRRULE:FREQ=SECONDLY;COUNT={WEEKS}"
         schedule = {"rrule": rule, "timezone": "UTC"}
-        soon = {"active": True, "slug": "soon", "schedule": schedule, "parameters": ASKED}
+        soon = {
+            "active": True,
+            "slug": "soon",
+            "schedule": schedule,
+            "parameters": own["parameters"],
+        }
         self.lab.api(f"{self.path}/schedules", [soon])
-        return wait_for("two scheduled flow runs", lambda: self._soon(start), SCHEDULED_IN)
+        return wait_for("the scheduled flow runs", lambda: self._soon(start), SCHEDULED_IN)
 
     def _soon(self, start):
         hour = (start + timedelta(hours=1)).isoformat()
@@ -82,7 +89,7 @@ class Weekly:
             "/flow_runs/filter", {"flow_runs": {"expected_start_time": {"before_": hour}}}
         )
         ids = [one["id"] for one in found if one["auto_scheduled"]]
-        return ids if len(ids) == 2 else None
+        return ids if len(ids) == WEEKS else None
 
     def ended(self, flow_run_id, *kinds, attempt=1):
         """The flow run once it is in one of the states `kinds`, after `attempt` starts."""
@@ -142,9 +149,8 @@ def processes_with(text):
 
 @pytest.fixture(scope="module")
 def three(weekly):
-    """A flow run from the form and two of a schedule that came due meanwhile."""
-    scheduled = weekly.scheduled_twice()
-    ids = [weekly.submitted(), *scheduled]
+    """What became of three flow runs of a schedule."""
+    ids = weekly.scheduled()
     return [weekly.ended(one, "COMPLETED", "FAILED", "CRASHED") for one in ids]
 
 
@@ -179,7 +185,33 @@ def test_prefect_yaml_deploys_a_weekly_schedule_with_all_parameters(weekly):
     properties = weekly.deployment["parameter_openapi_schema"]["properties"]
     assert schedule["parameters"].keys() == properties.keys()
     assert weekly.deployment["parameters"].keys() == properties.keys()
-    assert weekly.lab.deployment("tso-evaluation/evaluation")["entrypoint"].endswith(":evaluation")
+    evaluation = weekly.lab.deployment("tso-evaluation/evaluation")
+    [nightly] = evaluation["schedules"]
+    assert (nightly["slug"], nightly["active"]) == ("nightly", False)
+    known = evaluation["parameter_openapi_schema"]["properties"]
+    assert nightly["parameters"].keys() == known.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "pool", "at_a_time"),
+    [
+        ("tso/rounds", "cpu", 1),
+        ("tso-sample/gpu-sampling", "gpu-sampling", None),
+        ("tso-sample/cpu", "cpu", None),
+        ("tso-judge/gpu-sampling", "gpu-sampling", None),
+        ("tso-judge/cpu", "cpu", None),
+        ("tso-score/gpu-training", "gpu-training", None),
+        ("tso-train/gpu-training", "gpu-training", 1),
+        ("tso-evaluate/cpu", "cpu", None),
+    ],
+)
+def test_every_verb_that_takes_long_has_deployments(weekly, name, pool, at_a_time):
+    found = weekly.lab.deployment(name)
+    limit = found["global_concurrency_limit"]
+    assert found["work_pool_name"] == pool and found["entrypoint"].startswith("flows.")
+    assert (limit and limit["limit"]) == at_a_time
+    assert at_a_time is None or found["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    assert ("retry-crashed" in found["tags"]) == (name == "tso/rounds")
 
 
 @pytest.mark.parametrize(
@@ -199,7 +231,7 @@ def test_a_bad_value_is_refused_before_a_flow_run_is_made(weekly, given, said):
     assert said in answer and f"'{name}'" in answer
 
 
-def test_each_flow_run_adds_a_round_whoever_started_it(weekly, three):
+def test_each_flow_run_of_a_schedule_adds_a_round(weekly, three):
     assert [one["state_type"] for one in three] == ["COMPLETED"] * 3
     assert sorted(one["state"]["message"] for one in three) == [
         f"weekly: 1 rounds done, {number} in all" for number in (1, 2, 3)
@@ -229,10 +261,12 @@ def test_retry_goes_on_with_the_claim_of_the_crashed_flow_run(weekly, retried):
     assert weekly.tree.claims() == retried["claims_before"]
 
 
-def test_retry_of_a_completed_flow_run_adds_no_round(weekly, three, retried):
-    weekly.lab.run("retry", FLOW_RUN=three[0]["id"])
-    again = weekly.ended(three[0]["id"], "COMPLETED", "FAILED", "CRASHED", attempt=2)
-    assert again["state"]["message"].startswith("weekly: 0 rounds done")
+def test_retry_of_completed_flow_runs_adds_no_round(weekly, three, retried):
+    for one in three:
+        weekly.lab.run("retry", FLOW_RUN=one["id"])
+    for one in three:
+        again = weekly.ended(one["id"], "COMPLETED", "FAILED", "CRASHED", attempt=2)
+        assert again["state"]["message"].startswith("weekly: 0 rounds done")
     assert weekly.rounds() == list(range(ROUNDS)) and len(weekly.tree.claims()) == ROUNDS
 
 
@@ -261,3 +295,96 @@ def test_the_second_deployment_measures_the_policy_and_changes_nothing(weekly, r
     ended = weekly.ended(made["id"], "COMPLETED", "FAILED", "CRASHED")
     assert (ended["state_type"], ended["name"]) == ("COMPLETED", "weekly · held_out")
     assert weekly.rounds() == list(range(ROUNDS)) and weekly.tree.claims() == claims
+
+
+PLACED = {
+    "run.seed": 7,
+    "placement.train": "gpu-training",
+    "placement.poll_seconds": 1.0,
+    "training.stop_seconds": 1.0,
+}
+
+
+class Placed:
+    """A run whose training another worker does; what is seen of it on the way."""
+
+    def __init__(self, weekly):
+        self.weekly = weekly
+        self.tree = RunTree(weekly.tree.store, "placed")
+        self.log = weekly.lab.folder / "worker" / "log.txt"
+        self.id = weekly.submitted(run="placed", overrides=PLACED)
+        trainers = self._trainers()
+        self.trainer = wait_for("training", lambda: self._trainers() - trainers, ROUND_SECONDS)
+        [group] = self.trainer
+        os.killpg(group, signal.SIGSTOP)  # it trains as long as the test needs it
+
+    def _trainers(self):
+        """Process groups of trainings that are under way."""
+        files = (self.weekly.lab.work / "stages" / "train").rglob("child.pid")
+        groups = (int(text) for file in files if (text := file.read_text()))
+        return {group for group in groups if psutil.pid_exists(group)}
+
+    def trainings(self):
+        """The flow runs that were to train for this run, oldest first."""
+        asked = {"flows": {"name": {"any_": ["tso-train"]}}, "sort": "EXPECTED_START_TIME_ASC"}
+        return self.weekly.lab.api("/flow_runs/filter", asked)
+
+    def kill(self):
+        os.kill(self.tree.read("lease.json")["holder"]["pid"], signal.SIGKILL)
+        return self.weekly.ended(self.id, "CRASHED", "COMPLETED", "FAILED")
+
+    def waits_again_for(self, training):
+        """The flow run was retried and says once more for whom it waits."""
+        self.weekly.retry(self.id)
+        wait_for("the training", lambda: self.log.read_text().count(training) > 1, ROUND_SECONDS)
+
+    def cancel(self):
+        body = {"state": {"type": "CANCELLING"}}
+        self.weekly.lab.api(f"/flow_runs/{self.id}/set_state", body)
+        return self.weekly.ended(self.id, "CANCELLED", "COMPLETED", "FAILED", "CRASHED")
+
+
+@pytest.fixture(scope="module")
+def placed(weekly, retried):
+    """Its flow run was killed while a worker trained for it, retried, cancelled, and retried."""
+    with weekly.lab.serve("training-worker"):
+        wait_for("a worker", lambda: weekly.lab.num_workers("gpu-training"), ROUND_SECONDS)
+        one = Placed(weekly)
+        [first] = one.trainings()
+        told = {"crashed": one.kill(), "meanwhile": weekly.lab.flow_run(first["id"])}
+        one.waits_again_for(first["id"])
+        told |= {"found again": [training["id"] for training in one.trainings()]}
+        told |= {"cancelled": one.cancel()}
+        told |= {"with it": weekly.ended(first["id"], "CANCELLED", "COMPLETED", "CRASHED")}
+        told |= {"trainer is gone": gone(one.trainer, seconds=60)}
+        weekly.retry(one.id)
+        told |= {"last": weekly.ended(one.id, "COMPLETED", "FAILED", "CRASHED", attempt=3)}
+        yield one, first, told
+
+
+def test_the_death_of_a_flow_run_leaves_its_training_at_work(placed):
+    _, first, told = placed
+    assert told["crashed"]["state_type"] == "CRASHED"
+    assert told["meanwhile"]["state_type"] == "RUNNING"
+    assert first["name"] == "train · round 0" and {"placed", "round-0", "train"} <= set(
+        first["tags"]
+    )
+
+
+def test_its_retry_finds_the_same_training(placed):
+    _, first, told = placed
+    assert told["found again"] == [first["id"]]
+
+
+def test_who_is_cancelled_takes_its_training_along(placed):
+    _, _, told = placed
+    assert told["cancelled"]["state_type"] == told["with it"]["state_type"] == "CANCELLED"
+    assert told["trainer is gone"]
+
+
+def test_a_retry_after_that_trains_in_a_flow_run_of_its_own(placed):
+    one, _, told = placed
+    assert told["last"]["state"]["message"] == "placed: 1 rounds done, 1 in all"
+    assert [training["state_type"] for training in one.trainings()] == ["CANCELLED", "COMPLETED"]
+    [manifest] = one.tree.manifests()
+    assert manifest["policy"]["uri"].startswith(f"{one.tree.store.root}/stages/train/")
