@@ -14,7 +14,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from docs.production_lab import stack_lab
+from docs.production import stack_lab
 from docs.weekly import wait_for
 from infra.stack import leftovers
 from infra.stack.supervision import Supervision
