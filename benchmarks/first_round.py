@@ -1,9 +1,9 @@
-"""`python -m benchmarks.first_round FOLDER`: from a fresh clone to a finished round, by the docs alone.
+"""`python -m benchmarks.first_round FOLDER`: from a fresh clone to a finished round, by the docs.
 
 Clones this repository's HEAD into FOLDER, runs the commands of docs/production.md there as they
-stand, submits the form in a browser with what it offers, waits for the round, opens its report by its
-link, and stops the stack. Every step is timed and every command counted. Needs what the page asks
-for (PostgreSQL), a Chromium, the dependency group `docs`, and the ports from 4200 on.
+stand, submits the form in a browser with what it offers, waits for the round, opens its report by
+its link, and stops the stack. Every step is timed and every command counted. Needs what the page
+asks for (PostgreSQL), a Chromium, the dependency group `docs`, and the ports from 4200 on.
 """
 
 import os
