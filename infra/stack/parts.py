@@ -20,6 +20,8 @@ PART_MARK = "TSO_STACK_PART"
 """Variable that it inherits beside that: the part it is, or was started by."""
 HEARTBEAT_SECONDS = 30
 """Of flow runs, the shortest that Prefect allows: how soon a lost one is noticed."""
+SILENCE_SECONDS = 6 * HEARTBEAT_SECONDS
+"""After so long without a heartbeat it is taken for dead; a starved machine skips some."""
 BUCKET = "tso"
 PASSED_ON = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LD_LIBRARY_PATH"),
