@@ -67,7 +67,7 @@ def round_by_form(lab: Lab, clone: Path) -> dict[str, float]:
     began = time.monotonic()
     images = clone / "work" / "pictures"
     images.mkdir()
-    with browser_of(lab, images, "light") as camera:
+    with browser_of(lab, images, "dark") as camera:
         flow_run_id = from_the_form(camera)
         sent = time.monotonic()
         wait_for("the round", lambda: is_over(lab, flow_run_id), ROUND_SECONDS)

@@ -1,4 +1,4 @@
-"""`python -m docs.screenshots [FOLDER [dark]]`: take the pictures of the pages about servers.
+"""`python -m docs.screenshots [FOLDER [light]]`: take the pictures of the pages about servers.
 
 Brings up a stack as docs/production.md does, with the small preset of the tests, fills in the run
 form in a browser, waits for its round, and goes through the UI. Needs the dependency group `docs`,
@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -29,6 +30,8 @@ LOAD_SECONDS = 120
 ROUND_SECONDS = 1800
 FADE_MILLISECONDS = 3000
 """Graphs and tables fade in."""
+Scheme = Literal["dark", "light"]
+"""Of the UI; dark is what it begins with."""
 RUN = "weekly"
 NOTIFY = "https://chat.example.org/hooks/alignment"
 """Shown in no picture: the block's address is a secret."""
@@ -37,7 +40,7 @@ NOTIFY = "https://chat.example.org/hooks/alignment"
 class Camera:
     """A browser that takes pictures of one stack's pages."""
 
-    def __init__(self, browser: Browser, lab: Lab, images: Path, scheme: str) -> None:
+    def __init__(self, browser: Browser, lab: Lab, images: Path, scheme: Scheme) -> None:
         self._browser = browser
         self._images = images
         self._scheme = scheme
@@ -48,9 +51,9 @@ class Camera:
     def page(self, url: str, height: int) -> Iterator[Page]:
         """A page at `url` in a window of `height`."""
         page = self._browser.new_page(
-            viewport={"width": WIDTH, "height": height},
-            color_scheme="dark" if self._scheme == "dark" else "light",
+            viewport={"width": WIDTH, "height": height}, color_scheme=self._scheme
         )
+        page.add_init_script(f"localStorage.setItem('prefect-color-mode', '{self._scheme}')")
         page.goto(url, timeout=LOAD_SECONDS * 1000)
         yield page
         page.close()
@@ -75,7 +78,7 @@ def main(arguments: Sequence[str]) -> None:
     """Take all pictures; they replace those in docs/images, or lie in `arguments[0]`."""
     images = Path(arguments[0]) if arguments else IMAGES
     images.mkdir(parents=True, exist_ok=True)
-    scheme = "dark" if "dark" in arguments[1:] else "light"
+    scheme: Scheme = "light" if "light" in arguments[1:] else "dark"
     with tempfile.TemporaryDirectory(prefix="tso-screenshots-") as name:
         preset = small_preset(Path(name))
         with stack_lab(preset, TSO_NOTIFY=NOTIFY) as lab, browser_of(lab, images, scheme) as camera:
@@ -85,7 +88,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 @contextmanager
-def browser_of(lab: Lab, images: Path, scheme: str) -> Iterator[Camera]:
+def browser_of(lab: Lab, images: Path, scheme: Scheme) -> Iterator[Camera]:
     """A camera in a Chromium of the system."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
