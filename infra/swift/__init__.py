@@ -1,3 +1,4 @@
-from infra.swift.server import Credentials, SwiftServer
+from infra.swift.configuration import Credentials
+from infra.swift.server import SwiftServer
 
 __all__ = ["Credentials", "SwiftServer"]
