@@ -21,7 +21,7 @@ from infra.vllm.machine import visible_gpus
 from tasks.errors import ConfigError
 
 stack = typer.Typer(
-    help="The whole stack on this machine: Prefect, PostgreSQL, workers, store, reports.",
+    help="Bring up everything on this machine, and take it down.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
