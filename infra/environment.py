@@ -49,6 +49,7 @@ COMMANDS = {
     "install": [],
     "sampling": [],
     "storage": [],
+    "stack": [],
 }
 CHOSEN_TESTS = ["-m", "pytest"]
 """What `test` ends with where arguments say which tests."""
@@ -56,6 +57,7 @@ NEEDS = {
     "test": ("own", "sampling", "storage"),
     "sampling": ("sampling",),
     "storage": ("storage",),
+    "stack": ("own", "storage"),
 }
 """Environments that a command needs; the project's own where it is not named."""
 

@@ -13,8 +13,8 @@ from infra.stack import database, leftovers
 from infra.stack.logs import log_tail
 from infra.stack.parts import (
     BUCKET,
-    HEARTBEAT_SECONDS,
     POOLS,
+    SILENCE_SECONDS,
     Part,
     common_environment,
     inherited,
@@ -122,7 +122,7 @@ def _furnish(settings: StackSettings, say: Say) -> None:
     gpus = settings.gpus
     limits = {pool: gpus if pool.startswith("gpu") else None for pool in POOLS}
     made = make_pools(settings.api, limits, {"gpu": gpus})
-    made += make_automations(settings.api, silence_seconds=3 * HEARTBEAT_SECONDS)
+    made += make_automations(settings.api, silence_seconds=SILENCE_SECONDS)
     for line in made:
         say(line)
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
