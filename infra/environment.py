@@ -35,6 +35,8 @@ COMMANDS = {
         ["-m", "ruff", "format", "--check", "."],
         ["-m", "ruff", "check", "."],
         ["-m", "mypy"],
+        ["-m", "infra.audit", "secrets"],
+        ["-m", "infra.audit", "dependencies"],
         ["-m", "pytest"],
     ],
     "install": [],

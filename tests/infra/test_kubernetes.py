@@ -282,3 +282,66 @@ def test_workers_keep_the_login_out_of_manifests_and_watch_their_namespace_only(
     known.undo()
     assert settings.worker.api_auth_string_secret_name == "prefect-auth"
     assert settings.observer.namespaces == {"tso"}
+
+
+# --- on a live Prefect server ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pools(prefect_server):
+    """Ids of the work pools, made on the server from the committed files."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+
+    made = {}
+    with get_client(sync_client=True) as client:
+        for name in pool_names():
+            template = json.loads((POOLS / f"{name}.json").read_text(encoding="utf-8"))
+            pool = WorkPoolCreate(
+                name=f"{name}-from-file", type="kubernetes", base_job_template=template
+            )
+            made[name] = client.create_work_pool(pool)
+    return made
+
+
+def deployed(pool, **job_variables):
+    """The id of a deployment on `pool` with `job_variables`."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow_from_name("tso")
+        return client.create_deployment(
+            flow_id=flow,
+            name=f"on-{pool.name}-{len(job_variables)}",
+            entrypoint="flows.tso:tso",
+            work_pool_name=pool.name,
+            job_variables=job_variables,
+        )
+
+
+@pytest.mark.parametrize("name", pool_names())
+def test_a_server_takes_the_pool_as_it_is(pools, name):
+    assert pools[name].base_job_template == pool_template(name)
+    assert deployed(pools[name]) is not None
+
+
+def test_a_deployment_may_ask_for_other_hardware(pools):
+    more = {"gpus": 8, "memory_limit": "512Gi", "node_selector": {"gpu": "h200"}}
+    assert deployed(pools["gpu-training"], **more) is not None
+    resources = rendered_with(more)["containers"][0]["resources"]
+    assert resources["limits"] == {"memory": "512Gi", "nvidia.com/gpu": 8}
+
+
+def rendered_with(variables):
+    from prefect_kubernetes.worker import KubernetesWorkerJobConfiguration
+
+    made = configured(KubernetesWorkerJobConfiguration, "gpu-training", variables)
+    return made.job_manifest["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize("wrong", [{"gpus": "two"}, {"backoff_limit": -1}, {"user_id": 0}])
+def test_a_server_refuses_job_variables_that_do_not_fit(pools, wrong):
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    with pytest.raises(PrefectHTTPStatusError, match="409|422"):
+        deployed(pools["cpu"], **wrong)
