@@ -43,8 +43,16 @@ def embed(workdir: Path, spec: dict[str, Any], reporter: Reporter) -> dict[str, 
     from transformers import AutoModel, AutoTokenizer
 
     texts = read_arrow(workdir / TEXTS)
-    tokenizer = AutoTokenizer.from_pretrained(spec["model"])
-    model = AutoModel.from_pretrained(spec["model"], dtype="float32").eval()
+    tokenizer = AutoTokenizer.from_pretrained(
+        spec["model"], local_files_only=True, trust_remote_code=False
+    )
+    model = AutoModel.from_pretrained(
+        spec["model"],
+        dtype="float32",
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+    ).eval()
     vectors: list[list[float]] = []
     for start in range(0, texts.num_rows, TEXTS_AT_ONCE):
         for text in texts.column("text").slice(start, TEXTS_AT_ONCE).to_pylist():

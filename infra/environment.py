@@ -43,6 +43,8 @@ COMMANDS = {
         ["-m", "ruff", "format", "--check", "."],
         ["-m", "ruff", "check", "."],
         ["-m", "mypy"],
+        ["-m", "infra.audit", "secrets"],
+        ["-m", "infra.audit", "dependencies"],
         ["-m", "pytest", "-n", "2", "--dist", "loadfile", "-m", "not service"],
         ["-m", "pytest", "-m", "service"],
     ],

@@ -17,6 +17,7 @@ from infra.openai_retries import (
     OddAnswer,
     kind_of,
     may_be_charged,
+    odd_answer,
     refused_prompt,
     retry_after,
 )
@@ -60,7 +61,10 @@ class Attempts:
         self._apis: dict[str, Any] = {}
 
     async def __aenter__(self) -> "Attempts":
-        import openai  # a second of import time that pure judges do not pay
+        # A second of import time that pure judges do not pay.
+        import openai
+
+        from infra.openai_transport import PLAIN, http_client
 
         for url in {one.url for one in self._endpoints.members}:
             api = openai.AsyncOpenAI(
@@ -68,7 +72,8 @@ class Attempts:
                 api_key=self._key.value,
                 timeout=self._client.timeout_seconds,
                 max_retries=0,  # infra/openai_retries.py is the one layer
-                http_client=openai.DefaultAioHttpClient(),  # a third of the default's CPU time
+                default_headers=PLAIN,
+                http_client=http_client(),
             )
             self._apis[url] = await self._open.enter_async_context(api)
         return self
@@ -125,8 +130,8 @@ class Attempts:
             reply = read(answer, call, time.monotonic() - started)
             used = _counted(reply)
         except Exception as error:
-            self._note(endpoint, error)
-            raise
+            self._note(endpoint, odd := odd_answer(error) or error)
+            raise odd from error
         else:
             endpoint.answered()
             self._pace.answered()

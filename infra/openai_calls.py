@@ -10,6 +10,8 @@ from tasks.errors import BudgetError, ConfigError
 from tasks.records import Message
 from tasks.spending import Amount, Answer, upper_tokens
 
+OTHERS_KEYS = ("AWS_", "PREFECT_", "TSO_", "PG", "SSH_", "KUBERNETES_")
+"""Beginnings of variables whose values no endpoint may be sent: who starts a run names both."""
 NO_KEY = "none"
 """What servers without keys are sent: the protocol wants some text."""
 SEED_RANGE = 2**31
@@ -245,6 +247,12 @@ def api_key(variable: str) -> str:
     """
     if not variable:
         return NO_KEY
+    if variable.upper().startswith(OTHERS_KEYS):
+        raise ConfigError(
+            f"api_key_env names {variable!r}: variables that begin with {', '.join(OTHERS_KEYS)} are "
+            "for the store, the server and the machine, and are sent to no endpoint; give the key "
+            "of the endpoint a variable of its own"
+        )
     key = os.environ.get(variable, "").strip()
     if not key:
         raise ConfigError(

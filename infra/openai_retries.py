@@ -26,6 +26,8 @@ USELESS_STATUS = {
     404: "model or path unknown",
 }
 """HTTP statuses after which no other call of the batch would fare better."""
+REDIRECTS = range(300, 400)
+"""Not followed: nobody said that prompts may go there."""
 NO_CREDIT = "insufficient_quota"
 """The code of a 429 that waiting does not mend."""
 ODD_TRIES = 3
@@ -79,6 +81,11 @@ def kind_of(error: Exception) -> str:
     return "cut" if isinstance(error, json.JSONDecodeError) else type(error).__name__
 
 
+def odd_answer(error: Exception) -> OddAnswer | None:
+    """What was odd about an answer that could not be read; the package calls it a connection."""
+    return next((one for one in _chain(error) if isinstance(one, OddAnswer)), None)
+
+
 def may_be_charged(error: Exception) -> bool:
     """Whether the server may have worked on the call: it was sent, and not refused."""
     import openai
@@ -122,6 +129,8 @@ def why_useless(error: Exception, sent: Iterable[str]) -> str:
         return "it continues other token ids than it is given"
     if status in USELESS_STATUS:
         return USELESS_STATUS[status]
+    if status in REDIRECTS:
+        return "it redirects, which is not followed; set base_url to where the model is served"
     fields = refused_fields(error, sent)
     return f"it refuses {' and '.join(fields)}" if fields else ""
 

@@ -220,7 +220,7 @@ class Store:
         for file in files:
             if not file.path.startswith(f"{prefix}/"):
                 raise DataError(f"{file.path} does not lie below {prefix}")
-            target = local / file.path.removeprefix(f"{prefix}/")
+            target = local / checked_path(file.path).removeprefix(f"{prefix}/")
             if not _is_there(file, target):
                 self.get_file(file, target)
 

@@ -165,7 +165,7 @@ def checks_of(config: Config) -> list[Check]:
             key=api_key,
             rows=check_rows,
             weights=lambda model: weights_digest(local_folder(model)),
-            server=lambda settings: interpreter(settings.interpreter),
+            server=lambda settings: interpreter(),
             deployment=look_at_deployment,
         ),
     )

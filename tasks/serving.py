@@ -9,21 +9,17 @@ from pydantic import ConfigDict, Field
 from tasks.errors import ConfigError
 from tasks.variants import NotInKey
 
-OWN_ARGUMENTS = (
-    *("--model", "--tokenizer", "--tokenizer-mode", "--load-format", "--dtype", "--host"),
-    *("--port", "--uds", "--served-model-name", "--api-key", "--max-model-len", "--max-num-seqs"),
-    *("--tensor-parallel-size", "--data-parallel-size", "--gpu-memory-utilization"),
-    *("--generation-config", "--override-generation-config", "--disable-log-stats"),
-    *("--enable-lora", "--max-loras", "--max-lora-rank", "--lora-modules", "--config"),
+ARGUMENTS = (
+    *("--quantization", "--kv-cache-dtype", "--block-size", "--swap-space", "--cpu-offload-gb"),
+    *("--max-num-batched-tokens", "--enable-chunked-prefill", "--no-enable-chunked-prefill"),
+    *("--enable-prefix-caching", "--no-enable-prefix-caching", "--async-scheduling"),
+    *("--no-async-scheduling", "--num-gpu-blocks-override", "--disable-hybrid-kv-cache-manager"),
+    *("--pipeline-parallel-size", "--enable-expert-parallel", "--disable-custom-all-reduce"),
+    *("--attention-backend", "--max-logprobs", "--seed", "--language-model-only"),
+    *("--max-cudagraph-capture-size", "--limit-mm-per-prompt", "--uvicorn-log-level"),
 )
-"""Arguments that settings decide, or that would serve something else than the model's folder."""
-SHORT_FORMS = {"-tp": "--tensor-parallel-size", "-dp": "--data-parallel-size"}
-FOREIGN_CODE = (
-    *("--trust-remote-code", "--tool-parser-plugin", "--reasoning-parser-plugin", "--middleware"),
-    *("--allowed-local-media-path", "--logits-processors", "--worker-cls"),
-    *("--worker-extension-cls",),
-)
-"""Arguments that run code, or read files, that nobody here looked at."""
+"""What may be written in `arguments`. Others are decided by settings, serve another model, or run
+code: vLLM imports classes by name from --scheduler-cls, --compilation-config and others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +33,7 @@ class ServerSettings:
     dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
     """Number format of weights and activations."""
     arguments: tuple[str, ...] = ()
-    """Further arguments of vLLM, e.g. ["--quantization", "fp8"]."""
-    interpreter: Annotated[str | None, NotInKey] = None
-    """Python of vLLM's environment; null: TSO_SAMPLING_PYTHON, else `.venv-sampling`."""
-    command: Annotated[tuple[str, ...], NotInKey] = ("-m", "vllm.entrypoints.openai.api_server")
-    """What that interpreter runs."""
+    """Further arguments of vLLM: speed and memory, e.g. ["--quantization", "fp8"]."""
     tensor_parallel: Annotated[int, NotInKey, Field(ge=1)] = 1
     """GPUs over which the weights are spread."""
     data_parallel: Annotated[int, NotInKey, Field(ge=1)] = 1
@@ -68,25 +60,15 @@ class ServerSettings:
     """How often in a row it may die or hang without finishing anything, and be started anew."""
 
     def __post_init__(self) -> None:
-        """Refuse arguments that would serve another model, or run foreign code."""
+        """Refuse arguments of which nobody here knows that they run no foreign code."""
         for argument in self.arguments:
             name = argument.partition("=")[0].replace("_", "-")
-            name = SHORT_FORMS.get(name, name)
-            if _means(name, FOREIGN_CODE):
+            if name.startswith("-") and name not in ARGUMENTS:
                 raise ConfigError(
-                    f"arguments: {argument!r} runs or reads what nobody here looked at; leave it "
-                    "out: models need a class that vLLM knows, and safetensors weights"
+                    f"arguments: {argument!r} is not taken: it may run foreign code, or is decided "
+                    "by max_model_len, max_num_seqs, dtype, tensor_parallel, data_parallel, "
+                    f"memory_share or adapters; allowed: {', '.join(ARGUMENTS)}"
                 )
-            if _means(name, OWN_ARGUMENTS):
-                raise ConfigError(
-                    f"arguments: {argument!r} is decided by other settings; see max_model_len, "
-                    "max_num_seqs, dtype, tensor_parallel, data_parallel, memory_share, adapters"
-                )
-
-
-def _means(name: str, arguments: tuple[str, ...]) -> bool:
-    """Whether `name` is one of `arguments`, or the beginning of one: parsers take that, too."""
-    return name.startswith("--") and any(one.startswith(name) for one in arguments)
 
 
 def check_place(base_url: str | Sequence[str], server: ServerSettings | None) -> None:

@@ -30,7 +30,9 @@ def load_tokenizer(folder_or_id: str | Path) -> "Tokenizer":
 
     local = Path(folder_or_id).is_dir()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder_or_id), local_files_only=local)
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(folder_or_id), local_files_only=local, trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot load a tokenizer from {folder_or_id}: {error}") from error
     if not tokenizer.chat_template:

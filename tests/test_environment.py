@@ -54,7 +54,8 @@ def test_the_test_command_checks_format_lint_and_types_before_the_tests(commands
     python = str(environment.PYTHON)
     assert [first, second, third] == [["install"], ["sampling"], ["storage"]]
     assert {step[0] for step in steps} == {python}
-    assert [step[2] for step in steps] == ["ruff", "ruff", "mypy", "pytest"]
+    named = [step[2] for step in steps]
+    assert named == ["ruff", "ruff", "mypy", "infra.audit", "infra.audit", "pytest"]
     assert steps[-1][-2:] == ["-k", "claims"] and "-k" not in steps[0]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.sampling_throughput.world import SERVER, World
 from benchmarks.soak import counted_vllm
 from infra.place import counts_of
+from infra.vllm import command
 from tasks.child import write_json
 from tasks.comparison_rules.all import All
 from tasks.judge import judge_with
@@ -22,7 +23,8 @@ COMMAND = (counted_vllm.__file__,)
 
 def work(folder: Path, prompts: int, samples: int, width: int) -> None:
     """Do what is left of the work, then write counts to FOLDER/done.json."""
-    server = replace(SERVER, command=(*COMMAND, str(folder / "calls.log")), max_num_seqs=32)
+    command.ENTRY_POINT = (*COMMAND, str(folder / "calls.log"))
+    server = replace(SERVER, max_num_seqs=32)
     world = World(folder=folder, samples=samples, server=server)
     place, asked = world.place, world.prompts("soak", prompts)
     given = world.committed(asked)

@@ -68,7 +68,7 @@ class VLLM:
 
         ConfigError if the adapter is no folder of peft's, or the interpreter is missing.
         """
-        interpreter(self.server.interpreter)
+        interpreter()
         if not self.adapter:
             return ""
         if not self.server.adapters:

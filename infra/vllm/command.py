@@ -6,6 +6,8 @@ from pathlib import Path
 from infra.vllm.machine import interpreter, on_gpu
 from tasks.serving import ServerSettings
 
+ENTRY_POINT: Sequence[str] = ("-m", "vllm.entrypoints.openai.api_server")
+"""What the interpreter of vLLM's environment runs. No setting: a configuration runs no code."""
 WITHOUT_GPU = ["--no-enable-chunked-prefill"]
 """vLLM 0.32 dies on CPU when a request with a seed is read in two steps: its random generator there
 cannot be set back."""
@@ -34,7 +36,7 @@ def command_line(
     words = [word for switch in switches.items() for word in switch]
     eager = settings.eager if settings.eager is not None else not on_gpu()
     return [
-        *(interpreter(settings.interpreter), *settings.command, *words),
+        *(interpreter(), *ENTRY_POINT, *words),
         *("--served-model-name", *names),
         *(["--enforce-eager"] if eager else []),
         *([] if on_gpu() else WITHOUT_GPU),

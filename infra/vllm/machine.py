@@ -3,7 +3,6 @@
 import os
 import socket
 import subprocess
-from pathlib import Path
 
 from infra.environment import NVIDIA, SAMPLING_VARIABLE, sampling_python
 from tasks.errors import ConfigError
@@ -22,15 +21,14 @@ SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 """Parts of names that are kept back even so, e.g. VLLM_API_KEY."""
 
 
-def interpreter(configured: str | None) -> str:
+def interpreter() -> str:
     """The Python of vLLM's environment; ConfigError names the command that makes it."""
-    python = Path(configured) if configured else sampling_python()
+    python = sampling_python()
     if os.access(python, os.X_OK):
         return str(python)
     raise ConfigError(
         f"vLLM has no interpreter at {python}; make its environment with "
-        f"`python3 -m infra.environment sampling`, or name one that has vLLM: "
-        f"{SAMPLING_VARIABLE}, or the server's setting `interpreter`"
+        f"`python3 -m infra.environment sampling`, or let {SAMPLING_VARIABLE} name one"
     )
 
 

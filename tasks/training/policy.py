@@ -120,6 +120,7 @@ def load_policy(
         model: Any = AutoModelForCausalLM.from_pretrained(
             str(folder),
             local_files_only=True,
+            trust_remote_code=False,
             use_safetensors=True,
             dtype=torch.float32 if master_weights else getattr(torch, dtype),
             attn_implementation="eager",  # the model's own formula: the probe compares with it

@@ -123,14 +123,18 @@ def test_a_prompt_that_the_server_refuses_has_no_response():
 def test_only_type_arguments_and_log_probabilities_enter_keys():
     plain = settings_of(VLLM())
     elsewhere = {
-        "interpreter": "/x", "command": ["-m", "x"], "tensor_parallel": 2, "data_parallel": 2,
+        "tensor_parallel": 2, "data_parallel": 2,
         "memory_share": 0.5, "kv_cache_gib": 9, "max_model_len": 9, "max_num_seqs": 9,
         "eager": True, "adapters": 3, "adapter_rank": 8, "start_seconds": 1, "stalled_seconds": 1,
         "restarts": 0,
     }  # fmt: skip
     moved = load_variant("infra.engines", "vllm", server=elsewhere, concurrency=3, per_request=1)
     assert settings_of(moved) == plain
-    changed = [{"server": {"dtype": "float16"}}, {"server": {"arguments": ["-x"]}}, {"logprobs": 1}]
+    changed = [
+        {"server": {"dtype": "float16"}},
+        {"server": {"arguments": ["--seed=1"]}},
+        {"logprobs": 1},
+    ]
     others = [settings_of(load_variant("infra.engines", "vllm", **one)) for one in changed]
     assert len({digest(one) for one in [plain, *others]}) == 4
 
@@ -138,15 +142,24 @@ def test_only_type_arguments_and_log_probabilities_enter_keys():
 @pytest.mark.parametrize(
     "argument",
     ["--trust-remote-code", "--trust_remote_code=true", "--trust-rem", "--tokenizer=x", "-tp=2",
-     "--load-format", "--generation-config", "--middleware", "--config=a.yaml", "--port"],
+     "--load-format", "--generation-config", "--middleware", "--config=a.yaml", "--port",
+     "--scheduler-cls=os.system", "--kv-transfer-config.kv_connector_module_path=x", "-O3",
+     '--compilation-config={"backend": "os.system"}', "--log-config-file", "--seedling"],
 )  # fmt: skip
 def test_arguments_that_serve_something_else_or_run_foreign_code_are_refused(argument):
     with pytest.raises(ConfigError, match="arguments:"):
         load_variant("infra.engines", "vllm", server={"arguments": [argument]})
 
 
-def test_an_adapter_needs_its_files_and_a_server_with_adapters(tmp_path):
-    here = {"interpreter": "/bin/sh"}
+@pytest.mark.parametrize("setting", ["interpreter", "command", "environment"])
+def test_no_setting_names_a_program(setting):
+    with pytest.raises(ConfigError, match=f"server.{setting}: Unexpected"):
+        load_variant("infra.engines", "vllm", server={setting: "/bin/sh"})
+
+
+def test_an_adapter_needs_its_files_and_a_server_with_adapters(tmp_path, monkeypatch):
+    monkeypatch.setenv("TSO_SAMPLING_PYTHON", "/bin/sh")
+    here = {}
     with pytest.raises(ConfigError, match=r"write server.adapters: 1"):
         engine(here, adapter=str(tmp_path)).fingerprint("m")
     with_adapters = engine(here | {"adapters": 1}, adapter=str(tmp_path))
@@ -163,12 +176,13 @@ def test_an_adapter_needs_its_files_and_a_server_with_adapters(tmp_path):
 def test_a_missing_environment_names_the_command_that_makes_it(tmp_path, monkeypatch):
     monkeypatch.setenv("TSO_SAMPLING_PYTHON", str(tmp_path / "python"))
     with pytest.raises(ConfigError, match=r"`python3 -m infra.environment sampling`") as caught:
-        interpreter(None)
+        interpreter()
     assert str(tmp_path / "python") in str(caught.value)
 
 
-def test_the_command_serves_the_folder_on_loopback_with_vllms_own_defaults(tmp_path):
-    settings = ServerSettings(interpreter="/bin/sh", max_model_len=64, arguments=("--seed", "1"))
+def test_the_command_serves_the_folder_on_loopback_with_vllms_own_defaults(tmp_path, monkeypatch):
+    monkeypatch.setenv("TSO_SAMPLING_PYTHON", "/bin/sh")
+    settings = ServerSettings(max_model_len=64, arguments=("--seed", "1"))
     line = command_line(settings, tmp_path, 8123, ("name", "mark"))
     text = " ".join(line)
     for part in (

@@ -142,6 +142,18 @@ def test_a_key_that_is_not_set_is_an_error_before_the_first_call(server: Server)
     assert not server.asked
 
 
+@pytest.mark.parametrize(
+    "name", ["AWS_SECRET_ACCESS_KEY", "PREFECT_API_AUTH_STRING", "aws_session_token", "PGPASSWORD"]
+)
+def test_keys_of_the_store_and_the_server_are_sent_to_no_endpoint(
+    server: Server, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "very-secret")
+    with pytest.raises(ConfigError, match="are sent to no endpoint") as caught:
+        replies(server, "a", api_key_env=name)
+    assert "very-secret" not in str(caught.value) and not server.asked
+
+
 def test_a_key_with_odd_characters_is_refused_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_KEY", "sk-sécret")
     with pytest.raises(ConfigError) as caught:
