@@ -64,6 +64,7 @@ def _told(prompts: int, took: dict[str, dict[str, float]]) -> dict[str, Any]:
     doors = {
         name: {
             "seconds": one["seconds"],
+            "cpu_seconds": one["cpu_seconds"],
             "ms_per_response": round(1000 * one["seconds"] / responses, 4),
             "peak_mb": round(one["peak_bytes"] / 2**20),
             "largest_child_mb": round(one["largest_child_bytes"] / 2**20),
@@ -71,11 +72,13 @@ def _told(prompts: int, took: dict[str, dict[str, float]]) -> dict[str, Any]:
         for name, one in took.items()
     }
     seconds = sum(one["seconds"] for one in took.values())
+    computed = sum(one["cpu_seconds"] for one in took.values())
     return {
         "doors": doors,
         "not_run": [name for name in DOORS if name not in took],
         "seconds": round(seconds, 1),
         "ms_per_response": round(1000 * seconds / responses, 4),
+        "cpu_ms_per_response": round(1000 * computed / responses, 4),
         "peak_mb": max((one["peak_mb"] for one in doors.values()), default=0),
     }
 

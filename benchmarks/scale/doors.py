@@ -169,10 +169,11 @@ def run_door(folder: Path, name: str) -> None:
     config, _ = resolve(str(folder / PRESET), {})
     place, state = first_place(config), read_state(folder)
 
-    before, started = peak_bytes(), time.monotonic()
+    before, started, computed = peak_bytes(), time.monotonic(), time.process_time()
     DOORS[name](config, place, state)
     state.took[name] = {
         "seconds": round(time.monotonic() - started, 2),
+        "cpu_seconds": round(time.process_time() - computed, 2),
         "peak_bytes": peak_bytes(),
         "bytes_at_start": before,
         "largest_child_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
