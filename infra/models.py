@@ -1,6 +1,7 @@
 """Model folders: a configured name to a local folder, and checkpoints from the store to disk."""
 
 import json
+import re
 from pathlib import Path
 
 from infra.artifacts import MANIFEST, read_stage
@@ -12,6 +13,8 @@ from tasks.storage_settings import StorageSettings
 
 WEIGHTS = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 """The files of a hub repository that are fetched: no pickled weights, no code."""
+SNAPSHOT = re.compile(r".*/models--(?P<owner>[^/]+?)--(?P<name>[^/]+)/snapshots/(?P<of>[0-9a-f]+)")
+"""Where the hub's client keeps a model: below a folder that every machine has of its own."""
 
 
 def local_folder(model: str) -> Path:
@@ -49,7 +52,7 @@ def checkpoint_folder(checkpoint: Checkpoint, storage: StorageSettings) -> Path:
     """
     _, stage, tail = checkpoint.uri.rpartition("/stages/")
     if not stage:
-        return Path(checkpoint.uri)
+        return _on_this_machine(Path(checkpoint.uri))
     store = open_store(storage)
     finished = read_stage(store, f"stages/{tail.removesuffix(f'/{MANIFEST}')}")
     if finished.facts["sha256"] != checkpoint.sha256:
@@ -61,3 +64,27 @@ def checkpoint_folder(checkpoint: Checkpoint, storage: StorageSettings) -> Path:
     before, _, after = files[0].path.rpartition("/files/")
     prefix = f"{before}/files/{after.partition('/')[0]}"
     return Cache(store).folder(files, prefix, checkpoint.sha256)
+
+
+def _on_this_machine(folder: Path) -> Path:
+    """`folder`, or this machine's copy of the hub's model that another one keeps there.
+
+    Raises ConfigError if there is neither.
+    """
+    if folder.is_dir():
+        return folder
+    kept = SNAPSHOT.fullmatch(str(folder))
+    if kept is None:
+        raise ConfigError(
+            f"no model folder at {folder} on this machine; a folder has to be at the same path on "
+            "every machine that works for a run: share the disk, or take a model of the hub"
+        )
+    from huggingface_hub import snapshot_download
+
+    model = f"{kept['owner']}/{kept['name']}"
+    try:
+        return Path(snapshot_download(model, revision=kept["of"], allow_patterns=WEIGHTS))
+    except Exception as error:
+        raise ConfigError(
+            f"model {model!r} ({kept['of'][:12]}) is not reachable on the hub: {error}"
+        ) from error

@@ -11,6 +11,7 @@ from flows.cli.check import UNSEEN
 from flows.cli.completion import presets
 from infra.run_tree import RunTree
 from tasks.config import plain_config
+from tasks.errors import ConfigError
 from tasks.rounds import resolve
 from tests.made_runs import made_run
 from tests.whole_runs import nothing_was_done, small_world
@@ -205,3 +206,24 @@ def test_the_script_for_the_shell_is_shown(shell, monkeypatch):
     monkeypatch.setattr("shellingham.detect_shell", lambda *given: (shell, f"/bin/{shell}"))
     code, lines = tso("--show-completion")
     assert code == 0 and "_TSO_COMPLETE" in "\n".join(lines)
+
+
+SENT = ("--set", "placement.sample={deployment: gpu-sampling, workers: 3}")
+
+
+def test_a_check_names_the_command_for_a_deployment_that_is_not_there(world, monkeypatch):
+    def missing(name, needs_worker):
+        raise ConfigError(f"no deployment {name}; prefect --no-prompt deploy --all")
+
+    monkeypatch.setattr("tasks.rounds.look_at_deployment", missing)
+    code, lines = tso("check", world.preset, *SENT)
+    assert code == 2 and lines[-1].endswith("would stop a run: placement.sample")
+    [line] = [one for one in lines if "tso-sample/gpu-sampling" in one]
+    assert line.startswith("✗ placement.sample: no deployment") and "deploy --all" in line
+
+
+def test_a_dry_run_says_where_verbs_are_done(world, monkeypatch):
+    monkeypatch.setattr("tasks.rounds.look_at_deployment", lambda name, needs_worker: name)
+    code, lines = tso("run", "x", "--preset", world.preset, "--dry-run", *SENT)
+    assert code == 0 and nothing_was_done()
+    assert "placement.sample: tso-sample/gpu-sampling, shared by 3 workers" in lines

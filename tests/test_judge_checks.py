@@ -28,6 +28,7 @@ OUTSIDE = Outside(
     rows=lambda sources, check: None,
     weights=lambda model: "",
     server=lambda settings: None,
+    deployment=lambda name, needs_worker: f"{name}, needed: {needs_worker}",
 )
 
 
@@ -61,3 +62,15 @@ def test_every_member_of_a_panel_is_looked_at():
     assert "one: pairwise" in said and "two: likert" in said and "the key in SET" in said
     with pytest.raises(ConfigError, match="names 'UNSET'"):
         looked_at(kind="panel", members={**members, "three": {**asks, "api_key_env": "UNSET"}})
+
+
+def test_a_judge_that_works_elsewhere_has_its_key_there():
+    asks = {"kind": "pairwise", "model": "m", "base_url": "http://h/v1", "api_key_env": "UNSET"}
+    sent = {"storage__root": "s3://bucket/tso", "placement__judge": "cpu"}
+    config = small_config(judges={"main": asks}, **sent)
+    checks = {one.name: one for one in checks_of(config, OUTSIDE)}
+    assert checks["judges.main"].look().endswith("m with the key in UNSET")
+    assert checks["placement.judge"].look() == "tso-judge/cpu, needed: True"
+    waits = small_config(**sent, placement__wait_for_workers=True)
+    [check] = [one for one in checks_of(waits, OUTSIDE) if one.name == "placement.judge"]
+    assert check.look() == "tso-judge/cpu, needed: False"

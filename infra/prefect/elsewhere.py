@@ -18,7 +18,7 @@ from infra.prefect.flow_runs import Asked, begun, ended
 from infra.prefect.orders import Order, put_order
 from infra.stages import Stage
 from tasks.canonical import short_id
-from tasks.errors import StorageError
+from tasks.errors import FlowRunError
 from tasks.placement import LOCAL, Spot
 from tasks.records import Place
 
@@ -95,10 +95,11 @@ class _Shared(NamedTuple):
         self._waited_for([begun(self.client, asked)])
         if done := self.stage.finished():
             return done
-        raise StorageError(
+        raise FlowRunError(
             f"{asked.deployment} completed {self.order.what!r}, but {self.stage.uri} is not there: "
             "the worker made another stage, so its code or its models are not those of this flow. "
-            "Deploy both from the same version, then press Retry"
+            "Deploy both from the same version, then press Retry",
+            again=False,
         )
 
     def _waited_for(self, flow_runs: list[FlowRun]) -> None:

@@ -109,9 +109,13 @@ def ended(
     waiting = {one.id: _Watched(one) for one in flow_runs}
     while waiting:
         for watched in list(waiting.values()):
-            if (state := watched.state(client)) and state.is_final():
-                if not state.is_completed() and not is_done():
-                    raise _failure(watched.flow_run, state)
+            state = watched.state(client)
+            if state is not None and not state.is_final():
+                continue
+            done = (state is not None and state.is_completed()) or is_done()
+            if state is not None and not done:
+                raise _failure(watched.flow_run, state)
+            if done:
                 del waiting[watched.flow_run.id]
         if waiting:
             time.sleep(poll_seconds)

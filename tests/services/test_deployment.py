@@ -3,148 +3,23 @@
 import os
 import signal
 import time
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import psutil
 import pytest
-import yaml
 
-from docs.weekly import deployed, wait_for
-from infra.run_tree import RunTree
-from infra.storage import open_store
+from docs.weekly import wait_for
 from tests.infra.alive import gone
-from tests.small_run import prompt_rows, small_preset, write_rows
+from tests.services.weekly_run import ASKED, ROUND_SECONDS, ROUNDS
 from tests.whole_runs import children
 
 pytestmark = [pytest.mark.slow, pytest.mark.service]
 
-ROUNDS = 4
-"""The pool has prompts for as many."""
-ROUND_SECONDS = 600.0
-"""Longest wait for a round; some twenty on an idle machine."""
-SCHEDULED_IN = 45.0
-"""Seconds from now to the first scheduled run: the scheduler looks every five."""
-QUIET_SECONDS = 5.0
-"""The worker has begun no process for so long: it is done with a flow run."""
-ASKED = {"run": "weekly", "preset": "quickstart", "rounds": 1}
-
-
-def few_children(folder):
-    """A preset with one model to sample from and nothing held out of training."""
-    rows = prompt_rows(train=8 * ROUNDS, held_out=4)
-    pool = write_rows(folder / "pool.jsonl", rows)
-    prompts = {"files": [str(pool)], "per_round": 8, "held_out": 2}
-    path = small_preset(folder, prompts=prompts)
-    preset = yaml.safe_load(path.read_text(encoding="utf-8"))
-    del preset["matrix"]["other"]
-    preset["pairs"]["held_out_share"] = 0
-    path.write_text(yaml.safe_dump(preset), encoding="utf-8")
-    return path
-
-
-class Weekly:
-    """The run `weekly` of a deployed server."""
-
-    def __init__(self, lab, folder):
-        self.lab = lab
-        self.tree = RunTree(open_store(f"file://{folder}/store"), "weekly")
-        self.deployment = lab.deployment("tso/rounds")
-        self.path = f"/deployments/{self.deployment['id']}"
-        self.idle_processes = self.processes_of_worker()
-
-    def rounds(self):
-        return [manifest["round_index"] for manifest in self.tree.manifests()]
-
-    def submitted(self):
-        """What the form's Submit sends; the id of the flow run."""
-        parameters = {**ASKED, "until": None, "overrides": {}}
-        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
-        return self.lab.api(f"{self.path}/create_flow_run", body)["id"]
-
-    def scheduled_twice(self):
-        """Two runs, a second apart, by a schedule of their own; their ids.
-
-        The weekly schedule is switched off: the test may run on a Monday at six.
-        """
-        [own] = self.deployment["schedules"]
-        self.lab.api(f"{self.path}/schedules/{own['id']}", {"active": False}, "PATCH")
-        start = datetime.now(UTC) + timedelta(seconds=SCHEDULED_IN)
-        rule = f"DTSTART:{start:%Y%m%dT%H%M%S}\nRRULE:FREQ=SECONDLY;COUNT=2"
-        schedule = {"rrule": rule, "timezone": "UTC"}
-        soon = {"active": True, "slug": "soon", "schedule": schedule, "parameters": ASKED}
-        self.lab.api(f"{self.path}/schedules", [soon])
-        return wait_for("two scheduled flow runs", lambda: self._soon(start), SCHEDULED_IN)
-
-    def _soon(self, start):
-        hour = (start + timedelta(hours=1)).isoformat()
-        found = self.lab.api(
-            "/flow_runs/filter", {"flow_runs": {"expected_start_time": {"before_": hour}}}
-        )
-        ids = [one["id"] for one in found if one["auto_scheduled"]]
-        return ids if len(ids) == 2 else None
-
-    def ended(self, flow_run_id, *kinds, attempt=1):
-        """The flow run once it is in one of the states `kinds`, after `attempt` starts."""
-
-        def is_over():
-            one = self.lab.flow_run(flow_run_id)
-            return one if one["state_type"] in kinds and one["run_count"] >= attempt else None
-
-        return wait_for(f"flow run {flow_run_id}: {kinds}", is_over, ROUND_SECONDS)
-
-    def retry(self, flow_run_id):
-        """What the Retry button sends, once the worker is done with the crash."""
-        self.wait_for_an_idle_worker()
-        body = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}
-        self.lab.api(f"/flow_runs/{flow_run_id}/set_state", body)
-
-    def wait_for_an_idle_worker(self):
-        """The worker reports a crash at once, runs hooks, and reports it again.
-
-        Its second report would undo a retry that came before. Nobody can ask for it; it comes
-        right after the last process of the worker has ended.
-        """
-        busy_until = time.monotonic()
-
-        def idle():
-            nonlocal busy_until
-            if self.processes_of_worker() > self.idle_processes:
-                busy_until = time.monotonic()
-            return time.monotonic() - busy_until > QUIET_SECONDS
-
-        wait_for("an idle worker", idle, ROUND_SECONDS)
-
-    def processes_of_worker(self):
-        group = int((self.lab.folder / "worker" / "child.pid").read_text())
-        return len(psutil.Process(group).children(recursive=True))
-
-
-@pytest.fixture(scope="module")
-def weekly(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("weekly")
-    with deployed(folder / "lab", few_children(folder)) as lab:
-        yield Weekly(lab, folder)
-    assert processes_with(f"PREFECT_HOME={folder}") == []
-
-
-def processes_with(text):
-    """Processes whose environment holds `text`."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            settings = [f"{key}={value}" for key, value in process.environ().items()]
-        except (psutil.Error, OSError):
-            continue
-        found += [process.pid] if any(one.startswith(text) for one in settings) else []
-    return found
-
 
 @pytest.fixture(scope="module")
 def three(weekly):
-    """A flow run from the form and two of a schedule that came due meanwhile."""
-    scheduled = weekly.scheduled_twice()
-    ids = [weekly.submitted(), *scheduled]
+    """What became of three flow runs of a schedule."""
+    ids = weekly.scheduled()
     return [weekly.ended(one, "COMPLETED", "FAILED", "CRASHED") for one in ids]
 
 
@@ -179,7 +54,33 @@ def test_prefect_yaml_deploys_a_weekly_schedule_with_all_parameters(weekly):
     properties = weekly.deployment["parameter_openapi_schema"]["properties"]
     assert schedule["parameters"].keys() == properties.keys()
     assert weekly.deployment["parameters"].keys() == properties.keys()
-    assert weekly.lab.deployment("tso-evaluation/evaluation")["entrypoint"].endswith(":evaluation")
+    evaluation = weekly.lab.deployment("tso-evaluation/evaluation")
+    [nightly] = evaluation["schedules"]
+    assert (nightly["slug"], nightly["active"]) == ("nightly", False)
+    known = evaluation["parameter_openapi_schema"]["properties"]
+    assert nightly["parameters"].keys() == known.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "pool", "at_a_time"),
+    [
+        ("tso/rounds", "cpu", 1),
+        ("tso-sample/gpu-sampling", "gpu-sampling", None),
+        ("tso-sample/cpu", "cpu", None),
+        ("tso-judge/gpu-sampling", "gpu-sampling", None),
+        ("tso-judge/cpu", "cpu", None),
+        ("tso-score/gpu-training", "gpu-training", None),
+        ("tso-train/gpu-training", "gpu-training", 1),
+        ("tso-evaluate/cpu", "cpu", None),
+    ],
+)
+def test_every_verb_that_takes_long_has_deployments(weekly, name, pool, at_a_time):
+    found = weekly.lab.deployment(name)
+    limit = found["global_concurrency_limit"]
+    assert found["work_pool_name"] == pool and found["entrypoint"].startswith("flows.")
+    assert (limit and limit["limit"]) == at_a_time
+    assert at_a_time is None or found["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    assert ("retry-crashed" in found["tags"]) == (name == "tso/rounds")
 
 
 @pytest.mark.parametrize(
@@ -199,7 +100,7 @@ def test_a_bad_value_is_refused_before_a_flow_run_is_made(weekly, given, said):
     assert said in answer and f"'{name}'" in answer
 
 
-def test_each_flow_run_adds_a_round_whoever_started_it(weekly, three):
+def test_each_flow_run_of_a_schedule_adds_a_round(weekly, three):
     assert [one["state_type"] for one in three] == ["COMPLETED"] * 3
     assert sorted(one["state"]["message"] for one in three) == [
         f"weekly: 1 rounds done, {number} in all" for number in (1, 2, 3)
@@ -229,10 +130,12 @@ def test_retry_goes_on_with_the_claim_of_the_crashed_flow_run(weekly, retried):
     assert weekly.tree.claims() == retried["claims_before"]
 
 
-def test_retry_of_a_completed_flow_run_adds_no_round(weekly, three, retried):
-    weekly.lab.run("retry", FLOW_RUN=three[0]["id"])
-    again = weekly.ended(three[0]["id"], "COMPLETED", "FAILED", "CRASHED", attempt=2)
-    assert again["state"]["message"].startswith("weekly: 0 rounds done")
+def test_retry_of_completed_flow_runs_adds_no_round(weekly, three, retried):
+    for one in three:
+        weekly.lab.run("retry", FLOW_RUN=one["id"])
+    for one in three:
+        again = weekly.ended(one["id"], "COMPLETED", "FAILED", "CRASHED", attempt=2)
+        assert again["state"]["message"].startswith("weekly: 0 rounds done")
     assert weekly.rounds() == list(range(ROUNDS)) and len(weekly.tree.claims()) == ROUNDS
 
 
