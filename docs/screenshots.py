@@ -1,75 +1,123 @@
-"""`python -m docs.screenshots [FOLDER]`: take the pictures of docs/weekly.md.
+"""`python -m docs.screenshots [FOLDER [light]]`: take the pictures of the pages about servers.
 
-Starts what the page starts, with the small preset of the tests, fills in the run form in a browser
-and waits for its round. Needs the dependency group `docs` and a Chromium (CHROMIUM names another
-than /usr/bin/chromium).
+Brings up a stack as docs/production.md does, with the small preset of the tests, fills in the run
+form in a browser, waits for its round, and goes through the UI. Needs the dependency group `docs`,
+the environment of the S3 server, PostgreSQL and a Chromium (CHROMIUM names another than
+/usr/bin/chromium).
 """
 
 import io
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, expect, sync_playwright
 
-from docs.weekly import ROOT, Deployed, deployed, wait_for
-from infra.run_tree import RunTree
-from infra.storage import open_store
+from docs.production import Lab, stack_lab
+from docs.weekly import ROOT, wait_for
 from tests.small_run import small_preset
 
 IMAGES = ROOT / "docs" / "images"
-WIDTH, HEIGHT = 1280, 900
+WIDTH = 1200
 COLOURS = 128
 """Of a picture's palette: enough for a page without photographs, at a third of the size."""
-LOAD_SECONDS = 60
-ROUND_SECONDS = 1200
+LOAD_SECONDS = 120
+ROUND_SECONDS = 1800
+FADE_MILLISECONDS = 3000
+"""Graphs and tables fade in."""
+BARS: FloatRect = {"x": 280, "y": 120, "width": 780, "height": 360}
+"""Where the page of a flow run shows its bars, which are drawn some time after the rest."""
+COLOURED = 8
+"""More colours than an empty graph has."""
+Scheme = Literal["dark", "light"]
+"""Of the UI; dark is what it begins with."""
 RUN = "weekly"
+NOTIFY = "https://chat.example.org/hooks/alignment"
+"""Shown in no picture: the block's address is a secret."""
+
+
+class Camera:
+    """A browser that takes pictures of one stack's pages."""
+
+    def __init__(self, browser: Browser, lab: Lab, images: Path, scheme: Scheme) -> None:
+        self._browser = browser
+        self._images = images
+        self._scheme = scheme
+        self.lab = lab
+        self.ui = lab.settings.url_of("prefect")
+
+    @contextmanager
+    def page(self, url: str, height: int) -> Iterator[Page]:
+        """A page at `url` in a window of `height`."""
+        page = self._browser.new_page(
+            viewport={"width": WIDTH, "height": height}, color_scheme=self._scheme
+        )
+        page.add_init_script(f"localStorage.setItem('prefect-color-mode', '{self._scheme}')")
+        page.goto(url, timeout=LOAD_SECONDS * 1000)
+        yield page
+        page.close()
+
+    def take(self, name: str, path: str, shown: str, height: int) -> None:
+        """A picture of the UI's page at `path` once the text `shown` is there."""
+        with self.page(f"{self.ui}{path}", height) as page:
+            see(page, shown)
+            self.save(page, name)
+
+    def save(self, page: Page, name: str) -> None:
+        """What the window shows, once everything is drawn, as a PNG with a palette."""
+        page.wait_for_load_state("load")
+        page.wait_for_timeout(FADE_MILLISECONDS)
+        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        path = self._images / f"{name}.png"
+        picture.quantize(COLOURS).save(path, optimize=True)
+        sys.stdout.write(f"{path}: {path.stat().st_size // 1000} kB\n")
 
 
 def main(arguments: Sequence[str]) -> None:
     """Take all pictures; they replace those in docs/images, or lie in `arguments[0]`."""
     images = Path(arguments[0]) if arguments else IMAGES
     images.mkdir(parents=True, exist_ok=True)
+    scheme: Scheme = "light" if "light" in arguments[1:] else "dark"
     with tempfile.TemporaryDirectory(prefix="tso-screenshots-") as name:
-        folder = Path(name)
-        tree = RunTree(open_store(f"file://{folder}/store"), RUN)
-        with (
-            deployed(folder / "lab", small_preset(folder)) as lab,
-            sync_playwright() as playwright,
-        ):
-            browser = playwright.chromium.launch(
-                executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"),
-                args=["--no-sandbox"],
-            )
-            flow_run_id = from_the_form(browser, lab, images)
+        preset = small_preset(Path(name))
+        with stack_lab(preset, TSO_NOTIFY=NOTIFY) as lab, browser_of(lab, images, scheme) as camera:
+            flow_run_id = from_the_form(camera)
             wait_for("the round", lambda: is_over(lab, flow_run_id), ROUND_SECONDS)
-            if len(tree.manifests()) != 1:
-                raise RuntimeError(f"the form's flow run added no round: {tree.manifests()}")
-            take_the_rest(browser, lab, images, flow_run_id)
-            browser.close()
+            take_the_rest(camera, flow_run_id)
 
 
-def from_the_form(browser: Browser, lab: Deployed, images: Path) -> str:
+@contextmanager
+def browser_of(lab: Lab, images: Path, scheme: Scheme) -> Iterator[Camera]:
+    """A camera in a Chromium of the system."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
+        )
+        yield Camera(browser, lab, images, scheme)
+        browser.close()
+
+
+def from_the_form(camera: Camera) -> str:
     """Fill in the form as a person does, picture it, submit it; the flow run's id."""
-    deployment = lab.deployment("tso/rounds")["id"]
-    page = opened(browser, f"{lab.ui}/deployments/deployment/{deployment}/run", height=1210)
-    page.get_by_text("Rounds to add").wait_for(timeout=LOAD_SECONDS * 1000)
-    page.locator("textarea").first.fill(RUN)
-    page.get_by_text("Adding rounds is usual").hover()
-    save(page, images / "form.png")
-    with page.expect_response(lambda answer: "create_flow_run" in answer.url) as answer:
-        page.get_by_role("button", name="Submit").click()
-    if not answer.value.ok:
-        raise RuntimeError(f"the form was refused: {answer.value.text()}")
-    flow_run_id = str(answer.value.json()["id"])
-    page.close()
-    return flow_run_id
+    form = f"/deployments/deployment/{camera.lab.deployment('tso/rounds')}/run"
+    with camera.page(f"{camera.ui}{form}", height=1210) as page:
+        see(page, "Rounds to add")
+        page.locator("textarea").first.fill(RUN)
+        page.get_by_text("Adding rounds is usual").hover()
+        camera.save(page, "form")
+        with page.expect_response(lambda answer: "create_flow_run" in answer.url) as answer:
+            page.get_by_role("button", name="Submit").click()
+        if not answer.value.ok:
+            raise RuntimeError(f"the form was refused: {answer.value.text()}")
+        return str(answer.value.json()["id"])
 
 
-def is_over(lab: Deployed, flow_run_id: str) -> bool:
+def is_over(lab: Lab, flow_run_id: str) -> bool:
     """Whether the flow run is completed; RuntimeError if it ended otherwise."""
     found = lab.flow_run(flow_run_id)
     if found["state_type"] in ("FAILED", "CRASHED", "CANCELLED"):
@@ -77,38 +125,48 @@ def is_over(lab: Deployed, flow_run_id: str) -> bool:
     return bool(found["state_type"] == "COMPLETED")
 
 
-def take_the_rest(browser: Browser, lab: Deployed, images: Path, flow_run_id: str) -> None:
-    """The flow run with its verbs, its report, and the deployment with its schedule."""
-    page = opened(browser, f"{lab.ui}/runs/flow-run/{flow_run_id}", height=700)
-    expect(page.get_by_text("Completed").first).to_be_visible(timeout=LOAD_SECONDS * 1000)
-    page.get_by_text("Task Runs", exact=True).click()
-    expect(page.get_by_text("refresh · round 0").first).to_be_visible(timeout=LOAD_SECONDS * 1000)
-    save(page, images / "run.png")
+def take_the_rest(camera: Camera, flow_run_id: str) -> None:
+    """The flow run with its verbs, its report, and the pages about everything else."""
+    lab = camera.lab
+    take_run(camera, flow_run_id)
     key = {"artifacts": {"key": {"any_": [f"report-{RUN}"]}}}
     [report] = lab.api("/artifacts/filter", key)
-    page = opened(browser, f"{lab.ui}/artifacts/artifact/{report['id']}", height=1000)
-    expect(page.get_by_text("From prompts to pairs")).to_be_visible(timeout=LOAD_SECONDS * 1000)
-    save(page, images / "report.png")
-    deployment = lab.deployment("tso/rounds")["id"]
-    page = opened(browser, f"{lab.ui}/deployments/deployment/{deployment}", height=700)
-    expect(page.get_by_text("auto-scheduled").first).to_be_visible(timeout=LOAD_SECONDS * 1000)
-    save(page, images / "deployment.png")
+    deployment = lab.deployment("tso/rounds")
+    pages: list[tuple[str, str, str, int]] = [
+        ("report", f"/artifacts/artifact/{report['id']}", "From prompts to pairs", 1000),
+        ("deployment", f"/deployments/deployment/{deployment}", "auto-scheduled", 700),
+        ("runs", "/runs", f"{RUN} · 1 round more", 820),
+        ("automations", "/automations", "crashed flow runs are retried", 900),
+        ("pools", "/work-pools", "gpu-training", 760),
+    ]
+    for page in pages:
+        camera.take(*page)
+    with camera.page(lab.settings.url_of("reports"), height=300) as page:
+        see(page, "round 0")
+        page.get_by_text("round 0").click()
+        see(page, RUN)
+        camera.save(page, "whole-report")
 
 
-def opened(browser: Browser, url: str, height: int = HEIGHT) -> Page:
-    """A page at `url` in a window of `height`."""
-    page = browser.new_page(viewport={"width": WIDTH, "height": height})
-    page.goto(url, timeout=LOAD_SECONDS * 1000)
-    return page
+def take_run(camera: Camera, flow_run_id: str) -> None:
+    """The page of a flow run, with the names of its tasks."""
+    with camera.page(f"{camera.ui}/runs/flow-run/{flow_run_id}", height=700) as page:
+        see(page, "Completed")
+        page.get_by_text("Task Runs", exact=True).click()
+        see(page, "refresh · round 0")
+        wait_for("the bars", lambda: is_drawn(page), LOAD_SECONDS)
+        camera.save(page, "run")
 
 
-def save(page: Page, path: Path) -> None:
-    """What the window shows, once everything is drawn, as a PNG with a palette."""
-    page.wait_for_load_state("load")
-    page.wait_for_timeout(3000)  # graphs and tables fade in
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.quantize(COLOURS).save(path, optimize=True)
-    sys.stdout.write(f"{path}: {path.stat().st_size // 1000} kB\n")
+def is_drawn(page: Page) -> bool:
+    """Whether the graph of a flow run shows anything."""
+    graph = Image.open(io.BytesIO(page.screenshot(clip=BARS))).convert("RGB")
+    return len(graph.getcolors(graph.width * graph.height)) > COLOURED
+
+
+def see(page: Page, text: str) -> None:
+    """Wait until the page shows `text`."""
+    expect(page.get_by_text(text).first).to_be_visible(timeout=LOAD_SECONDS * 1000)
 
 
 if __name__ == "__main__":

@@ -48,11 +48,13 @@ COMMANDS = {
     "install": [],
     "sampling": [],
     "storage": [],
+    "stack": [],
 }
 NEEDS = {
     "test": ("own", "sampling", "storage"),
     "sampling": ("sampling",),
     "storage": ("storage",),
+    "stack": ("own", "storage"),
 }
 """Environments that a command needs; the project's own where it is not named."""
 

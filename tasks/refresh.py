@@ -76,8 +76,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
     store_of(place).write(report_path, html(data).encode())
     publish_report(place.run, place.round_index, markdown(data), page)
     tree.write_round(place.round_index, "manifest.json", manifest)
-    where = f"{tree.round_folder(place.round_index)}/manifest.json"
-    announce_round(manifest, store_of(place).uri(where))
+    announce_round(manifest, f"{page.removesuffix(REPORT)}manifest.json")
     return reference
 
 

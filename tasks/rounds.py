@@ -73,6 +73,7 @@ class Rounds:
         existing, recorded = self.recorded(round_index)
         if recorded != existing:
             self._tree().write_round(round_index, "config.json", recorded)
+        tag_flow_run(f"round-{round_index}")
         return place_of(self, round_index, recorded["redo"])
 
     def recorded(self, round_index: int) -> tuple[dict[str, Any] | None, dict[str, Any]]:

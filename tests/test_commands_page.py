@@ -23,11 +23,13 @@ def examples(page):
     return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("tso ")]
 
 
-def parsed(arguments):
+def parsed(arguments, group=GROUP, within=None):
     """The context of the command that `arguments` name; click refuses what it does not know."""
-    group = GROUP.make_context("tso", list(arguments))
-    name, command, rest = GROUP.resolve_command(group, arguments)
-    return command.make_context(name, rest, parent=group)
+    context = group.make_context("tso", list(arguments), parent=within)
+    name, command, rest = group.resolve_command(context, list(arguments))
+    if hasattr(command, "commands"):
+        return parsed(rest, command, context)
+    return command.make_context(name, rest, parent=context)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,8 @@ def test_every_example_is_a_command_that_there_is(arguments):
 def test_an_example_with_an_unknown_option_would_be_found():
     with pytest.raises(Exception, match="--untill"):
         parsed(["run", "demo", "--preset", "x", "--untill", "3"])
+    with pytest.raises(Exception, match="--ports"):
+        parsed(["stack", "up", "--ports", "5000"])
 
 
 def test_every_command_has_an_example_and_a_heading():

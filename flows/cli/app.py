@@ -176,7 +176,7 @@ def automations(
     retries: Annotated[int, typer.Option(help="Of a crashed flow run, at most.")] = 3,
     remove: Annotated[bool, typer.Option("--remove", help="Take them away again.")] = False,
 ) -> None:
-    """Make or update the automations on the Prefect server of PREFECT_API_URL."""
+    """Let the Prefect server find, retry and report dead runs."""
     from flows.cli.automations import show_automations
 
     show_automations(notify, silence, retries, remove=remove)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from flows.cli.exit_codes import CHILD
 from flows.cli.terminal import clean, console
+from infra.stack.database import data_folder
 from infra.stack.logs import followed, log_tail
 from infra.stack.parts import parts_of, store_root, worker_files
 from infra.stack.settings import StackSettings, chosen_settings, load_settings, stack_folder
@@ -20,7 +21,7 @@ from infra.vllm.machine import visible_gpus
 from tasks.errors import ConfigError
 
 stack = typer.Typer(
-    help="The whole stack on this machine: Prefect, PostgreSQL, workers, store, reports.",
+    help="Bring up everything on this machine, and take it down.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -117,4 +118,5 @@ def _print_addresses(settings: StackSettings) -> None:
     say(f"store    {store_root(settings)} (its variables: {made})")
     say(f"keys     {own}: variables of the workers")
     say(f"logs     {settings.logs}")
+    say(f"data     {data_folder(settings)} (PostgreSQL)")
     say(f"In a shell of yours:  set -a; . {made}; set +a; export PREFECT_API_URL={settings.api}")

@@ -1,6 +1,7 @@
-"""`python -m flows.quickstart`: make the world, teach its models, run three rounds.
+"""`python -m flows.quickstart [models]`: make the world, teach its models, run three rounds.
 
-Everything lies in work/quickstart; a second call finds it there and does nothing twice.
+Everything lies in work/quickstart; a second call finds it there and does nothing twice. With
+`models` no round is run: for those that are started on a server.
 """
 
 import os
@@ -17,6 +18,8 @@ def main() -> None:
     """Prepare what is missing, then do what `tso run quickstart` does."""
     os.environ.setdefault("TSO_WORK", str(Path("work").absolute()))
     prepare(FOLDER)
+    if sys.argv[1:] == ["models"]:
+        return
     sys.argv = ["tso", "run", "quickstart", "--preset", "quickstart", "--until", str(ROUNDS)]
     from flows.cli import main as run_command
 

@@ -11,13 +11,9 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import StateType
+from prefect.events import ResourceSpecification
 from prefect.events.actions import ActionTypes, ChangeFlowRunState, SendNotification
-from prefect.events.schemas.automations import (
-    AutomationCore,
-    EventTrigger,
-    Posture,
-    ResourceSpecification,
-)
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from infra.prefect.events import ROUND_EVENTS, ROUND_RESOURCES

@@ -1,6 +1,7 @@
 """Where messages of automations go: a block on the Prefect server, which keeps its secret."""
 
 import os
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -60,13 +61,13 @@ def _saved(url: str) -> UUID:
             json_data={"subject": "{{subject}}", "body": "{{body}}"},
             secrets=SecretDict({"address": url}),
         )
-    saved: UUID = block.save(NAME, overwrite=True)
-    return saved
+    saved: Any = block.save(NAME, overwrite=True)  # a coroutine only where a loop runs
+    return UUID(str(saved))
 
 
 def _known(name: str) -> UUID | None:
     try:
-        found: UUID | None = Block.load(name)._block_document_id
+        found: Any = Block.load(name)
     except ValueError:
         return None
-    return found
+    return UUID(str(found._block_document_id))

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from infra.stack.settings import StackSettings, password, write_private
 from tasks.errors import ChildError, ConfigError
@@ -65,7 +66,7 @@ def _reaches(user: str, folder: Path) -> bool:
     return asked.returncode == 0
 
 
-def _as(user: str | None) -> dict[str, object]:
+def _as(user: str | None) -> dict[str, Any]:
     """Arguments of a subprocess that runs as `user`."""
     if user is None:
         return {}
@@ -86,7 +87,7 @@ def make_cluster(settings: StackSettings) -> None:
     if user:
         data.parent.chmod(0o711)
         shutil.chown(data, user)
-    shown = data.with_name(f"{data.name}.password")  # initdb takes it from a file alone
+    shown = data.with_name(f"{data.name}.initdb")  # initdb takes it from a file alone
     write_private(shown, f"{secret}\n")
     if user:
         shutil.chown(shown, user)

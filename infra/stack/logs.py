@@ -21,8 +21,11 @@ def log_tail(log: Path, lines: int) -> str:
 
 
 def followed(logs: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
-    """(name, line) of whatever is written from now on, for ever."""
-    seen = {name: _size(log) for name, log in logs.items()}
+    """(name, line) of whatever is written after this call, for ever."""
+    return _added(logs, {name: _size(log) for name, log in logs.items()})
+
+
+def _added(logs: Mapping[str, Path], seen: dict[str, int]) -> Iterator[tuple[str, str]]:
     while True:
         for name, log in logs.items():
             size = _size(log)

@@ -9,10 +9,10 @@ from pathlib import Path
 from infra.swift import SwiftServer
 
 LOOK_SECONDS = 2.0
-STARTING_SECONDS = 10.0
-"""Time a busy machine gets before silence counts as death."""
-MISSES = 3
-"""So many looks in a row without an answer mean that it is not well."""
+ANSWER_SECONDS = 10.0
+"""Time that it gets for an answer."""
+MISSES = 10
+"""So many looks in a row without an answer mean that it is dead, not busy."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     missed = 0
     with SwiftServer(Path(arguments[0]), int(arguments[1])) as server:
         while not ended.wait(LOOK_SECONDS):
-            missed = 0 if server.healthy(STARTING_SECONDS) else missed + 1
+            missed = 0 if server.healthy(ANSWER_SECONDS) else missed + 1
             if missed >= MISSES:
                 sys.stderr.write("a process of the S3 server does not answer; it starts anew\n")
                 return 1

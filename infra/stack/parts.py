@@ -20,6 +20,9 @@ PART_MARK = "TSO_STACK_PART"
 """Variable that it inherits beside that: the part it is, or was started by."""
 HEARTBEAT_SECONDS = 30
 """Of flow runs, the shortest that Prefect allows: how soon a lost one is noticed."""
+SILENCE_SECONDS = 10 * HEARTBEAT_SECONDS
+"""After so long without a heartbeat it is taken for dead. A starved machine skips some,
+and whoever is taken for dead while alive costs its run one of the retries."""
 BUCKET = "tso"
 PASSED_ON = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LD_LIBRARY_PATH"),
@@ -124,6 +127,7 @@ def common_environment(settings: StackSettings) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "PREFECT_HOME": str(settings.folder / "prefect"),
         "PREFECT_API_URL": settings.api,
+        "PREFECT_UI_URL": settings.url_of("prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
     }

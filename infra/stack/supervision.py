@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 from xmlrpc.client import Fault, ServerProxy
 
+import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
 from infra.stack import launch
@@ -144,12 +145,13 @@ class Supervision:
 
     def shut_down(self) -> None:
         """End it; its parts have been stopped before."""
+        process = psutil.Process(self.pid())
         self._call("shutdown")
-        end = time.monotonic() + START_SECONDS
-        while self.alive():
-            if time.monotonic() > end:
-                raise ChildError(f"supervisord does not end; its log is {self._log}", 1)
-            time.sleep(POLL_SECONDS)
+        try:
+            process.wait(START_SECONDS)  # it closes its socket some time before it is gone
+        except psutil.TimeoutExpired:
+            message = f"supervisord ({process.pid}) does not end; its log is {self._log}"
+            raise ChildError(message, 1) from None
 
     def _call(self, method: str, *arguments: Any) -> Any:
         transport = SupervisorTransport(None, None, f"unix://{self._socket}")
