@@ -52,7 +52,7 @@ def unpacked(archive: Path) -> Iterator[Store]:
 def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, store: Store) -> None:
     """Take one file; links, devices and names that leave the folder are refused."""
     if not member.isfile():
-        raise DataError(f"{tar.name}: {member.name} is no file; this is no archive of `tso export`")
+        raise DataError(f"{member.name!r} in an archive is no file; `tso export` packs only files")
     target = _local(store, checked_path(member.name))
     target.parent.mkdir(parents=True, exist_ok=True)
     given = tar.extractfile(member)

@@ -56,7 +56,7 @@ def verify_run(store: Store, run: str, *, quick: bool = False) -> Verified:
     named = mentioned(store, {path.split("/")[1] for path in run_objects(store, run)})
     committed = len(tree.manifests()) if not own else 0
     look = _Look(store, run, committed)
-    checked = [look.stage(folder, tuple(sorted(who))) for folder, who in sorted(named.items())]
+    checked = [look.stage(folder, _listed(who)) for folder, who in sorted(named.items())]
     stages = [stage for stage in checked if isinstance(stage, _Stage)]
     problems = [*own, *(one for one in checked if isinstance(one, Problem))]
     problems += look.files(stages, quick)
@@ -120,7 +120,7 @@ class _Look:
         """What is wrong with the files of `stages`."""
         jobs = [(stage, file) for stage in stages for file in stage.files]
         with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
-            found = pool.map(lambda job: self._file(*job, quick), jobs)
+            found = pool.map(lambda job: self._file(job[0], job[1], quick), jobs)
             return [one for one in found if one is not None]
 
     def _file(self, stage: _Stage, file: StoredFile, quick: bool) -> Problem | None:
@@ -147,11 +147,17 @@ class _Look:
         redo = f"--set 'redo=[{verb}]'"
         if not finished:
             return f"tso run {self._run} {redo}, with the run's preset: {verb} is done again"
-        copy = "restore the object from a copy (tso import of an export does)"
+        copy = "restore the object from a copy (tso import --verify of an export does)"
         if finished[0] == 0:
             return f"{copy}, or begin another run with {redo}"
         before = f"{self._run}@{finished[0] - 1}"
         return f"{copy}, or branch off: tso fork {before} NEW, then tso run NEW {redo}"
+
+
+def _listed(who: set[Mention]) -> tuple[Mention, ...]:
+    """By run and round; a file that names the stage only where no role is known."""
+    roles = {one for one in who if not one.role.endswith(".json")}
+    return tuple(sorted(roles or who, key=lambda one: one.order))
 
 
 def files_of(stage: Finished) -> Iterator[StoredFile]:

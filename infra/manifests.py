@@ -13,7 +13,7 @@ from infra.cache import opened_file, read_file
 from infra.storage import Store, StoredFile, sha256_of
 from infra.table_files import Spool, TableFile, spooled
 from tasks.canonical import canonical_json, digest
-from tasks.errors import DataError, StorageError
+from tasks.errors import DamagedError, DataError, StorageError
 
 FORMAT = 1
 """Number of the manifest's layout; a reader refuses what it does not know."""
@@ -53,8 +53,8 @@ def unseal(data: bytes, uri: str) -> dict[str, Any]:
     return dict(body)
 
 
-def _damaged(uri: str, how: str) -> StorageError:
-    return StorageError(
+def _damaged(uri: str, how: str) -> DamagedError:
+    return DamagedError(
         f"{uri} is {how}. Restore the object from a copy, or redo the verb that made it"
     )
 

@@ -19,7 +19,7 @@ AT_ONCE = 8
 """Objects that are read at a time."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Mention:
     """Where a run names a stage."""
 
@@ -29,6 +29,11 @@ class Mention:
     """The round; None outside of rounds."""
     role: str
     """What the stage is there; the file that names it where that says no role."""
+
+    @property
+    def order(self) -> tuple[str, int, str]:
+        """What comes first where mentions are listed."""
+        return self.run, -1 if self.round_index is None else self.round_index, self.role
 
 
 Mentions = dict[str, set[Mention]]

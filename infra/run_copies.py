@@ -16,13 +16,26 @@ from infra.reach import mentioned, run_objects
 from infra.run_tree import RunTree
 from infra.storage import Store, StoredFile
 from infra.work import temporary_dir
-from tasks.errors import ConfigError, ConflictError, StorageError
+from tasks.errors import ConfigError, ConflictError, DamagedError, StorageError
 
 MARK = "copying.json"
 """In a run's tree while its copy is not complete: no round begins then."""
 STAYS = ("lease.json",)
 """Beginnings of names of objects that belong to a store, not to a run."""
 JOURNALS = "journals"
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """What a copy takes along, and what it believes."""
+
+    journals: bool = False
+    """Take the journals of paid calls along, those of all runs of the store."""
+    verify: bool = False
+    """Hash files that are there already, too, and replace those that are damaged."""
+
+
+QUICK = How()
 
 
 @dataclass(kw_only=True)
@@ -51,35 +64,35 @@ def copy_run(
     source: Store,
     target: Store,
     run: str,
-    *,
-    journals: bool = False,
+    how: How = QUICK,
     done: Callable[[int, int], None] = lambda number, total: None,
 ) -> Copied:
-    """Copy `run`, and the journals of paid calls if asked to; `done` hears of each stage.
+    """Copy `run` with all that it names; `done` hears of each stage.
 
-    What is there already is not copied again. Raises ConfigError if the target has another run of
-    that name, ConflictError if it has another outcome of a stage, StorageError if something that
-    the run names is missing or damaged.
+    What is there already is not copied again; of a run that is there with all its rounds, missing
+    parts of stages are. Raises ConfigError if the target has another run of that name,
+    ConflictError if it has another outcome of a stage, StorageError if something that the run names
+    is missing or damaged.
     """
     ours, theirs = RunTree(source, run), RunTree(target, run)
     check_copied(ours)
-    if not ours.manifests() and not source.list(ours.folder):
+    if not source.list(ours.folder):
         raise ConfigError(f"no run {run!r} in {source.root}")
-    copied = Copied()
-    if _has_all(ours, theirs):
-        return copied
-    theirs.write(MARK, {"source": source.root})
+    complete = _has_all(ours, theirs)
+    if not complete:
+        theirs.write(MARK, {"source": source.root})
     objects = run_objects(source, run)
     folders = sorted(mentioned(source, {path.split("/")[1] for path in objects}))
-    copied.stages = len(folders)
+    copied = Copied(stages=len(folders))
     for number, folder in enumerate(folders, 1):
-        _copy_stage(source, target, folder, copied)
+        _copy_stage(source, target, folder, how, copied)
         done(number, len(folders))
-    for path in source.list(JOURNALS) if journals else ():
+    for path in source.list(JOURNALS) if how.journals else ():
         _copy_object(source, target, path, copied)
-    for path in _in_order(objects):
-        _copy_object(source, target, path, copied)
-    target.delete(f"{theirs.folder}/{MARK}")
+    if not complete:
+        for path in _in_order(objects):
+            _copy_object(source, target, path, copied)
+        target.delete(f"{theirs.folder}/{MARK}")
     return copied
 
 
@@ -101,12 +114,12 @@ def _has_all(ours: RunTree, theirs: RunTree) -> bool:
     return bool(there) and len(there) >= len(here)
 
 
-def _copy_stage(source: Store, target: Store, folder: str, copied: Copied) -> None:
+def _copy_stage(source: Store, target: Store, folder: str, how: How, copied: Copied) -> None:
     """Copy what a stage's manifest names, then its side file, then the manifest."""
     stage = _named_stage(source, folder)
     _refuse_other(stage, target)
     for file in files_of(stage):
-        if not _is_there(target, file):
+        if not _is_there(target, file, how):
             _copy_file(source, target, file)
             copied.objects += 1
             copied.size += file.size
@@ -128,7 +141,7 @@ def _refuse_other(stage: Finished, target: Store) -> None:
     """Refuse to mix two outcomes of one stage, as two stores have that sampled it on their own."""
     try:
         other = read_stage(target, stage.folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, DamagedError):
         return
     if seal(_body(other)) != seal(_body(stage)):
         raise ConflictError(
@@ -141,12 +154,15 @@ def _body(stage: Finished) -> dict[str, Any]:
     return {key: value for key, value in stage.manifest.items() if key != "format"}
 
 
-def _is_there(target: Store, file: StoredFile) -> bool:
-    """Objects appear whole, and were verified as they were put: the size tells enough."""
+def _is_there(target: Store, file: StoredFile, how: How) -> bool:
+    """Objects appear whole, and were verified as they were put: the size tells enough at first."""
     try:
-        return target.size(file.path) == file.size
-    except FileNotFoundError:
+        right = target.size(file.path) == file.size
+        if right and how.verify:
+            target.check_file(file)
+    except (FileNotFoundError, DamagedError):
         return False
+    return right
 
 
 def _copy_file(source: Store, target: Store, file: StoredFile) -> None:

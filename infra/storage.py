@@ -34,6 +34,8 @@ class StoredFile:
 
 Files = list[StoredFile]
 """What a folder became."""
+Entries = list[Found]
+Uploads = list[Upload]
 
 
 class Store:
@@ -107,7 +109,7 @@ class Store:
         """
         return [one.path for one in self.entries(prefix)]
 
-    def entries(self, prefix: str = "") -> "list[Found]":  # `list` is a method here
+    def entries(self, prefix: str = "") -> Entries:
         """As `list`, with sizes and the times of writing."""
         folder = prefix.rstrip("/")
         with self._writing("list", folder):
@@ -193,7 +195,7 @@ class Store:
             sha256 = self._backend.sha256(checked_path(file.path), file.size)
         self.verify(file, sha256)
 
-    def uploads(self) -> "list[Upload]":
+    def uploads(self) -> Uploads:
         """Uploads that were begun and neither finished nor given up, the oldest first."""
         with self._writing("list the uploads of", ""):
             return sorted(self._backend.uploads(), key=lambda one: one.begun)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from flows.cli.app import app
 from infra.archives import packed, unpacked
 from infra.fsck import verify_run
-from infra.run_copies import MARK, check_copied, copy_run
+from infra.run_copies import MARK, How, check_copied, copy_run
 from infra.run_tree import RunTree
 from infra.storage import open_store
 from tasks.errors import ConfigError, ConflictError, DataError, StorageError
@@ -131,6 +131,25 @@ def test_what_is_damaged_or_missing_is_not_copied(tree, target):
         copy_run(tree.store, target, "none")
 
 
+def test_a_copy_brings_back_what_the_other_store_lost_and_what_is_damaged_there_if_asked(
+    tree, target
+):
+    copy_run(tree.store, target, "made")
+    gone, bad = (
+        next(path for path in target.list(f"stages/{verb}") if "/rows-" in path)
+        for verb in ("train", "pair")
+    )
+    [manifest] = [path for path in target.list("stages/collect") if path.endswith("manifest.json")]
+    data = target.read(bad)
+    target.delete(gone)
+    target.write(bad, data[:-1] + b"?")
+    target.write(manifest, b"{")
+    assert copy_run(tree.store, target, "made").objects == 2
+    assert [one.uri for one in verify_run(target, "made").problems] == [target.uri(bad)]
+    assert copy_run(tree.store, target, "made", How(verify=True)).objects == 1
+    assert target.read(bad) == data and verify_run(target, "made").problems == ()
+
+
 def test_leases_stay_and_journals_are_copied_when_asked(tree, target):
     tree.write("lease.json", {})
     tree.store.write("journals/judge/aa/1/000.jsonl", b"{}")
@@ -142,7 +161,7 @@ def test_leases_stay_and_journals_are_copied_when_asked(tree, target):
 
 def test_journals_go_with_the_run_when_asked(tree, target):
     tree.store.write("journals/judge/aa/1/000.jsonl", b"{}")
-    copy_run(tree.store, target, "made", journals=True)
+    copy_run(tree.store, target, "made", How(journals=True))
     assert target.read("journals/judge/aa/1/000.jsonl") == b"{}"
 
 

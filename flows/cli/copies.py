@@ -11,7 +11,7 @@ from rich.console import Console
 from flows.cli.terminal import bytes_shown, console
 from infra.archives import is_archive, packed, unpacked
 from infra.reach import BESIDE, runs_of
-from infra.run_copies import Copied, copy_run
+from infra.run_copies import Copied, How, copy_run
 from infra.storage import Store, open_store
 from tasks.config import storage_of
 from tasks.errors import ConfigError
@@ -28,14 +28,13 @@ def export_run(
     preset: str,
     overrides: Mapping[str, Any],
     other: Mapping[str, Any],
-    *,
-    journals: bool,
+    how: How,
 ) -> None:
     """Copy a run out of the preset's store."""
     config, _ = resolve(preset, overrides)
     source, out = open_store(config.storage), console()
     with _written(where, config.storage, other) as target:
-        copied = _copied(out, source, target, name, journals=journals)
+        copied = _copied(out, source, target, name, how)
     out.print(f"{name}: {_said(copied)} to {where}", soft_wrap=True)
 
 
@@ -45,15 +44,14 @@ def import_run(
     preset: str,
     overrides: Mapping[str, Any],
     other: Mapping[str, Any],
-    *,
-    journals: bool,
+    how: How,
 ) -> None:
     """Copy a run into the preset's store, and say how to go on."""
     config, _ = resolve(preset, overrides)
     target, out = open_store(config.storage), console()
     with _read(where, config.storage, other) as source:
         run = name or _only_run(source, where)
-        copied = _copied(out, source, target, run, journals=journals)
+        copied = _copied(out, source, target, run, how)
     out.print(f"{run}: {_said(copied)} from {where}", soft_wrap=True)
     out.print(f"go on with: tso run {run} --preset {preset}", soft_wrap=True)
 
@@ -89,12 +87,12 @@ def _only_run(source: Store, where: str) -> str:
     return runs[0]
 
 
-def _copied(out: Console, source: Store, target: Store, run: str, *, journals: bool) -> Copied:
+def _copied(out: Console, source: Store, target: Store, run: str, how: How) -> Copied:
     def done(number: int, total: int) -> None:
         if number % SAY_EVERY == 0 or number == total:
             out.print(f"{number:,} of {total:,} stages")
 
-    return copy_run(source, target, run, journals=journals, done=done)
+    return copy_run(source, target, run, how, done)
 
 
 def _said(copied: Copied) -> str:

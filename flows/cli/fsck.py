@@ -43,4 +43,6 @@ def _where(mentions: Sequence[Mention]) -> str:
 
 
 def _said(problems: Sequence[Problem]) -> str:
-    return f"{len(problems):,} problems" if problems else "all as it was written"
+    if not problems:
+        return "all as it was written"
+    return "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"

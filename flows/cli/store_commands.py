@@ -14,6 +14,9 @@ Other = Annotated[
 Journals = Annotated[
     bool, typer.Option("--journals", help="Paid calls, too, of all runs of the store.")
 ]
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Hash what is there already; replace what is damaged.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -68,13 +71,15 @@ def export(
     preset: Preset,
     other: Other = None,
     journals: Journals = False,
+    verify: Verify = False,
     settings: Settings = None,
 ) -> None:
     """Copy a run with all that it names elsewhere."""
     from flows.cli.copies import export_run
+    from infra.run_copies import How
 
-    overrides = overrides_of(settings or [])
-    export_run(name, where, preset, overrides, overrides_of(other or []), journals=journals)
+    overrides, how = overrides_of(settings or []), How(journals=journals, verify=verify)
+    export_run(name, where, preset, overrides, overrides_of(other or []), how)
 
 
 def import_(
@@ -83,10 +88,12 @@ def import_(
     run: Annotated[str, typer.Option(help="Which run, where there are several.")] = "",
     other: Other = None,
     journals: Journals = False,
+    verify: Verify = False,
     settings: Settings = None,
 ) -> None:
     """Copy a run from elsewhere into the preset's store."""
     from flows.cli.copies import import_run
+    from infra.run_copies import How
 
-    overrides = overrides_of(settings or [])
-    import_run(where, run, preset, overrides, overrides_of(other or []), journals=journals)
+    overrides, how = overrides_of(settings or []), How(journals=journals, verify=verify)
+    import_run(where, run, preset, overrides, overrides_of(other or []), how)
