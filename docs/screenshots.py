@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, expect, sync_playwright
 
 from docs.production import Lab, stack_lab
 from docs.weekly import ROOT, wait_for
@@ -30,6 +30,10 @@ LOAD_SECONDS = 120
 ROUND_SECONDS = 1800
 FADE_MILLISECONDS = 3000
 """Graphs and tables fade in."""
+BARS: FloatRect = {"x": 280, "y": 120, "width": 780, "height": 360}
+"""Where the page of a flow run shows its bars, which are drawn some time after the rest."""
+COLOURED = 8
+"""More colours than an empty graph has."""
 Scheme = Literal["dark", "light"]
 """Of the UI; dark is what it begins with."""
 RUN = "weekly"
@@ -150,7 +154,14 @@ def take_run(camera: Camera, flow_run_id: str) -> None:
         see(page, "Completed")
         page.get_by_text("Task Runs", exact=True).click()
         see(page, "refresh · round 0")
+        wait_for("the bars", lambda: is_drawn(page), LOAD_SECONDS)
         camera.save(page, "run")
+
+
+def is_drawn(page: Page) -> bool:
+    """Whether the graph of a flow run shows anything."""
+    graph = Image.open(io.BytesIO(page.screenshot(clip=BARS))).convert("RGB")
+    return len(graph.getcolors(graph.width * graph.height)) > COLOURED
 
 
 def see(page: Page, text: str) -> None:

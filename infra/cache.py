@@ -80,21 +80,30 @@ class Cache:
 
     def _shared(self, entry: Path, files: Sequence[StoredFile], prefix: str, name: str) -> int:
         """A shared lock on a copy that is whole; its time of use is now."""
-        while True:
-            lock = _locked(entry, fcntl.LOCK_SH)
-            if _is_whole(entry / name, files, prefix):
-                os.utime(lock)
-                return lock
-            os.close(lock)
-            self._fill(entry, files, prefix, name)
-
-    def _fill(self, entry: Path, files: Sequence[StoredFile], prefix: str, name: str) -> None:
-        """Fetch what is missing or damaged, while other processes that want it wait."""
-        lock = _locked(entry, fcntl.LOCK_EX)
+        lock = _in_use(entry)
         try:
             if not _is_whole(entry / name, files, prefix):
+                self._fill(entry, files, prefix, name)
+            os.utime(lock)
+        except BaseException:
+            os.close(lock)
+            raise
+        return lock
+
+    def _fill(self, entry: Path, files: Sequence[StoredFile], prefix: str, name: str) -> None:
+        """Fetch what is missing or damaged, while others that want it wait.
+
+        Whoever uses the copy is not disturbed: files are replaced whole.
+        """
+        lock = os.open(entry / "filling", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _is_whole(entry / name, files, prefix):
                 self._make_room(sum(file.size for file in files), entry)
-                self._store.get_folder(files, prefix, entry / name)
+                self._store.get_folder(files, prefix, entry / name)  # verifies each
+                for file in files:
+                    local = entry / name / _relative(file, prefix)
+                    _seen[local] = _mark(local.stat())
         finally:
             os.close(lock)
 
@@ -158,25 +167,28 @@ def _is_right(local: Path, file: StoredFile) -> bool:
         facts = local.stat()
     except OSError:
         return False
-    mark = (facts.st_size, facts.st_mtime_ns, facts.st_ino)
     if facts.st_size != file.size:
         return False
-    if _seen.get(local) != mark:
+    if _seen.get(local) != _mark(facts):
         if sha256_of(local) != file.sha256:
             return False
-        _seen[local] = mark
+        _seen[local] = _mark(facts)
     return True
 
 
-def _locked(entry: Path, how: int) -> int:
-    """A lock on the copy at `entry`, which is made if need be and stays while it lasts."""
+def _mark(facts: os.stat_result) -> tuple[int, int, int]:
+    return facts.st_size, facts.st_mtime_ns, facts.st_ino
+
+
+def _in_use(entry: Path) -> int:
+    """A shared lock on the copy at `entry`, which is made if need be and stays while it lasts."""
     while True:
         entry.mkdir(parents=True, exist_ok=True)
         try:
             lock = os.open(entry / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
             continue  # thrown away in between
-        fcntl.flock(lock, how)
+        fcntl.flock(lock, fcntl.LOCK_SH)
         if _is_still(lock, entry / "lock"):
             return lock
         os.close(lock)
@@ -195,7 +207,7 @@ def _thrown_away(entry: Path) -> bool:
         if free:
             # Last the lock: whoever waits for it must find the rest gone.
             for part in entry.iterdir():
-                if part.name != "lock":
+                if part.is_dir():
                     shutil.rmtree(part, ignore_errors=True)
             (entry / "lock").unlink(missing_ok=True)
             shutil.rmtree(entry, ignore_errors=True)

@@ -1,7 +1,8 @@
 """What no run of a store needs any more, and how it goes without anything that is needed.
 
 A finished stage may be found and noted by a run at the very moment in which it is condemned. So its
-manifest goes first, its bytes kept in `gc/<key>.json`; after a while runs are asked again. A stage
+manifest goes first, its bytes kept in
+`gc/condemned/<key>.json`; after a while runs are asked again. A stage
 that one of them names by then gets its manifest back; of the others the rest goes. A collector that
 dies leaves the notes in `gc/`, with which the next one goes on.
 """
@@ -24,7 +25,7 @@ from tasks.errors import StorageError
 DAY = 86_400.0
 SETTLE_SECONDS = 60.0
 """A run notes a stage that it finds finished much sooner."""
-NOTES = "gc"
+NOTES = "gc/condemned"
 PROBES = ".probe"
 
 _log = logging.getLogger(__name__)
@@ -180,6 +181,7 @@ def _settle(store: Store, path: str, named: set[str]) -> int:
         store.create(f"{folder}/{MANIFEST}", note["manifest"].encode())
         _log.info("%s is in use again and stays", store.uri(folder))
     elif not store.exists(f"{folder}/{MANIFEST}"):
+        freed = len(note["manifest"].encode())
         for one in store.entries(folder):
             if one.modified <= note["at"]:  # newer ones are of somebody who does the work again
                 store.delete(one.path)

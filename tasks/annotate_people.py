@@ -75,9 +75,11 @@ def people_say(
     given = list(read_tables(settings.verdict_files))
     texts = list(read_tables(settings.response_files))
     about = About([*given, *texts])
-    asked, answers = [], []
-    if given or texts:
-        asked, answers = rows_about(place, prompts, responses, about, about.response_ids)
+    asked, answers = (
+        rows_about(place, prompts, responses, about, about.response_ids)
+        if given or texts
+        else ([], [])
+    )
     answered = Answered(asked, by_id(answers))
     from_files = joined(given, answered, Annotator(name="", kind="human"))
     written = written_responses(texts, answered)

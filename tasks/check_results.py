@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from tasks.prompts import load_check
 from tasks.records import Prompt
 
 Check = Callable[[str], bool]
+KNOWN_CHECKS = 65_536
+"""Checks that are kept in memory; each prompt may have some of its own."""
 
 
 class CheckResult(NamedTuple):
@@ -28,13 +30,13 @@ def checks_of(prompt: Prompt) -> list[Check]:
     return [_load(check) for check in prompt.checks]
 
 
-@cache
+@lru_cache(maxsize=KNOWN_CHECKS)
 def kind_of_check(check: str) -> str:
     """The `kind` in the JSON of a check."""
     return str(json.loads(check)["kind"])
 
 
-@cache
+@lru_cache(maxsize=KNOWN_CHECKS)
 def _load(check: str) -> Check:
     loaded: Check = load_check(check)
     return loaded

@@ -18,7 +18,7 @@ from tasks.comparison_rules.all import All
 from tasks.config import ComparisonRule, Judge
 from tasks.judge_asking import ToDo, asked_verdicts, spent
 from tasks.judge_models import described, fingerprint_of, numbered, served
-from tasks.judge_panel import commit_panel, panel_stage
+from tasks.judge_panel import Heard, commit_panel, panel_stage
 from tasks.judge_recorded import recorded
 from tasks.judged_rows import models_of
 from tasks.judging import Asked, candidates_of
@@ -143,23 +143,27 @@ def _panel(name: str, panel: Any, given: _Given) -> Artifact | None:
     stage = panel_stage(name, panel, members, given.comparisons, given.place)
     if done := stage.finished():
         return done.artifact
-    return commit_panel(
-        stage,
-        _all_asked(panel, given),
-        members,
-        panel,
-        Annotator(name=name, kind="judge", version=panel.version()),
-        given.place,
-    )
+    annotator = Annotator(name=name, kind="judge", version=panel.version())
+    heard = _heard(members, panel, given)
+    return commit_panel(stage, heard, members, panel, annotator, given.place)
+
+
+def _heard(members: Mapping[str, Artifact], panel: Any, given: _Given) -> Iterator[Heard]:
+    """What was asked, and what the members said, a shard of prompts after another."""
+    with _opened(given, **members) as blocks:
+        for block, (_, shard) in zip(blocks, _shards(blocks, (), panel, given), strict=True):
+            said = {one: block.records(Verdict, f"verdicts of {one}") for one in members}
+            yield asked_of([shard]), said
 
 
 def _role(name: str) -> str:
     return f"judge-{name.replace(' · ', '-')}"
 
 
-def _opened(given: _Given) -> AbstractContextManager[Blocks]:
-    """Prompts and responses, a shard of prompts at a time."""
+def _opened(given: _Given, /, **verdicts: Artifact) -> AbstractContextManager[Blocks]:
+    """Prompts and responses, a shard of prompts at a time, with the `verdicts` of others."""
     tables: dict[str, Any] = {"prompts": given.prompts, "responses": given.responses}
+    tables |= {f"verdicts of {name}": artifact for name, artifact in verdicts.items()}
     return blocks_of(given.place, "prompts", SHARD_PROMPTS, **tables)
 
 

@@ -1,15 +1,17 @@
 """Part of the judge door: the stage of a panel, made of the stages of its members."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from infra.place import open_stage, records_of, side_of
+from infra.place import open_stage, side_of
 from infra.stages import Stage
+from infra.table_files import spooled
 from tasks.judging import Asked
 from tasks.opinions import Annotator
 from tasks.panels import panel_verdicts
 from tasks.records import Artifact, Place, Verdict
-from tasks.tables import counted, to_table
+from tasks.tables import to_table
 from tasks.usage import summed
 from tasks.variants import settings_of
 
@@ -31,21 +33,30 @@ def panel_stage(
     )
 
 
+Heard = tuple[list[Asked], dict[str, list[Verdict]]]
+"""What was asked about some prompts, and what each member said of them."""
+
+
 def commit_panel(
     stage: Stage,
-    asked: Sequence[Asked],
+    ranges: Iterable[Heard],
     members: Mapping[str, Artifact],
     panel: Any,
     annotator: Annotator,
     place: Place,
 ) -> Artifact:
     """The panel's verdicts; the table `members` has those of its members."""
-    said = {one: records_of(place, Verdict, artifact) for one, artifact in members.items()}
-    table = to_table(Verdict, panel_verdicts(asked, said, panel, annotator))
-    spoken = to_table(Verdict, [one for rows in said.values() for one in rows])
-    return stage.commit(
-        tables={"rows": (Verdict, table), "members": (Verdict, spoken)},
-        counts={"verdicts": table.num_rows, **counted(table.column("outcome").to_pylist())},
-        volatile=summed([side_of(place, one) for one in members.values()]),
-        deterministic=True,
-    )
+    counts = Counter(verdicts=0)
+    with spooled(Verdict) as rows, spooled(Verdict) as spoken:
+        for asked, said in ranges:
+            verdicts = panel_verdicts(asked, said, panel, annotator)
+            rows.add(to_table(Verdict, verdicts))
+            spoken.add(to_table(Verdict, [one for some in said.values() for one in some]))
+            counts.update(one.outcome for one in verdicts)
+        counts["verdicts"] = rows.rows
+        return stage.commit(
+            tables={"rows": rows, "members": spoken},
+            counts=counts,
+            volatile=summed([side_of(place, one) for one in members.values()]),
+            deterministic=True,
+        )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from tasks.canonical import digest
 from tasks.config import CellSection, Config
@@ -14,7 +15,7 @@ EVALUATED = ("policy", "reference", "sft")
 """Names of the cells that answer evaluation prompts."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Cell:
     """One entry of the matrix in one round."""
 
@@ -31,7 +32,7 @@ class Cell:
     share: float = 1.0
     """Share of the round's prompts that it answers."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """What decides its responses: weights (or API model and revision), engine, decoding."""
         return digest({"sampled": self.fingerprint, **settings_of(self.settings)})[:16]

@@ -89,9 +89,11 @@ def made_pairs(
     What is spooled lives as long as `stack`.
     """
     made = Made(
-        *(stack.enter_context(spooled(record)) for record in (Verdict, Preference)),
-        *(stack.enter_context(spooled(PreferencePair)) for _ in ("rows", "held_out")),
-        Counter(comparisons=0, made=0, pairs=0, prompts_with_pairs=0, held_out=0),
+        prior=stack.enter_context(spooled(Verdict)),
+        preferences=stack.enter_context(spooled(Preference)),
+        rows=stack.enter_context(spooled(PreferencePair)),
+        held_out=stack.enter_context(spooled(PreferencePair)),
+        counts=Counter(comparisons=0, made=0, pairs=0, prompts_with_pairs=0, held_out=0),
     )
     with ExitStack() as passes:
         left = _corrected(made, feedback, correction, settings.rule, place, passes)

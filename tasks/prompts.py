@@ -254,4 +254,4 @@ def _first(prompts: pa.Table, size: int, *names: str | int) -> pa.Table:
     ids = prompts.column("prompt_id").to_pylist()
     lots = np.array([seed_of(*names, one) for one in ids], np.int64)
     places = np.argsort(lots, kind="stable")[:size]
-    return prompts.take(sorted(places.tolist()))
+    return prompts.take(pa.array(np.sort(places), pa.int64()))

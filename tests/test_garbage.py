@@ -167,12 +167,11 @@ def test_a_run_whose_objects_cannot_be_read_stops_the_collector(tree, monkeypatc
 
 
 def test_the_command_shows_first_and_deletes_when_told_to(tree, tmp_path, monkeypatch):
-    monkeypatch.setattr(garbage, "SETTLE_SECONDS", 0)
+    monkeypatch.setattr(garbage.time, "sleep", lambda seconds: None)
     stage = finished(tree)
     preset = tmp_path / "preset.yaml"
     preset.write_text(yaml.safe_dump(plain_small(storage__root=tree.store.root)), encoding="utf-8")
     arguments = ["gc", "--preset", str(preset), "--grace-days", "0"]
-    time.sleep(0.01)
     shown = CliRunner().invoke(app, arguments).output
     assert "stages that no run names" in shown and "nothing was deleted" in shown
     assert stage.finished() is not None

@@ -1,13 +1,10 @@
 """One door of a round in a process of its own: what it takes, and what it leaves for the next.
 
-`python -m benchmarks.scale.doors FOLDER DOOR` reads FOLDER/state.json, runs the door, and writes
-state.json with what the door returned, its seconds and the process's peak memory. No Prefect: what
-that adds is the same for any number of prompts.
+`run_door` reads state.json, runs the door, and writes state.json with what the door returned, its
+seconds and the process's peak memory. No Prefect: what that adds is the same for any number.
 """
 
-import json
 import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -172,17 +169,13 @@ def run_door(folder: Path, name: str) -> None:
     config, _ = resolve(str(folder / PRESET), {})
     place, state = first_place(config), read_state(folder)
 
-    before, started = peak_bytes(), time.monotonic()
+    before, started, computed = peak_bytes(), time.monotonic(), time.process_time()
     DOORS[name](config, place, state)
     state.took[name] = {
         "seconds": round(time.monotonic() - started, 2),
+        "cpu_seconds": round(time.process_time() - computed, 2),
         "peak_bytes": peak_bytes(),
         "bytes_at_start": before,
         "largest_child_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
     }
     write_state(folder, state)
-
-
-if __name__ == "__main__":
-    run_door(Path(sys.argv[1]), sys.argv[2])
-    sys.stdout.write(json.dumps(read_state(Path(sys.argv[1])).took[sys.argv[2]]) + "\n")

@@ -110,8 +110,8 @@ class Preparation:
         """Look at the prompts that the round would draw."""
         train, held_out = draw(self.pool, self.config.prompts, self.place)
         cells = cells_of(self.config.matrix, self.place)
-        parts = ([list(each_prompt(some))] for some in (train, held_out))
-        check_rooms(cells, *parts, self.place)
+        asked, measured = ([list(each_prompt(some))] for some in (train, held_out))
+        check_rooms(cells, asked, measured, self.place)
         return (
             f"{train.num_rows:,} train and {held_out.num_rows:,} held-out prompts of round "
             f"{self.place.round_index} leave room to answer"

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from infra.environment import storage_python
 from infra.stack import database, leftovers
 from infra.stack.logs import log_tail
 from infra.stack.parts import (
@@ -33,7 +34,7 @@ from infra.stack.settings import (
 )
 from infra.stack.state import answers
 from infra.stack.supervision import SUPERVISOR, Supervision
-from tasks.errors import ChildError, HeldError
+from tasks.errors import ChildError, ConfigError, HeldError
 
 POLL_SECONDS = 0.25
 LOG_LINES = 20
@@ -72,6 +73,11 @@ def bring_up(settings: StackSettings, say: Say) -> None:
 
 def _prepared(settings: StackSettings) -> list[Part]:
     """The parts, once the files that they need are there."""
+    if settings.store == OBJECT_STORE and not storage_python().exists():
+        raise ConfigError(
+            f"the S3 server has no environment ({storage_python()}): python3 -m infra.environment "
+            "storage makes it; or keep the store in a folder: tso stack up --store folder"
+        )
     database.make_cluster(settings)
     made, own = map(Path, worker_files(settings))
     variables = {"TSO_STORE": store_root(settings)}
