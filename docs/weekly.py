@@ -18,7 +18,7 @@ from infra.processes import Supervised
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "weekly.md"
-BLOCK = re.compile(r"```sh (\w+)\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"```sh ([\w-]+)\n(.*?)```", re.DOTALL)
 START_SECONDS = 180.0
 POLL_SECONDS = 1.0
 SOONER = {
@@ -78,10 +78,13 @@ class Deployed:
             raise RuntimeError(f"block {name!r} of {PAGE} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def serve(self, name: str) -> Supervised:
-        """The page's block `name` as a process in the background, not started yet."""
+    def serve(self, name: str, folder: str = "") -> Supervised:
+        """The page's block `name` as a process in the background, not started yet.
+
+        Each works in a folder of its own, named like the block by default.
+        """
         command = ["sh", "-ec", f"cd {ROOT}\n{commands()[name]}"]
-        return Supervised(command, self.folder / name, environment=self.environment)
+        return Supervised(command, self.folder / (folder or name), environment=self.environment)
 
     def api(self, path: str, body: Any = None, method: str | None = None) -> Any:
         """The answer of the server's API: POST with a body, GET without, None if it is empty."""

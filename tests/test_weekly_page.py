@@ -1,4 +1,4 @@
-"""docs/weekly.md: its commands are those which the service test runs, its pictures are there."""
+"""docs/weekly.md and docs/placement.md: their commands are those that service tests run."""
 
 import re
 from pathlib import Path
@@ -6,17 +6,16 @@ from pathlib import Path
 from docs.weekly import PAGE, Deployed, commands
 
 TEXT = PAGE.read_text(encoding="utf-8")
+SERVICES = Path(__file__).with_name("services")
 
 
-def test_every_command_of_the_page_has_a_name_and_only_two_are_for_people_alone():
-    assert TEXT.count("```sh") == len(commands())
-    sources = [
-        Path(__file__).with_name("services") / "test_deployment.py",
-        PAGE.with_name("weekly.py"),
-    ]
+def test_every_command_of_the_pages_has_a_name_and_few_are_for_people_alone():
+    pages = (TEXT, PAGE.with_name("placement.md").read_text(encoding="utf-8"))
+    assert sum(text.count("```sh") for text in pages) == len(commands())
+    sources = [*SERVICES.glob("*.py"), PAGE.with_name("weekly.py")]
     code = "".join(source.read_text(encoding="utf-8") for source in sources)
-    used = set(re.findall(r"(?:run|serve)\(\"(\w+)\"", code))
-    assert commands().keys() - used == {"install", "settings"}
+    used = set(re.findall(r"(?:run|serve)\(\"([\w-]+)\"", code))
+    assert commands().keys() - used == {"install", "settings", "sampling-worker"}
 
 
 def test_the_settings_of_the_page_are_those_that_the_test_gives(tmp_path):
