@@ -63,7 +63,7 @@ def bring_up(settings: StackSettings, say: Say) -> None:
         parts = _prepared(settings)
         supervision.configure(parts)
         if alive:
-            _say_stopped(supervision.update(), say)
+            _say_stopped(supervision.update(parts), say)
         else:
             for part in parts:
                 check_free(part)

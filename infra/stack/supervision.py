@@ -100,14 +100,14 @@ class Supervision:
             done.returncode,
         )
 
-    def update(self) -> list[str]:
-        """Take the configuration as it is now: stop what is gone or changed, add what is new.
+    def update(self, parts: Sequence[Part]) -> list[str]:
+        """Take the configuration of `parts`: stop what has changed or is gone, add what is new.
 
-        Returns the parts that were stopped.
+        Returns the parts that were stopped: the last first, then those that others needed no more.
         """
-        before = self.names()
         [[added, changed, removed]] = self._call("reloadConfig")
-        stopped = [name for name in reversed(before) if name in {*removed, *changed}]
+        order = [part.name for part in parts]
+        stopped = [*sorted(changed, key=order.index, reverse=True), *removed]
         for name in stopped:
             self.stop(name)
             self._call("removeProcessGroup", name)
@@ -135,7 +135,7 @@ class Supervision:
         return cast(dict[str, Any], self._call("getProcessInfo", name))
 
     def names(self) -> list[str]:
-        """The parts that it knows, in the order in which they start."""
+        """The parts that it knows, sorted by name."""
         known = cast(list[dict[str, Any]], self._call("getAllProcessInfo"))
         return [one["name"] for one in known]
 
