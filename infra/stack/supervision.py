@@ -30,6 +30,8 @@ STEADY_SECONDS = 5
 RETRIES = 6
 """Failed starts in a row before a part is given up (FATAL): a minute of growing waits or so."""
 POLL_SECONDS = 0.2
+TRYING = ("RUNNING", "STARTING", "BACKOFF")
+"""States in which a part runs, or is about to."""
 SUPERVISOR = "supervisor"
 """The part that it is itself."""
 
@@ -117,7 +119,7 @@ class Supervision:
 
     def run(self, name: str) -> bool:
         """Start a part unless it runs; whether it had to be started."""
-        if self.state(name)["statename"] in ("RUNNING", "STARTING", "BACKOFF"):
+        if self.state(name)["statename"] in TRYING:
             return False
         self._call("startProcess", name, False)
         return True
