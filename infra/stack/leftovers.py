@@ -29,11 +29,11 @@ def processes_of(folder: Path, *parts: str) -> list[psutil.Process]:
     return found
 
 
-def end(folder: Path, part: str) -> list[str]:
-    """End what is left of a part, as gently as it lets us; what these processes were called."""
-    processes = processes_of(folder, part)
+def end(folder: Path, *parts: str) -> list[str]:
+    """End what is left of `parts` or of all, as gently as it goes; what it was called."""
+    processes = processes_of(folder, *parts)
     names = sorted({_name(one) for one in processes})
-    number = signal.SIGINT if part == "database" else signal.SIGTERM
+    number = signal.SIGINT if parts == ("database",) else signal.SIGTERM
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.send_signal(number)

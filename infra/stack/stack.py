@@ -33,7 +33,7 @@ from infra.stack.settings import (
     write_private,
 )
 from infra.stack.state import answers
-from infra.stack.supervision import SUPERVISOR, Supervision
+from infra.stack.supervision import SUPERVISOR, TRYING, Supervision
 from tasks.errors import ChildError, ConfigError, HeldError
 
 POLL_SECONDS = 0.25
@@ -63,7 +63,7 @@ def bring_up(settings: StackSettings, say: Say) -> None:
         parts = _prepared(settings)
         supervision.configure(parts)
         if alive:
-            _say_stopped(supervision.update(), say)
+            _say_stopped(supervision.update(parts), say)
         else:
             for part in parts:
                 check_free(part)
@@ -95,8 +95,7 @@ def _prepared(settings: StackSettings) -> list[Part]:
 def _start(settings: StackSettings, supervision: Supervision, parts: list[Part], say: Say) -> None:
     """Start what does not run, in order; each is ready before what needs it begins."""
     for part in parts:
-        state = supervision.state(part.name)["statename"]
-        if state not in ("RUNNING", "STARTING"):
+        if supervision.state(part.name)["statename"] not in TRYING:
             check_free(part)
         if supervision.run(part.name):
             say(f"{part.name}: starting")
@@ -176,8 +175,9 @@ def take_down(folder: Path, say: Say) -> None:
     with _only_one(folder):
         supervision = Supervision(settings)
         alive = supervision.alive()
+        known = supervision.names() if alive else []
         for name in reversed([part.name for part in parts_of(settings)]):
-            if alive:
+            if name in known:
                 supervision.stop(name)
             left = leftovers.end(folder, name)
             say(f"{name}: stopped" + (f", and what it left: {', '.join(left)}" if left else ""))
@@ -192,6 +192,8 @@ def _clear(settings: StackSettings, say: Say) -> None:
     for name in [*order, SUPERVISOR]:
         if found := leftovers.end(settings.folder, name):
             say(f"{name}: ended what was left of it: {', '.join(found)}")
+    if found := leftovers.end(settings.folder):  # of parts that the stack has no more
+        say(f"ended what else was left: {', '.join(found)}")
 
 
 @contextmanager

@@ -30,6 +30,8 @@ STEADY_SECONDS = 5
 RETRIES = 6
 """Failed starts in a row before a part is given up (FATAL): a minute of growing waits or so."""
 POLL_SECONDS = 0.2
+TRYING = ("RUNNING", "STARTING", "BACKOFF")
+"""States in which a part runs, or is about to."""
 SUPERVISOR = "supervisor"
 """The part that it is itself."""
 
@@ -100,14 +102,14 @@ class Supervision:
             done.returncode,
         )
 
-    def update(self) -> list[str]:
-        """Take the configuration as it is now: stop what is gone or changed, add what is new.
+    def update(self, parts: Sequence[Part]) -> list[str]:
+        """Take the configuration of `parts`: stop what has changed or is gone, add what is new.
 
-        Returns the parts that were stopped.
+        Returns the parts that were stopped: the last first, then those that others needed no more.
         """
-        before = self.names()
         [[added, changed, removed]] = self._call("reloadConfig")
-        stopped = [name for name in reversed(before) if name in {*removed, *changed}]
+        order = [part.name for part in parts]
+        stopped = [*sorted(changed, key=order.index, reverse=True), *removed]
         for name in stopped:
             self.stop(name)
             self._call("removeProcessGroup", name)
@@ -117,7 +119,7 @@ class Supervision:
 
     def run(self, name: str) -> bool:
         """Start a part unless it runs; whether it had to be started."""
-        if self.state(name)["statename"] in ("RUNNING", "STARTING", "BACKOFF"):
+        if self.state(name)["statename"] in TRYING:
             return False
         self._call("startProcess", name, False)
         return True
@@ -135,7 +137,7 @@ class Supervision:
         return cast(dict[str, Any], self._call("getProcessInfo", name))
 
     def names(self) -> list[str]:
-        """The parts that it knows, in the order in which they start."""
+        """The parts that it knows, sorted by name."""
         known = cast(list[dict[str, Any]], self._call("getAllProcessInfo"))
         return [one["name"] for one in known]
 

@@ -32,7 +32,7 @@ class Supervised:
     def with_parts(self, *parts):
         self.supervision.configure(parts)
         if self.supervision.alive():
-            self.supervision.update()
+            self.supervision.update(parts)
         else:
             self.supervision.start()
         for one in parts:
