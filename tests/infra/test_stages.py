@@ -143,7 +143,7 @@ def test_a_truncated_manifest_is_an_error_not_unfinished(store, kept):
             read()
 
 
-def test_a_changed_manifest_is_noticed(own_store):
+def test_a_changed_manifest_is_noticed(store):
     commit(stage(store), pairs(1), counts={"dropped": 3})
     path = f"{stage(store).folder}/manifest.json"
     store.write(path, store.read(path).replace(b'"dropped":3', b'"dropped":4'))
