@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from infra.run_copies import check_copied
 from infra.run_tree import RunTree
 from infra.storage import Store
 from tasks.canonical import digest
@@ -18,7 +19,8 @@ def origin_of(tree: RunTree) -> dict[str, Any] | None:
 
 
 def check_forked(tree: RunTree) -> None:
-    """Raise ConfigError if a fork was interrupted: its rounds are not all there yet."""
+    """Raise ConfigError if a fork or copy was interrupted: its rounds are not all there yet."""
+    check_copied(tree)
     origin = origin_of(tree)
     if origin is not None and len(tree.manifests()) <= origin["round_index"]:
         source, new = f"{origin['run']}@{origin['round_index']}", tree.folder.rpartition("/")[2]

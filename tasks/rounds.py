@@ -19,7 +19,6 @@ from infra.prefect.deployments import look_at_deployment
 from infra.prefect.reports import tag_flow_run
 from infra.presets import read_preset
 from infra.rows import check_rows
-from infra.run_copies import check_copied
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
 from infra.vllm.machine import interpreter
@@ -202,7 +201,6 @@ def claimed(
     tree = RunTree(open_store(config.storage), run)
     sft = check_parts(config)
     check_forked(tree)
-    check_copied(tree)
     now = _frozen_facts(sft)
     frozen_facts_changed(tree.create("frozen.json", now), now, run)
     flow_run_id = str(flow_run.get_id())
@@ -220,7 +218,6 @@ def previewed(
     tree = RunTree(open_store(config.storage), run)
     sft = check_parts(config)
     check_forked(tree)
-    check_copied(tree)
     if frozen := tree.read("frozen.json"):
         frozen_facts_changed(frozen, _frozen_facts(sft), run)
     claim = new_claim("preview", len(tree.manifests()), rounds, until)

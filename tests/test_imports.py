@@ -209,16 +209,6 @@ def danger(call, name):
     return "runs what it reads" if name in bad else ""
 
 
-def test_a_store_is_opened_with_all_settings_not_by_its_root_alone():
-    found = [
-        f"{path}:{call.lineno} opens a store by {ast.unparse(call.args[0])}"
-        for path in sources(*CODE, "benchmarks")
-        for call, name in calls(path)
-        if name == "open_store" and ast.unparse(call.args[0]).endswith((".root", '["root"]'))
-    ]
-    assert found == []
-
-
 def test_nothing_is_unpickled_and_no_foreign_code_runs():
     found = [
         f"{path}:{call.lineno} {name}: {reason}"

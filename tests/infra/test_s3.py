@@ -131,7 +131,6 @@ def test_who_may_only_read_is_told_to_ask_for_more(s3, swift, monkeypatch):
         ({"profile": "nobody"}, "nobody.*correct storage.profile or AWS_PROFILE"),
         ({"endpoint": "http://127.0.0.1:9"}, "check network and storage.endpoint"),
         ({"proxy": "http://127.0.0.1:9"}, "check storage.proxy"),
-        ({"region": "no-where-1"}, "storage.region"),
         ({"credentials": "secret/s3"}, "set PREFECT_API_URL"),
     ],
 )
@@ -139,6 +138,10 @@ def test_a_setting_that_is_wrong_is_named_before_anything_is_done(s3, changes, t
     import re
 
     assert re.search(told, refusal(settings(s3, **changes)), re.DOTALL)
+
+
+def test_a_region_that_the_server_corrects_is_no_obstacle(s3):
+    open_store(settings(s3, region="no-where-1")).probe()
 
 
 def test_settings_come_before_variables_and_travel_with_the_store(s3, swift, monkeypatch):
