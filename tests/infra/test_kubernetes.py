@@ -343,5 +343,5 @@ def rendered_with(variables):
 def test_a_server_refuses_job_variables_that_do_not_fit(pools, wrong):
     from prefect.exceptions import PrefectHTTPStatusError
 
-    with pytest.raises(PrefectHTTPStatusError, match="409|422"):
+    with pytest.raises(PrefectHTTPStatusError, match=r"409|422"):
         deployed(pools["cpu"], **wrong)
