@@ -55,8 +55,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def secrets() -> int:
     """Look for keys, tokens and passwords in every file that git has or would add."""
-    from detect_secrets import SecretsCollection
     from detect_secrets.core import baseline
+    from detect_secrets.core.secrets_collection import SecretsCollection
     from detect_secrets.settings import configure_settings_from_baseline
 
     with chdir(ROOT):  # patterns of the baseline are about relative names

@@ -249,9 +249,9 @@ def api_key(variable: str) -> str:
         return NO_KEY
     if variable.upper().startswith(OTHERS_KEYS):
         raise ConfigError(
-            f"api_key_env names {variable!r}: variables that begin with "
-            f"{', '.join(OTHERS_KEYS)} are for the store, the server and the machine, and are sent "
-            "to no endpoint; give the key of the endpoint a variable of its own"
+            f"api_key_env names {variable!r}: variables that begin with {', '.join(OTHERS_KEYS)} "
+            "are for the store, the server and the machine, and are sent to no endpoint; give the "
+            "endpoint's key a variable of its own"
         )
     key = os.environ.get(variable, "").strip()
     if not key:

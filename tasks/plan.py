@@ -205,7 +205,9 @@ def _steps(config: Config, prompts: int) -> int:
 
 
 def disk_bytes(config: Config, sizes: Sizes, lines: list[Line]) -> int:
-    """Bytes that one round adds, roughly: tables, the policy, and its training checkpoints."""
+    """Bytes that one round adds, roughly: tables, the policy and its kept steps, checkpoints."""
+    every = config.training.keep_every
+    kept = _steps(config, sizes.prompts) // every if every else 0
     rows = sum(line.amount for line in lines if line.unit in COUNTED)
     optimizer_states = 2 * 3 * sizes.weight_bytes  # two checkpoints of weights and two moments
-    return rows * ROW_BYTES + sizes.weight_bytes + optimizer_states
+    return rows * ROW_BYTES + (1 + kept) * sizes.weight_bytes + optimizer_states

@@ -122,3 +122,10 @@ def test_disk_holds_tables_the_policy_and_two_training_checkpoints():
     rows = (16 + 8) + 24 + 24 + 12  # sampled, scores, scored, evaluation answers
     expected = rows * 600 + 1000 + 2 * 3 * 1000
     assert disk_bytes(config, SIZES, plan_round(config, SIZES)) == expected
+
+
+def test_models_of_steps_that_are_kept_take_disk_too():
+    plain, kept = small_config(), small_config(training__keep_every=1, training__epochs=3)
+    steps = lines(training__epochs=3)["train", "steps"].amount
+    more = disk_bytes(kept, SIZES, []) - disk_bytes(plain, SIZES, [])
+    assert more == steps * SIZES.weight_bytes and steps >= 3
