@@ -18,7 +18,7 @@ orders, two steps of a tiny model for training. So these are the costs of readin
 joining, digesting and writing; sampling, judging, scoring and training with real models come on
 top. The limits are {limit_ms:g} ms a response and {limit_mb} MB a door. `score` and `train` contain
 the time of the tiny model; what their child processes take is the second number of MB. In brackets
-are the seconds of CPU time: on a machine that is shared, as the one below was, those are what counts.
+are the seconds of CPU time: on a machine that is shared, as the one below was, they count.
 
 Measured on {cores} cores ({cpu}), {date}, commit {commit}.
 """
@@ -27,7 +27,7 @@ Doors work on ranges of {block} prompts: tables are read and written in row grou
 so memory grows only with a few numbers for each row (a key's hash, a prompt's id, the rank of a
 pair that competes with all others). What still holds more: recorded verdicts and responses that
 people wrote (about 5 KB a prompt that they are about), the texts of recorded cells, judges with
-models of their own and panels (all their questions), `budget.when_spent: degrade` (all questions),
+models of their own (all their questions), `budget.when_spent: degrade` (all questions),
 and losses with mismatched responses (all pairs).
 """
 
