@@ -51,7 +51,8 @@ class Spool:
     def add(self, table: pa.Table) -> None:
         """Append the rows of `table`; DataError if they break the record."""
         with self._writing():
-            self._add(table)
+            for start in range(0, max(1, table.num_rows), ROW_GROUP):
+                self._add(table.slice(start, ROW_GROUP))
 
     def _add(self, table: pa.Table) -> None:
         if self.record is not None:

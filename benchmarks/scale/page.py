@@ -17,7 +17,8 @@ recorded cells, a rule, a simulated and a recorded judge, three comparisons a pr
 orders, two steps of a tiny model for training. So these are the costs of reading, checking,
 joining, digesting and writing; sampling, judging, scoring and training with real models come on
 top. The limits are {limit_ms:g} ms a response and {limit_mb} MB a door. `score` and `train` contain
-the time of the tiny model; what their child processes take is in brackets.
+the time of the tiny model; what their child processes take is the second number of MB. In brackets
+are the seconds of CPU time: on a machine that is shared, as the one below was, they count.
 
 Measured on {cores} cores ({cpu}), {date}, commit {commit}.
 """
@@ -26,7 +27,7 @@ Doors work on ranges of {block} prompts: tables are read and written in row grou
 so memory grows only with a few numbers for each row (a key's hash, a prompt's id, the rank of a
 pair that competes with all others). What still holds more: recorded verdicts and responses that
 people wrote (about 5 KB a prompt that they are about), the texts of recorded cells, judges with
-models of their own and panels (all their questions), `budget.when_spent: degrade` (all questions),
+models of their own (all their questions), `budget.when_spent: degrade` (all questions),
 and losses with mismatched responses (all pairs).
 """
 
@@ -59,12 +60,14 @@ def page(result: dict[str, Any], block: int, group: int) -> str:
 def _cell(door: dict[str, Any] | None) -> str:
     if door is None:
         return "not run"
-    child = f" ({door['largest_child_mb']:,})" if door["largest_child_mb"] > 100 else ""
-    return f"{door['seconds']:,.1f} s, {door['peak_mb']:,}{child} MB"
+    child = f" and {door['largest_child_mb']:,}" if door["largest_child_mb"] > 100 else ""
+    times = f"{door['seconds']:,.1f} s ({door['cpu_seconds']:,.1f})"
+    return f"{times}, {door['peak_mb']:,}{child} MB"
 
 
 def _total(size: dict[str, Any]) -> str:
-    what = f"{size['seconds']:,.0f} s, {size['ms_per_response']:.2f} ms a response"
+    computed = f"{size['cpu_ms_per_response']:.2f} ms of CPU time"
+    what = f"{size['seconds']:,.0f} s, {size['ms_per_response']:.2f} ms a response, {computed}"
     return what + (f"; without {', '.join(size['not_run'])}" if size["not_run"] else "")
 
 
