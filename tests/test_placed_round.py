@@ -14,8 +14,9 @@ SHARED = {"deployment": POOL, "workers": 2}
 def placed(story, tmp_path_factory):
     """The first round of `story` in a store of its own; its manifest and who worked for it."""
     folder = tmp_path_factory.mktemp("placed")
-    shared = dict.fromkeys(("sample", "judge", "score"), SHARED)
-    placement = {**EVERYWHERE, **shared, "poll_seconds": 0.2}
+    shared = dict.fromkeys(("judge", "score"), SHARED)
+    sample = {"deployment": POOL, "but": {"policy": SHARED}}
+    placement = {**EVERYWHERE, **shared, "sample": sample, "poll_seconds": 0.2}
     world = story.world.with_preset(storage={"root": f"file://{folder}/store"}, placement=placement)
     with pytest.MonkeyPatch.context() as patch, PoolWorker() as worker:
         patch.setenv("TSO_WORK", str(folder / "work"))
