@@ -1,8 +1,8 @@
 """What no run of a store needs any more, and how it goes without anything that is needed.
 
-A finished stage may be found and noted by a run at the very moment in which it is condemned. So its
-manifest goes first, its bytes kept in `gc/condemned/<key>.json`; after a while runs are asked again.
-A stage that one of them names by then gets its manifest back; of the others the rest goes. A
+A finished stage may be found and noted by a run in the very moment in which it is condemned. So
+its manifest goes first, its bytes kept in `gc/condemned/<key>.json`; then runs are asked again. A
+stage that one of them names by then gets its manifest back; of the others the rest goes. A
 collector that dies leaves its notes, with which the next one goes on.
 """
 

@@ -6,6 +6,7 @@ done, never what comes out, so they do not enter stage keys.
 """
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
@@ -246,7 +247,7 @@ def _said(error: ValidationError) -> list[str]:
 
 def _allowed(problem: ErrorDetails) -> str:
     """For a key that is not known: the keys that its section has."""
-    if problem["type"] != "extra_forbidden":
+    if problem["type"] not in ("extra_forbidden", "unexpected_keyword_argument"):
         return ""
     section: Any = Config
     for name in problem["loc"][:-1]:
@@ -256,17 +257,18 @@ def _allowed(problem: ErrorDetails) -> str:
 
 def _inner(section: Any, name: str | int) -> Any:
     """The section behind `name` in `section`, or behind any name of a mapping of sections."""
-    fields = getattr(section, "model_fields", {})
-    if name not in fields:
+    known = getattr(section, "model_fields", {})
+    if name not in known:
         return section
-    hint = fields[str(name)].annotation
+    hint = known[str(name)].annotation
     return next((one for one in (*get_args(hint), hint) if _fields(one)), section)
 
 
-def _fields(section: Any) -> Mapping[str, Any]:
-    """Fields of a section or of a group of settings; none of anything else."""
-    found: Mapping[str, Any] = getattr(section, "model_fields", {})
-    return found or getattr(section, "__dataclass_fields__", {})
+def _fields(section: Any) -> list[str]:
+    """Names of the fields of a section or of a group of settings; none of anything else."""
+    if is_dataclass(section):
+        return [field.name for field in fields(section)]
+    return list(getattr(section, "model_fields", ()))
 
 
 def plain_config(config: Config) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def test_the_settings_come_back_from_a_recorded_configuration():
 
 def test_another_store_is_reached_as_this_one_but_for_what_is_said():
     assert storage_of({"root": "s3://a/b", "profile": "team"}).profile == "team"
-    with pytest.raises(ConfigError, match="storage: profil: .*it takes: root, endpoint"):
+    with pytest.raises(ConfigError, match=r"storage: profil: .*it takes: root, endpoint"):
         storage_of({"root": "s3://a/b", "profil": "team"})
 
 
