@@ -13,25 +13,18 @@ from prefect.runtime import flow_run
 from infra.cache import let_go
 from infra.forks import check_forked
 from infra.lease import Holder, Lease
-from infra.models import local_folder, positions_of
-from infra.openai_client import api_key
-from infra.prefect.deployments import look_at_deployment
 from infra.prefect.reports import tag_flow_run
 from infra.presets import read_preset
-from infra.rows import check_rows
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
-from infra.vllm.machine import interpreter
-from tasks import preflight
 from tasks.claims import Claim, frozen_facts_changed, new_claim, round_config
 from tasks.config import Config, build_config, plain_config, with_overrides
 from tasks.errors import ConfigError
-from tasks.preflight import Check
 from tasks.recorded_config import RecordedData, build_recorded
 from tasks.records import Checkpoint, Place
 from tasks.retiring import shares_of
-from tasks.storage_settings import StorageSettings
-from tasks.weights import weights_digest
+from tasks.rounds_checks import check_parts, described
+from tasks.rounds_checks import checks_of as checks_of  # the command line shows them
 
 VERBS = ("collect", "sample", "judge", "annotate", "pair", "score", "train", "evaluate", "refresh")
 
@@ -153,42 +146,6 @@ def recorded_data(preset: str, overrides: Mapping[str, Any]) -> tuple[RecordedDa
     return data, place
 
 
-def checks_of(config: Config) -> list[Check]:
-    """What is looked at before a round, on this machine."""
-    return preflight.checks_of(
-        config,
-        preflight.Outside(
-            store=lambda: _probed(config.storage),
-            describe=_described,
-            positions=lambda folder: positions_of(Path(folder)),
-            key=api_key,
-            rows=check_rows,
-            weights=lambda model: weights_digest(local_folder(model)),
-            server=lambda settings: interpreter(),
-            deployment=look_at_deployment,
-        ),
-    )
-
-
-def _probed(storage: StorageSettings) -> str:
-    store = open_store(storage)
-    store.probe()
-    return f"{store.root}{store.reached}"
-
-
-def _described(model: str) -> Checkpoint:
-    from tasks.describe import describe
-
-    return describe(local_folder(model))
-
-
-def check_parts(config: Config) -> Checkpoint:
-    """Do all checks; the SFT model is returned, what is wrong first is raised."""
-    for check in checks_of(config):
-        check.look()
-    return _described(config.run.base_model)
-
-
 @contextmanager
 def claimed(
     run: str, preset: str, overrides: Mapping[str, Any], rounds: int, until: int | None
@@ -253,7 +210,7 @@ def outside_rounds(run: str, preset: str, overrides: Mapping[str, Any]) -> tuple
 def first_place(config: Config) -> Place:
     """The place of the first round of a run that has none yet."""
     claim = Claim(flow_run_id="", first_index=0, last_index=0)
-    sft = _described(config.run.base_model)
+    sft = described(config.run.base_model)
     rounds = Rounds(config=config, claim=claim, run="check", redo=(), sft=sft)
     return place_of(rounds, 0, {})
 

@@ -11,9 +11,10 @@ EVERYTHING = (*CODE, "tests", "examples", "benchmarks", "docs")
 
 DOORS = (
     *("collect", "sample", "judge", "annotate", "pair"),
-    *("score", "train", "evaluate", "refresh", "rounds"),
+    *("score", "train", "evaluate", "refresh"),
+    *("rounds", "clear"),
 )
-"""Verbs, and `rounds`: the files of tasks/ where Prefect, storage and domain code meet."""
+"""Verbs, `rounds` and `clear`: the files of tasks/ where Prefect, storage and domain code meet."""
 
 DOOR_PARTS = {
     "annotate_people": "annotate",
@@ -23,6 +24,7 @@ DOOR_PARTS = {
     "judge_recorded": "judge",
     "pair_passes": "pair",
     "refresh_report": "refresh",
+    "rounds_checks": "rounds",
     "sample_job": "sample",
     "train_examples": "train",
 }

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from flows import maintenance
 from flows.cli.app import app
 from infra import garbage
 from infra.fsck import verify_run
@@ -177,6 +178,18 @@ def test_the_command_shows_first_and_deletes_when_told_to(tree, tmp_path, monkey
     assert stage.finished() is not None
     assert "are free again" in CliRunner().invoke(app, [*arguments, "--delete"]).output
     assert stage.finished() is None and tree.store.list("gc") == []
+
+
+def test_the_flow_counts_at_first_and_deletes_when_told_to(tree, tmp_path, monkeypatch):
+    monkeypatch.setattr(garbage.time, "sleep", lambda seconds: None)
+    stage = finished(tree)
+    preset = tmp_path / "preset.yaml"
+    preset.write_text(yaml.safe_dump(plain_small(storage__root=tree.store.root)), encoding="utf-8")
+    counted = maintenance.garbage.fn(str(preset), grace_days=0.0)
+    assert counted.message.endswith("1 stages that no run names; nothing was deleted")
+    assert stage.finished() is not None
+    deleted = maintenance.garbage.fn(str(preset), delete=True, grace_days=0.0)
+    assert deleted.message.endswith("bytes freed") and stage.finished() is None
 
 
 @pytest.mark.service

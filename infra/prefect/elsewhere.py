@@ -113,7 +113,7 @@ class _Shared(NamedTuple):
         return Asked(
             deployment=deployment,
             parameters={"order": order.model_dump(mode="json")},
-            key=short_id(order.store, self.stage.digest, deployment, order.part, order.parts),
+            key=short_id(order.store.root, self.stage.digest, deployment, order.part, order.parts),
             name=f"{order.what}{part} · round {order.round_index}",
             tags=[order.run, f"round-{order.round_index}", self.call.verb],
             keeps_completed=order.parts > 1,

@@ -21,6 +21,7 @@ from tasks.canonical import canonical_json, digest
 from tasks.errors import ConfigError, DamagedError
 from tasks.placement import Part, Placement
 from tasks.records import Place
+from tasks.storage_settings import StorageSettings
 
 Function = Callable[..., Any]
 
@@ -30,8 +31,8 @@ class Order(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    store: str
-    """Root of the store that the run lives in."""
+    store: StorageSettings
+    """Where the run lives, and how that is reached; nothing of it is secret."""
     run: str
     """Name of the run."""
     round_index: int = Field(ge=0)
@@ -60,7 +61,7 @@ def put_order(stage: Stage, verb: str, function: Function, given: Mapping[str, A
     RunTree(stage.store, place.run).create(path, said)
     name = f" · {given['name']}" if "name" in given else ""
     return Order(
-        store=stage.store.root,
+        store=stage.store.settings,
         run=place.run,
         round_index=place.round_index,
         what=f"{verb}{name}",
@@ -77,8 +78,8 @@ def read_order(order: Order, function: Function) -> dict[str, Any]:
     said = RunTree(open_store(order.store), order.run).read(order.arguments)
     if said is None:
         raise ConfigError(
-            f"{order.store} holds no {order.arguments} of run {order.run!r}: is it the same store "
-            "here? A folder has to be on a disk that all workers share; else take s3://"
+            f"{order.store.root} holds no {order.arguments} of run {order.run!r}: is it the same "
+            "store here? A folder has to be on a disk that all workers share; else take s3://"
         )
     if order.arguments.rpartition("-")[2] != f"{digest(said)}.json":
         raise DamagedError(f"{order.arguments} of run {order.run!r} is damaged; start a new round")

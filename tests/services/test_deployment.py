@@ -72,9 +72,10 @@ def test_prefect_yaml_deploys_a_weekly_schedule_with_all_parameters(weekly):
         ("tso-score/gpu-training", "gpu-training", None),
         ("tso-train/gpu-training", "gpu-training", 1),
         ("tso-evaluate/cpu", "cpu", None),
+        ("tso-garbage/garbage", "cpu", 1),
     ],
 )
-def test_every_verb_that_takes_long_has_deployments(weekly, name, pool, at_a_time):
+def test_long_verbs_and_the_garbage_collection_have_deployments(weekly, name, pool, at_a_time):
     found = weekly.lab.deployment(name)
     limit = found["global_concurrency_limit"]
     assert found["work_pool_name"] == pool and found["entrypoint"].startswith("flows.")
