@@ -106,6 +106,7 @@ def stack_lab(preset: Path, store: str = "s3", **more: str) -> Iterator[Lab]:
     lab = Lab(folder / "stack", presets, **more)
     try:
         lab.tso("stack", "up", "--port", str(free_ports(4)), "--store", store, "--gpus", "1")
+        lab.environment["PREFECT_API_URL"] = lab.settings.api
         yield lab
     finally:
         if (lab.folder / "stack.json").exists():
