@@ -2,8 +2,8 @@
 
 import json
 import os
+import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.weekly import ROOT
+from infra.stack.ports import is_free
 from infra.stack.settings import StackSettings, load_settings
 
 SOONER = {
@@ -106,6 +107,7 @@ def stack_lab(preset: Path, store: str = "s3", **more: str) -> Iterator[Lab]:
     lab = Lab(folder / "stack", presets, **more)
     try:
         lab.tso("stack", "up", "--port", str(free_ports(4)), "--store", store, "--gpus", "1")
+        lab.environment["PREFECT_API_URL"] = lab.settings.api
         yield lab
     finally:
         if (lab.folder / "stack.json").exists():
@@ -114,15 +116,8 @@ def stack_lab(preset: Path, store: str = "s3", **more: str) -> Iterator[Lab]:
 
 
 def free_ports(number: int) -> int:
-    """The first of so many ports in a row that are free now."""
+    """The first of so many ports in a row that are free, below those that connections are given."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first: int = probe.getsockname()[1]
-        try:
-            for port in range(first, first + number):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError):
-            continue
-        return first
+        first = random.randrange(20_000, 32_000)
+        if all(is_free(port) for port in range(first, first + number)):
+            return first

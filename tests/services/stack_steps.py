@@ -29,9 +29,10 @@ def flow_processes(stack):
 
 
 def is_flow(process, flow_run_id):
-    """Whether a process runs a flow: its own variables name it."""
+    """Whether a process runs a flow: its variables name it, which its children inherit."""
     try:
-        return process.environ().get("PREFECT__FLOW_RUN_ID") == flow_run_id
+        named = process.environ().get("PREFECT__FLOW_RUN_ID") == flow_run_id
+        return named and "prefect.engine" in process.cmdline()
     except psutil.Error:
         return False
 

@@ -170,13 +170,14 @@ def test_the_link_of_the_report_opens(stack, killed):
 
 
 def test_dead_and_crashed_flow_runs_are_dealt_with_up_to_the_cap(stack, unserved):
+    stack.tso("automations", "--silence", "30")  # the server looks once in so long
     once, often = (crashed_after(stack, unserved, starts) for starts in (1, 4))
-    silent = silent_since(stack, unserved, seconds=290)
+    silent = silent_since(stack, unserved, seconds=20)
     wait_for(
         "AwaitingRetry", lambda: stack.flow_run(once)["state_name"] == "AwaitingRetry", SECONDS
     )
     wait_for("Crashed", lambda: stack.flow_run(silent)["state_name"] == "Crashed", SECONDS)
-    assert "No sign of life for 300 s" in stack.flow_run(silent)["state"]["message"]
+    assert "No sign of life for 30 s" in stack.flow_run(silent)["state"]["message"]
     wait_for("retry", lambda: stack.flow_run(silent)["state_name"] == "AwaitingRetry", SECONDS)
     assert stack.flow_run(often)["state_name"] == "Crashed"
 
