@@ -130,7 +130,10 @@ class Attempts:
             reply = read(answer, call, time.monotonic() - started)
             used = _counted(reply)
         except Exception as error:
-            self._note(endpoint, odd := odd_answer(error) or error)
+            odd = odd_answer(error)
+            self._note(endpoint, odd or error)
+            if odd is None:
+                raise
             raise odd from error
         else:
             endpoint.answered()

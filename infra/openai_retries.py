@@ -102,9 +102,11 @@ def in_words(error: Exception) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """`error`, what caused it, and so on."""
-    while error is not None:
+    """`error`, what caused it, and so on; a chain may come back to where it was."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
         yield error
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
 
 
