@@ -49,12 +49,19 @@ def file_digests(sources: Sequence[Source]) -> dict[str, str]:
 
 
 def file_digest(source: Source) -> str:
-    """The sha256 of all that `source.file` holds; remembered until a file changes."""
+    """The sha256 of all that `source.file` holds; remembered until a file changes.
+
+    Raises DataError as `read_rows` does where no row of it can be read.
+    """
     stamps = []
     for path in data_files(source.file):
         stat = path.stat()
         stamps.append((str(path), stat.st_size, stat.st_mtime_ns))
-    return _digest(tuple(stamps))
+    try:
+        return _digest(tuple(stamps))
+    except OSError as error:
+        next(columns_and_rows(source.file, source.where), None)
+        raise DataError(f"{source.file} cannot be read: {error}; check its rights") from error
 
 
 @lru_cache(maxsize=256)

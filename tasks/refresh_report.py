@@ -145,7 +145,10 @@ def training_findings(store: Store, stages: Mapping[str, Artifact]) -> list[Find
         for row in from_table(Response, stage.table())
     ]
     held_out = list(from_table(PreferencePair, done["pair"].table("held_out")))
-    scores = [scores_of(store, stages[f"score-{name}"], held_out) for name in SCORED]
+    scores = [
+        scores_of(store, stages[role], held_out) if (role := f"score-{name}") in stages else {}
+        for name in SCORED
+    ]
     key = trained.manifest["key"]
     return diagnose(
         Evidence(

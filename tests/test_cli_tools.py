@@ -192,7 +192,7 @@ def completed(words, **environment):
 
 
 def test_the_shell_completes_commands_presets_and_runs(world, made):
-    assert completed("tso st") == ["status"]
+    assert completed("tso stat") == ["status"]
     assert completed("tso run x --preset qui") == ["quickstart"]
     assert completed("tso status ma") == ["made"]
     assert completed("tso status ma", TSO_STORE="s3://far/away") == []
@@ -215,7 +215,7 @@ def test_a_check_names_the_command_for_a_deployment_that_is_not_there(world, mon
     def missing(name, needs_worker):
         raise ConfigError(f"no deployment {name}; prefect --no-prompt deploy --all")
 
-    monkeypatch.setattr("tasks.rounds.look_at_deployment", missing)
+    monkeypatch.setattr("tasks.rounds_checks.look_at_deployment", missing)
     code, lines = tso("check", world.preset, *SENT)
     assert code == 2 and lines[-1].endswith("would stop a run: placement.sample")
     [line] = [one for one in lines if "tso-sample/gpu-sampling" in one]
@@ -223,7 +223,7 @@ def test_a_check_names_the_command_for_a_deployment_that_is_not_there(world, mon
 
 
 def test_a_dry_run_says_where_verbs_are_done(world, monkeypatch):
-    monkeypatch.setattr("tasks.rounds.look_at_deployment", lambda name, needs_worker: name)
+    monkeypatch.setattr("tasks.rounds_checks.look_at_deployment", lambda name, needs_worker: name)
     code, lines = tso("run", "x", "--preset", world.preset, "--dry-run", *SENT)
     assert code == 0 and nothing_was_done()
     assert "placement.sample: tso-sample/gpu-sampling, shared by 3 workers" in lines

@@ -15,9 +15,10 @@ from tasks.collect import _commit
 from tasks.errors import ConfigError, FlowRunError
 from tasks.placement import Placement, Spot, Where
 from tasks.prompts import prompt_of
-from tasks.records import Artifact
+from tasks.records import Artifact, Prompt
 from tasks.sample import cells_of, sample_cell
 from tasks.sources import Row
+from tasks.tables import to_table
 from tests.pool_worker import POOL, PoolWorker, deploy
 from tests.small_config import small_config, small_place
 
@@ -33,7 +34,7 @@ def parent(run: str, root: str, workers: int, cell: str = "large", default: str 
     placement = Placement(sample=spot, poll_seconds=0.1)
     place = small_place(run=run, root=root, round_index=0, shares={}, placement=placement)
     prompts = [prompt_of(Row("x", {"prompt": f"Name fruit {n}."})) for n in range(NUM_PROMPTS)]
-    asked = _commit(prompts, "train", {}, place)
+    asked = _commit(to_table(Prompt, prompts), "train", {}, place)
     made = cells_of({cell: small_config(matrix__large__default=default).matrix["large"]}, place)
     sampled: Artifact = sample_cell(
         name=f"{cell} · train", prompts=asked, cell=made[cell], role="train", place=place

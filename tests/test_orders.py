@@ -19,6 +19,7 @@ from tasks.records import Artifact, Feedback
 from tasks.sample import sample_cell
 from tasks.score import score
 from tasks.spending import Terms
+from tasks.storage_settings import StorageSettings
 from tasks.train import train
 from tasks.variants import settings_of
 from tests.small_config import checkpoint, small_config, small_place
@@ -122,7 +123,9 @@ def test_the_same_order_is_written_once(stage):
 
 
 def test_a_worker_that_does_not_see_the_store_says_so(stage, tmp_path):
-    order = put(stage).model_copy(update={"store": f"file://{tmp_path}/another"})
+    order = put(stage).model_copy(
+        update={"store": StorageSettings(root=f"file://{tmp_path}/another")}
+    )
     with pytest.raises(ConfigError, match="is it the same store here"):
         read_order(order, score.fn)
 

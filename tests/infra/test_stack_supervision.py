@@ -90,6 +90,7 @@ def test_a_part_that_cannot_start_is_given_up_and_its_log_says_why(supervised):
 
 def test_parts_outlive_their_supervisor_and_are_found_by_their_mark(supervised):
     [pid] = supervised.with_parts(part(supervised.settings, "one"))
+    until(lambda: leftovers.processes_of(supervised.settings.folder, "one"))
     other = psutil.Popen(["sleep", "60"], env={"PATH": os.environ["PATH"]})
     os.kill(supervised.supervision.pid(), signal.SIGKILL)
     until(lambda: not supervised.supervision.alive())

@@ -73,8 +73,8 @@ def test_best_vs_worst_makes_no_pair_of_a_tie():
 def test_policy_first_fills_up_to_its_share():
     rule = load_variant("tasks.pair_rules", "policy_first", share=0.75)
     with_policy = believed(preference("r1", "r2"), preference("r1", "r3"), policy=["r1"])
-    more = believed(preference("s1", "s2"), policy=["s2"])
-    others = believed(*(preference("t1", f"t{i}") for i in range(2, 8)))
+    more = believed(preference("s1", "s2", prompt_id="q"), policy=["s2"])
+    others = believed(*(preference("t1", f"t{i}", prompt_id="r") for i in range(2, 8)))
     pairs = rule({"p": with_policy, "q": more, "r": others}, 0)
     # 3 pairs of the policy leave room for 3 * 0.25 / 0.75 = 1 other.
     assert len(pairs) == 4
@@ -84,7 +84,7 @@ def test_policy_first_fills_up_to_its_share():
 def test_policy_first_draws_the_others_by_seed():
     rule = load_variant("tasks.pair_rules", "policy_first", share=0.5)
     own = believed(preference("r1", "r2"), policy=["r1"])
-    others = believed(*(preference("t1", f"t{i}") for i in range(2, 6)))
+    others = believed(*(preference("t1", f"t{i}", prompt_id="q") for i in range(2, 6)))
     drawn = {tuple(sides(rule({"p": own, "q": others}, seed))) for seed in range(60)}
     assert len(drawn) == 4
 
