@@ -167,7 +167,8 @@ def training_findings(store: Store, stages: Mapping[str, Artifact]) -> list[Find
 def _pair_words(store: Store, stages: Mapping[str, Artifact]) -> list[tuple[float, float]]:
     """Mean words of chosen and of rejected responses, a prompt with pairs after another."""
     named = [one for role, one in stages.items() if role.startswith("sample-train-")]
-    responses = [(one, "rows") for one in named] + [(stages["annotate"], "responses")]
+    written = [(stages["annotate"], "responses")] if "annotate" in stages else []
+    responses = [(one, "rows") for one in named] + written
     tables = {"responses": responses, "pairs": [(stages["pair"], "rows")]}
     with by_prompt(store, tables, "pairs") as blocks:
         return [
