@@ -51,7 +51,7 @@ def test_log_probabilities_are_asked_for_only_where_they_are_kept(tmp_path):
 
 @pytest.mark.parametrize(
     ("samples", "settings", "wanted"),
-    [(1, {}, 40), (4, {}, 10), (4, {"per_request": 1}, 40), (4, {"concurrency": 7}, 7)],
+    [(1, {}, 64), (4, {}, 16), (4, {"per_request": 1}, 64), (4, {"concurrency": 7}, 7)],
 )
 def test_as_many_requests_are_under_way_as_fill_the_servers_batch(
     tmp_path, samples, settings, wanted
