@@ -91,7 +91,7 @@ def steps_of(name: str, more: Sequence[str]) -> list[list[str]]:
     steps = COMMANDS[name]
     if name == "test" and more:
         steps = [*steps[:-2], CHOSEN_TESTS]
-    return [*steps[:-1], *([*last, *more] for last in steps[-1:])]
+    return [[*step, *more] if step is steps[-1] else step for step in steps]
 
 
 def install() -> None:

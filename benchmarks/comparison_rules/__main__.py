@@ -6,7 +6,8 @@ Fixed before the run: 20 seeds (0 to 19; settings were tried on seeds from 1000 
 case several numbers of calls of a random choice (`all` with a budget), the bold one of which
 counts, and 0.6 times as many for the rules. A rule holds where its mean Kendall tau is at most
 0.01 below that of the random choice; intervals are 95 %, by Student's t over the paired differences
-of the seeds. What is done lies in work/comparison_rules.jsonl, so that a killed run goes on.
+of the seeds. Cases were changed and `neighbours` was added after first results: docs/comparisons.md
+says which. What is done lies in work/comparison_rules.jsonl, so that a killed run goes on.
 """
 
 import json

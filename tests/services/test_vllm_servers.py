@@ -167,11 +167,12 @@ def test_a_choice_holds_every_reply_of_a_random_model_to_the_verdicts(folder, sh
 
 
 def test_a_schema_holds_the_replies_that_end_to_its_form(folder, shared):
-    held = judge_with_short_questions(folder, "pairwise", structured="json_schema", max_tokens=160)
+    settings = {"structured": "json_schema", "max_tokens": 160, "temperature": 1.0}
+    held = judge_with_short_questions(folder, "pairwise", **settings)
     said = replies(shared, held)
     ended = [one for one in said if one.finish_reason == "stop"]
     assert all(one.text.lstrip().startswith("{") for one in said)
-    assert "unparsed" not in {held.parse(one.text).outcome for one in ended}
+    assert ended and "unparsed" not in {held.parse(one.text).outcome for one in ended}
 
 
 def test_a_verdict_is_read_from_the_probabilities_that_the_server_gives_its_letters(folder, shared):

@@ -75,12 +75,15 @@ def judge_with_short_questions(folder: Path, kind: str, **settings: Any) -> Any:
 
 
 def replies(shared: Shared, judge: Any) -> list[Reply]:
-    """What the server says to 16 questions of `judge`."""
-    server = shared.running()
-    prompts = [prompt_of(Row("row", {"prompt": f"{judge.structured} {n}"})) for n in range(16)]
+    """What the server says to 16 questions of `judge`, each about another response."""
+    server, prompt = shared.running(), prompt_of(Row("row", {"prompt": "Name an animal."}))
     calls = [
-        Call(id=str(n), messages=judge.render(one, "a deer", "an owl"), settings=judge.request())
-        for n, one in enumerate(prompts)
+        Call(
+            id=str(n),
+            messages=judge.render(prompt, f"{n} deer", "an owl"),
+            settings=judge.request(),
+        )
+        for n in range(16)
     ]
     with Client(base_url=server.base_url, model=server.name) as client:
         return [reply for _, reply in client.complete(calls)]
