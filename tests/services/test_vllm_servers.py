@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -191,9 +191,10 @@ def struck(shared, number, which):
         while sums(read(f"{server.address}/metrics", 5) or "").get("num_requests_running", 0) < 1:
             time.sleep(0.02)
         for pid in processes_of(server.workdir):
-            if which in " ".join(psutil.Process(pid).cmdline()):
-                os.kill(pid, number)
-                hit.append(pid)
+            with suppress(psutil.NoSuchProcess, ProcessLookupError):  # gone with its killed parent
+                if which in " ".join(psutil.Process(pid).cmdline()):
+                    os.kill(pid, number)
+                    hit.append(pid)
 
     thread = threading.Thread(target=strike)
     thread.start()
