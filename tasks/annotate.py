@@ -18,7 +18,7 @@ from tasks.agreement.figures import QualityFigure
 from tasks.agreement.floors import breaches, why_stopped
 from tasks.agreement.settings import AGREEMENT
 from tasks.annotate_people import digests_of, people_say, reads_verdicts, said_to
-from tasks.annotate_quality import drift_of, measured_rows, tables_of
+from tasks.annotate_quality import Measured, asked_of, drift_of, measured_rows, tables_of
 from tasks.annotate_queue import Given, queue_of
 from tasks.config import AnnotateSection, Config
 from tasks.diversity.measure import (
@@ -125,7 +125,12 @@ def annotate(
             artifact = stage.commit(**made, deterministic=True)
     note(place, "annotate", artifact)
     written = _written_artifact(artifact, place)
-    return Feedback(responses=[*responses, *written], verdicts=[*verdicts, artifact], items=items)
+    return Feedback(
+        responses=[*responses, *written],
+        verdicts=[*verdicts, artifact],
+        items=items,
+        people=artifact,
+    )
 
 
 def _written_artifact(artifact: Artifact, place: Place) -> list[Artifact]:
@@ -137,7 +142,7 @@ def _written_artifact(artifact: Artifact, place: Place) -> list[Artifact]:
         place,
         "annotate",
         settings={"part": "written"},
-        inputs={"annotate": artifact.content, "of": artifact.uri.rsplit("/", 2)[-2]},
+        inputs={"annotate": artifact.content, "of": _stage_of(artifact)},
         semantics=SEMANTICS,
     )
     if done := stage.finished():
@@ -182,12 +187,14 @@ def _assessed(feedback: Feedback, config: Config, place: Place) -> Artifact:
             "agreement": settings_of(config.agreement),
             "diversity": settings_of(config.diversity),
             "own_cells": own_cells(config),
+            "correction": settings_of(config.correction) if feedback.items else None,
             "strengths": dict(place.strengths),
             "min_distance": place.min_distance,
         },
         inputs={
             **contents("responses", feedback.responses),
             **contents("verdicts", feedback.verdicts),
+            **_asked_inputs(feedback),
         },
         seeds={"seed": place.seed},
         fingerprints={"embedder": weights_digest(encoder) if encoder else ""},
@@ -200,4 +207,18 @@ def _assessed(feedback: Feedback, config: Config, place: Place) -> Artifact:
     texts = {row.response_id: row.text for row in rows if row.prompt_id in drawn}
     limit = config.diversity.max_tokens
     vectors = embeddings(texts, encoder, limit, stage.digest) if encoder else None
-    return stage.commit(tables=tables_of(rows, verdicts, drawn, vectors, config, place))
+    asked = asked_of(feedback, config, place)
+    measured = Measured(rows, verdicts, drawn, vectors, asked)
+    return stage.commit(tables=tables_of(measured, config, place))
+
+
+def _asked_inputs(feedback: Feedback) -> dict[str, str]:
+    """What people were asked and answered, known answers among it, for the key of a stage."""
+    if feedback.items is None or feedback.people is None:
+        return {}
+    return {"items": feedback.items.content, "people": _stage_of(feedback.people)}
+
+
+def _stage_of(artifact: Artifact) -> str:
+    """The digest of the stage that an artifact is of."""
+    return artifact.uri.rsplit("/", 2)[-2]
