@@ -21,10 +21,12 @@ from tasks.annotate_people import digests_of, people_say, reads_verdicts, said_t
 from tasks.annotate_quality import Measured, asked_of, drift_of, measured_rows, tables_of
 from tasks.annotate_queue import Given, queue_of
 from tasks.config import AnnotateSection, Config
+from tasks.config_training import TrainingSection
 from tasks.diversity.measure import (
     drawn_prompts,
 )
 from tasks.errors import DataError
+from tasks.label_noise import estimate_of, with_noise
 from tasks.model_matrix import own_cells
 from tasks.records import Artifact, Feedback, Place, Response
 from tasks.variants import settings_of
@@ -173,6 +175,18 @@ def assess(feedback: Feedback, config: Config, place: Place) -> Artifact:
     if message := why_stopped(found, place.round_index):
         raise DataError(message)
     return artifact
+
+
+def calibrated(training: TrainingSection, quality: Artifact, place: Place) -> TrainingSection:
+    """The settings of the training, its noise of labels as people found it where that is asked for.
+
+    Raises DataError where it cannot be told.
+    """
+    if training.noise_rate is None:
+        return training
+    rate = estimate_of(records_of(place, QualityFigure, quality))
+    _log.info("round %d: %.1f %% of the judges' labels are wrong", place.round_index, 100 * rate)
+    return training.model_copy(update={"loss": with_noise(training.loss, rate)})
 
 
 def _assessed(feedback: Feedback, config: Config, place: Place) -> Artifact:
