@@ -12,14 +12,13 @@ from infra.embedding import embeddings
 from infra.models import local_folder
 from infra.place import contents, note, open_stage, records_of, store_of, table_of
 from infra.prefect.door import door
-from infra.rows import file_digests
 from infra.run_tree import RunTree
 from tasks.agreement.figures import QualityFigure
 from tasks.agreement.floors import breaches, why_stopped
 from tasks.agreement.settings import AGREEMENT
-from tasks.annotate_people import digests_of, people_say, reads_verdicts, said_to
+from tasks.annotate_people import answers_stage, people_say, said_to
 from tasks.annotate_quality import Measured, asked_of, drift_of, measured_rows, tables_of
-from tasks.annotate_queue import Given, queue_of
+from tasks.annotate_queue import Given, queue_of, queue_stage
 from tasks.config import AnnotateSection, Config
 from tasks.config_training import TrainingSection
 from tasks.diversity.measure import (
@@ -53,31 +52,11 @@ def choose(
     """
     if not settings.asks_people:
         return None
-    queue = settings.queue
-    stage = open_stage(
-        place,
-        "annotate",
-        settings={
-            "part": "queue",
-            "budget": settings.budget,
-            "queue": settings_of(queue),
-            "comparisons": settings_of(comparisons),
-            "strengths": dict(place.strengths),
-            "min_distance": place.min_distance,
-        },
-        inputs={
-            "prompts": prompts.content,
-            **contents("responses", responses),
-            **contents("verdicts", verdicts),
-        },
-        seeds={"seed": place.seed},
-        fingerprints=file_digests([*queue.known_files, *settings.verdict_files]),
-        semantics=SEMANTICS,
-    )
+    given = Given(prompts, responses, verdicts, comparisons, settings, place)
+    stage = queue_stage(given, SEMANTICS)
     if done := stage.finished():
         artifact = done.artifact
     else:
-        given = Given(prompts, responses, verdicts, comparisons, settings, place)
         with queue_of(given) as made:
             artifact = stage.commit(**made, deterministic=True)
     note(place, "annotate-queue", artifact)
@@ -101,25 +80,7 @@ def annotate(
     """
     given = Given(prompts, responses, verdicts, comparisons, settings, place)
     said = said_to(items, given)
-    stage = open_stage(
-        place,
-        "annotate",
-        settings={
-            "annotate": settings_of(settings),
-            "comparisons": settings_of(comparisons),
-            "strengths": dict(place.strengths),
-            "min_distance": place.min_distance,
-        },
-        inputs={
-            "prompts": prompts.content,
-            **contents("responses", responses),
-            **(contents("verdicts", verdicts) if reads_verdicts(given) else {}),
-            **({"items": items.content, **digests_of(said)} if items else {}),
-        },
-        seeds={"seed": place.seed},
-        fingerprints=file_digests([*settings.verdict_files, *settings.response_files]),
-        semantics=SEMANTICS,
-    )
+    stage = answers_stage(said, items, given, SEMANTICS)
     if done := stage.finished():
         artifact = done.artifact
     else:

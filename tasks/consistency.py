@@ -48,7 +48,7 @@ def check_consistent(config: "Config") -> None:
     """Raise ConfigError for the first thing in `config` that cannot work."""
     _one_policy(config)
     _names(config)
-    _sceptics(config)
+    config.annotate.queue.check_judges(config.judges)
     _panels(config)
     _opinions(config)
     _evaluation(config)
@@ -58,9 +58,7 @@ def check_consistent(config: "Config") -> None:
     _check_without_effect(config.training)
     _check_microbatch(config.training.tokens_per_microbatch, config.training.max_tokens)
     _check_uncertainty(config)
-    annotate = config.annotate
-    random = annotate.queue.random
-    check_noise(config.training.noise_rate, config.training.loss, annotate.asks_people, random)
+    check_noise(config.training, config.annotate)
     _check_prices(config)
 
 
@@ -203,19 +201,6 @@ def _names(config: "Config") -> None:
                 f"annotate.people.{name} has SHAPE {person.SHAPE!r}; simulated people compare by "
                 "themselves: use simulated or rule, and put models and recorded verdicts into "
                 "judges (recorded with by: human)"
-            )
-
-
-def _sceptics(config: "Config") -> None:
-    """A judge that a reason holds against the others has to be there."""
-    for name, reason in config.annotate.queue.reasons.items():
-        if reason.ASKS is None:
-            continue
-        judge = getattr(reason, reason.ASKS)
-        if judge not in config.judges:
-            raise ConfigError(
-                f"annotate.queue.reasons.{name} holds the judge {judge!r} against the others; "
-                f"judges has: {', '.join(config.judges) or 'none'}"
             )
 
 

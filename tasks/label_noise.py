@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.agreement.figures import QualityFigure
 from tasks.errors import ConfigError, DataError
 from tasks.variants import kind_of, kinds, variant_class
+
+if TYPE_CHECKING:
+    from tasks.config import AnnotateSection
+    from tasks.config_training import TrainingSection
 
 ESTIMATED = "estimated"
 FAMILY = "tasks.losses"
@@ -45,8 +49,9 @@ def with_noise(value: Any, rate: float) -> Any:
     return replace(value, **changed | ({NOISE: rate} if NOISE in changed else {}))
 
 
-def check_noise(noise_rate: str | None, loss: Any, asks: bool, random: float) -> None:
+def check_noise(training: "TrainingSection", annotate: "AnnotateSection") -> None:
     """Raise ConfigError where the noise of labels cannot be estimated, or nobody takes it."""
+    noise_rate, loss = training.noise_rate, training.loss
     if noise_rate is None:
         return
     if not takes_noise(loss):
@@ -55,7 +60,8 @@ def check_noise(noise_rate: str | None, loss: Any, asks: bool, random: float) ->
             f"training.noise_rate is {noise_rate}, but the loss {kind_of(loss)!r} takes no noise; "
             f"leave it out, or take one of: {', '.join(known)}"
         )
-    if not asks or not random:
+    asks = annotate.asks_people
+    if not asks or not annotate.queue.random:
         missing = "annotate.queue.random" if asks else "annotate.budget, or who answers"
         raise ConfigError(
             f"training.noise_rate is {noise_rate}, and no estimate can be made: it rests on a "
