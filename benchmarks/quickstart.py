@@ -1,7 +1,8 @@
 """`python -m benchmarks.quickstart`: what the quickstart's rounds gain, and what each part adds.
 
 Ordinary runs that share stages, five seeds each, resumable: the same command goes on. `--seeds`
-and `--variants` do a part; the table is written from all parts that are finished.
+and `--variants` do a part; the table is written from all parts that are finished. `--plan
+benchmarks/human_budget.yaml` measures what people's minutes add.
 """
 
 import argparse
@@ -27,8 +28,11 @@ Values = dict[str, dict[str, float]]
 
 
 def main() -> None:
-    plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
-    parser = argparse.ArgumentParser(description=__doc__)
+    first = argparse.ArgumentParser(add_help=False)
+    first.add_argument("--plan", type=Path, default=PLAN, help="variants, seeds and rounds")
+    known, _ = first.parse_known_args()
+    plan = yaml.safe_load(known.plan.read_text(encoding="utf-8"))
+    parser = argparse.ArgumentParser(description=__doc__, parents=[first])
     parser.add_argument("--seeds", type=int, nargs="*", default=plan["seeds"])
     parser.add_argument("--variants", nargs="*", default=list(plan["variants"]))
     parser.add_argument("--jobs", type=int, default=2, help="runs side by side, a core each")
@@ -44,7 +48,7 @@ def main() -> None:
         found.setdefault(variant, {})[seed] = answers
         seconds[f"{variant}-{seed}"] = round(took, 1)
         seconds["all"] = round(time.monotonic() - started, 1)
-        path = write_result("quickstart", table(found, plan) | {"seconds": seconds})
+        path = write_result(known.plan.stem, table(found, plan) | {"seconds": seconds})
         print(f"{variant} seed {seed}: {took:.0f} s -> {path}", flush=True)
 
 
@@ -83,8 +87,8 @@ def run_and_measure(
     from tasks.rounds import resolve
 
     begun = time.monotonic()
-    overrides = {**plan["variants"][variant], "run.seed": seed}
-    run = f"study-{variant}-{seed}".replace("_", "-")
+    overrides = {**plan.get("all", {}), **plan["variants"][variant], "run.seed": seed}
+    run = f"{plan.get('prefix', 'study')}-{variant}-{seed}".replace("_", "-")
     common = {"run": run, "preset": "quickstart", "overrides": overrides}
     with local_api():
         state = tso(**common, until=plan["rounds"], return_state=True)
@@ -94,7 +98,7 @@ def run_and_measure(
             **common,
             split=plan["split"],
             temperatures=tuple(plan["temperatures"]),
-            cells=() if variant == "tso" else ("policy",),
+            cells=() if variant == main_of(plan) else ("policy",),
         )
     config, _ = resolve("quickstart", overrides)
     rows = open_artifact(open_store(config.storage), artifact).table().to_pylist()
@@ -106,6 +110,11 @@ def run_and_measure(
     return values, time.monotonic() - begun
 
 
+def main_of(plan: dict[str, Any]) -> str:
+    """The variant that all others are compared with."""
+    return str(plan.get("main", "tso"))
+
+
 def table(found: dict[str, dict[int, dict[str, Values]]], plan: dict[str, Any]) -> dict[str, Any]:
     """Means over seeds and prompts, per-constraint rates, and differences to TSO."""
     result: dict[str, Any] = {"variants": {}, "cells": {}, "differences": {}}
@@ -114,7 +123,8 @@ def table(found: dict[str, dict[int, dict[str, Values]]], plan: dict[str, Any]) 
             f"T={t:g}": summary([one[f"policy@{t:g}"] for one in by_seed.values()])
             for t in plan["temperatures"]
         } | {"seeds": sorted(by_seed)}
-    main = found.get("tso", {})
+    name_of_main = main_of(plan)
+    main = found.get(name_of_main, {})
     for cell in sorted({name for one in main.values() for name in one}):
         result["cells"][cell] = summary([one[cell] for one in main.values() if cell in one])
     for name, others in rivals(found, plan):
@@ -123,7 +133,8 @@ def table(found: dict[str, dict[int, dict[str, Values]]], plan: dict[str, Any]) 
             if seeds:
                 ours = [main[s][f"policy@{t:g}"]["checks all"] for s in seeds]
                 theirs = [others[s][t] for s in seeds]
-                result["differences"][f"tso - {name}, T={t:g}"] = difference(ours, theirs)
+                key = f"{name_of_main} - {name}, T={t:g}"
+                result["differences"][key] = difference(ours, theirs)
     return result
 
 
@@ -135,13 +146,13 @@ def rivals(found: dict[str, Any], plan: dict[str, Any]) -> list[tuple[str, dict[
     listed = []
     temperatures = plan["temperatures"]
     for variant, by_seed in found.items():
-        if variant != "tso":
+        if variant != main_of(plan):
             values = {
                 seed: {t: one[f"policy@{t:g}"]["checks all"] for t in temperatures}
                 for seed, one in by_seed.items()
             }
             listed.append((variant, values))
-    main = found.get("tso", {})
+    main = found.get(main_of(plan), {})
     names = {name.partition("@")[0] for one in main.values() for name in one} - {"policy"}
     for cell in sorted(names):
         listed.append(

@@ -1,10 +1,10 @@
 """How good the round's feedback was: each judge's biases, agreement, and what changed."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from tasks.agreement.drift import Drift
-from tasks.agreement.figures import MEANINGS, OF_ONE, Meaning, QualityFigure
+from tasks.agreement.figures import MEANINGS, OF_ONE, OF_PEOPLE, Meaning, QualityFigure
 from tasks.report.data import RoundData
 from tasks.report.formatting import MINUS, count, figure, share, signed
 from tasks.tables import grouped
@@ -14,9 +14,16 @@ _SCALES = {
     "self_preference": (-1.0, 1.0, 0.0),
     "length_effect": (-3.0, 3.0, 0.0),
     "longer_wins": (0.0, 1.0, 0.5),
+    "human_position_bias": (-0.5, 0.5, 0.0),
+    "human_length_effect": (-3.0, 3.0, 0.0),
+    "human_longer_wins": (0.0, 1.0, 0.5),
+    "human_seconds": (0.0, 180.0, None),
 }
 _SHARES, _COEFFICIENTS = (0.0, 1.0, None), (-1.0, 1.0, 0.0)
-_SIGNED = ("position_bias", "self_preference", "length_effect")
+_SIGNED = (
+    *("position_bias", "self_preference", "length_effect"),
+    *("human_position_bias", "human_length_effect"),
+)
 _OVERALL = "overall"
 
 
@@ -47,7 +54,7 @@ class Measure(NamedTuple):
 
 
 class JudgeRows(NamedTuple):
-    """The figures of one judge under one criterion."""
+    """The figures of one judge or person under one criterion."""
 
     name: str
     criterion: str
@@ -69,6 +76,8 @@ class FeedbackTables(NamedTuple):
     """What the section shows."""
 
     judges: list[JudgeRows]
+    people: list[JudgeRows]
+    """All people together, and each who answered enough."""
     agreement: list[AgreementRow]
     changes: list[str]
     """In words: what changed beyond chance since the first and the last round."""
@@ -84,7 +93,8 @@ def feedback_tables(data: RoundData) -> FeedbackTables:
     last = max((one.since for one in known.drift), default=None)
     changes = {_key(one): one for one in known.drift if one.since == last}
     return FeedbackTables(
-        judges=_judges(known.figures, changes),
+        judges=_of_one(OF_ONE, known.figures, changes),
+        people=_of_one(OF_PEOPLE, known.figures, changes),
         agreement=_agreement(known.figures, changes),
         changes=in_words(known.drift),
         stopped=[one.sentence for one in known.breaches if one.stops],
@@ -99,8 +109,11 @@ def _key(one: QualityFigure | Drift) -> Key:
     return one.annotator, one.other, one.criterion, one.figure
 
 
-def _judges(figures: list[QualityFigure], changes: dict[Key, Drift]) -> list[JudgeRows]:
-    own = [one for one in figures if one.figure in OF_ONE]
+def _of_one(
+    names: Collection[str], figures: list[QualityFigure], changes: dict[Key, Drift]
+) -> list[JudgeRows]:
+    """The figures of these names, annotator by annotator."""
+    own = [one for one in figures if one.figure in names]
     return [
         JudgeRows(name, _about(criterion), [_measure(one, changes) for one in rows])
         for name, by_judge in sorted(grouped(own, "annotator").items())
