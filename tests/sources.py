@@ -18,6 +18,8 @@ DOORS = (
 
 DOOR_PARTS = {
     "annotate_people": "annotate",
+    "annotate_quality": "annotate",
+    "annotate_queue": "annotate",
     "judge_asking": "judge",
     "judge_models": "judge",
     "judge_panel": "judge",
