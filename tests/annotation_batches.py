@@ -31,8 +31,8 @@ def items_of(number, annotators=1, first=0):
     ]
 
 
-def batch_of(store, items, run="weekly", round_index=0, **terms):
-    """The batch of a round that asks `items`."""
+def asked_stage(store, items):
+    """The finished stage that asks `items`."""
     prompts = {item.prompt_id: prompt(prompt_id=item.prompt_id) for item in items}
     texts = [
         response(one, f"text of {one}", prompt_id=item.prompt_id)
@@ -45,7 +45,14 @@ def batch_of(store, items, run="weekly", round_index=0, **terms):
         "responses": (Response, to_table(Response, texts)),
     }
     key = StageKey(verb="annotate", settings={"items": [item.item_id for item in items]})
-    asked = Stage(store, key).commit(tables=tables)
+    stage = Stage(store, key)
+    stage.commit(tables=tables)
+    return stage.finished()
+
+
+def batch_of(store, items, run="weekly", round_index=0, **terms):
+    """The batch of a round that asks `items`."""
+    asked = asked_stage(store, items).artifact
     return make_batch(
         RunTree(store, run), round_index, asked, Terms(**{"front_end": "page", **terms})
     )

@@ -6,7 +6,6 @@ Prefect lets a key fire once, also where a crash or a Retry ended the suspension
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -210,5 +209,3 @@ def _put_input(client: SyncPrefectClient, flow_run_id: UUID, key: str, value: An
     except httpx.HTTPStatusError as error:
         if error.response.status_code != httpx.codes.CONFLICT:
             raise
-
-
