@@ -134,7 +134,7 @@ def _note(batch: Batch, name: str) -> str:
 
 
 def _read(
-    exported: Any, batch: Batch, people: Mapping[int, str]
+    exported: Any, batch: Batch, people: Mapping[Any, str]
 ) -> tuple[list[Answer], list[Refusal]]:
     """Answers, and annotations that are none; of several by one person to a task the first."""
     answers: dict[tuple[str, str], Answer] = {}
@@ -163,7 +163,7 @@ def _annotations(exported: Iterable[Any]) -> Iterator[tuple[dict[str, Any], dict
 
 
 def _answer(
-    task: Mapping[str, Any], annotation: Mapping[str, Any], batch: Batch, people: Mapping[int, str]
+    task: Mapping[str, Any], annotation: Mapping[str, Any], batch: Batch, people: Mapping[Any, str]
 ) -> Answer:
     data = task["data"]
     item = batch.by_id().get(data.get("item_id"))

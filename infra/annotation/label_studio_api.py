@@ -141,6 +141,6 @@ def label_studio_of(settings: Mapping[str, str | None]) -> LabelStudio:
     if not token:
         raise ConfigError(
             f"annotate.label_studio: the variable {variable} is not set; put the token of "
-            "somebody who may make projects there, or name a Prefect block: token_block: secret/NAME"
+            "somebody who may make projects there, or name a block: token_block: secret/NAME"
         )
     return LabelStudio(settings["url"] or "", token)
