@@ -6,7 +6,7 @@ not sent again, and answers that are known are not taken again.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from infra.annotation.batches import Batch
@@ -18,6 +18,7 @@ from infra.annotation.label_studio_form import (
     label_config,
     task_of,
 )
+from infra.annotation.revisions import new_answers
 from tasks.annotation_items import Answer
 from tasks.canonical import short_id
 from tasks.errors import DataError, StorageError
@@ -78,7 +79,7 @@ def pull(batch: Batch, server: LabelStudio) -> Pulled:
     people = {one["id"]: one["email"] for one in server.get("/api/users/")}
     exported = server.get(f"/api/projects/{project}/export", exportType="JSON")
     found, refused = _read(exported, batch, people)
-    new = list(_unknown(found, batch.answers()))
+    new = new_answers(found, batch.answers(), among=FRONT_END)
     batch.append(new)
     pulled = Pulled(new=len(new), known=len(found) - len(new), refused=tuple(refused))
     batch.tree.write(_note(batch, "refused"), pulled.reasons)
@@ -177,22 +178,3 @@ def _answer(
     if who is None:
         raise NotAnAnswer("nobody knows who made it")
     return answer_of(annotation, item, who)
-
-
-def _unknown(found: Iterable[Answer], known: Iterable[Answer]) -> Iterator[Answer]:
-    """The answers that say something new, numbered after what the same person said before."""
-    said: dict[tuple[str, str], Answer] = {}
-    for one in known:
-        key = (one.item_id, one.annotator)
-        if key not in said or said[key].revision < one.revision:
-            said[key] = one
-    for answer in found:
-        before = said.get((answer.item_id, answer.annotator))
-        if before is None:
-            yield answer
-        elif before.front_end == FRONT_END and not _same(before, answer):
-            yield replace(answer, revision=before.revision + 1)
-
-
-def _same(one: Answer, other: Answer) -> bool:
-    return replace(one, revision=0) == replace(other, revision=0)

@@ -6,6 +6,7 @@ Prefect lets a key fire once, also where a crash or a Retry ended the suspension
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
