@@ -86,7 +86,7 @@ def pull(batch: Batch, server: LabelStudio) -> Pulled:
     return pulled
 
 
-def refused(batch: Batch) -> dict[str, int]:
+def refusals(batch: Batch) -> dict[str, int]:
     """What the last pull refused, by reason."""
     return batch.tree.read(_note(batch, "refused")) or {}
 
