@@ -21,6 +21,7 @@ from tasks.errors import ConfigError
 from tasks.near_duplicates import NearDuplicateSettings
 from tasks.placement import Placement
 from tasks.placement_checks import check_placement
+from tasks.queue.settings import QueueSettings
 from tasks.quotas import QuotaSettings
 from tasks.sources import SourceIn
 from tasks.spending import Budget, EndpointLimits, Price, Terms
@@ -29,6 +30,7 @@ from tasks.variants import NotInKey, built, chosen_from, first_problem, plain, p
 
 Judge = Annotated[Any, *chosen_from("tasks.judges")]
 ComparisonRule = Annotated[Any, *chosen_from("tasks.comparison_rules")]
+Aggregation = Annotated[Any, *chosen_from("tasks.aggregations")]
 PairFilter = Annotated[Any, *chosen_from("tasks.pair_filters")]
 
 
@@ -105,13 +107,22 @@ class AnnotateSection(Section):
     """What people add: verdicts on a budgeted part of the comparisons, and responses."""
 
     budget: Share = 0.0
-    """Share of the comparisons that people see."""
+    """Share of the comparisons that people see, repeats and the random share included."""
+    queue: QueueSettings = QueueSettings()
+    """Which comparisons these are."""
     people: dict[str, Judge] = Field(default_factory=dict)
-    """Simulated people by name; each sees a comparison of the budget in turn."""
+    """Simulated people by name; they take turns, and answer at once."""
+    aggregation: Aggregation | None = None
+    """How several people's answers to a comparison become one; null: most of them decide."""
     verdict_files: list[SourceIn] = Field(default_factory=list)
     """Tables of verdicts: prompt, a and b (texts) or a_id and b_id, outcome, annotator, ..."""
     response_files: list[SourceIn] = Field(default_factory=list)
     """Tables of responses written by people: prompt (or messages, ...), response, annotator."""
+
+    @property
+    def asks_people(self) -> bool:
+        """Whether there is a queue: a budget, and somebody who may answer."""
+        return bool(self.budget and self.people)
 
 
 class PairsSection(Section):

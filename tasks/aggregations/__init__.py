@@ -1,0 +1,1 @@
+"""How several people's answers to one comparison become one, one way per file."""

@@ -1,0 +1,1 @@
+"""Which comparisons people see: evidence, choice under a budget, and the items in their order."""

@@ -1,0 +1,1 @@
+"""Why a comparison is worth a person's minute, one reason per file."""
