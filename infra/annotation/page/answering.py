@@ -13,12 +13,14 @@ from infra.annotation.page.access import Pass
 from infra.annotation.page.desk import WITHDRAWN
 from infra.annotation.page.leases import Holder
 from infra.annotation.page.open_batches import OpenBatch
-from infra.annotation.page.shown import AnswerIn, answer_of, is_equal
+from infra.annotation.page.shown import TAGS, AnswerIn, answer_of, is_equal
 from tasks.annotation_items import Answer, Item, check_answer
 from tasks.errors import DataError
 
 MOST_AHEAD = 5
-"""Items that a window may hold: the one that is looked at, and those that come next."""
+"""Items that a window gets at once."""
+MOST_HELD = 20
+"""Items that a window may hold: the one that is looked at, those that come next, those undone."""
 SHARED_OUT = 10
 """Near the end of a queue nobody holds more than this part of what is left."""
 MOST_ANSWERS = 50
@@ -39,7 +41,7 @@ class Asked(BaseModel):
 class Wanted(Asked):
     """What a window has, and how many items more it wants."""
 
-    have: Annotated[list[ItemId], Field(max_length=MOST_AHEAD)]
+    have: Annotated[list[ItemId], Field(max_length=MOST_HELD)]
     want: Annotated[int, Field(ge=0, le=MOST_AHEAD)]
 
 

@@ -5,7 +5,7 @@ Paths that begin with /-/ are the server's own; no run can have that name.
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -16,13 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.middleware import Middleware
 
 from infra.annotation.page.access import LINK, SESSION, Keys, Pass
-from infra.annotation.page.answering import Answering, Clock, Given, Wanted, Asked
+from infra.annotation.page.answering import Answering, Asked, Clock, Given, Wanted
 from infra.annotation.page.limits import BodyLimit, OwnPagesOnly, Rate, SafeHeaders
 from infra.annotation.page.open_batches import OpenBatches
+from infra.annotation.page.shown import TAGS
 from infra.annotation.page.static_files import PAGE, StaticFiles
 from infra.run_tree import NAME
 from infra.storage import Store
-from tasks.annotation_items import TAGS
 from tasks.errors import ConfigError, StorageError
 
 API = "/-/api/{run}"
@@ -169,7 +169,9 @@ def _add_failures(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
-        found = [{"at": ".".join(map(str, one["loc"])), "why": one["msg"]} for one in error.errors()]
+        found = [
+            {"at": ".".join(map(str, one["loc"])), "why": one["msg"]} for one in error.errors()
+        ]
         return _said(422, "the server does not understand this", problems=found)
 
     @app.exception_handler(HTTPException)

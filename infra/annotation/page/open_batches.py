@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from infra.annotation.batches import Batch, open_batch, rounds_with_batches
+from infra.annotation.batch_rounds import rounds_with_batches
+from infra.annotation.batches import Batch, open_batch
 from infra.annotation.page.desk import Desk
 from infra.annotation.page.leases import Leases
 from infra.annotation.page.shown import shown
 from infra.annotation.page.writer import Writer
+from infra.run_tree import RunTree
 from infra.storage import Store
 from infra.work import work_root
 from tasks.annotation_items import Answer, Item
@@ -67,9 +69,7 @@ class OpenBatch:
 
         def pages() -> list[dict[str, Any]]:
             texts = self.batch.texts_of(items)
-            return [
-                shown(one, annotator, known) for one, known in zip(texts, said, strict=True)
-            ]
+            return [shown(one, annotator, known) for one, known in zip(texts, said, strict=True)]
 
         return await asyncio.to_thread(pages)
 
@@ -89,7 +89,7 @@ class OpenBatches:
 
     async def newest(self, run: str) -> int:
         """The newest round of a run that asks people; ConfigError if there is none."""
-        found = await asyncio.to_thread(rounds_with_batches, self._store, run)
+        found = await asyncio.to_thread(rounds_with_batches, RunTree(self._store, run))
         if not found:
             raise ConfigError(f"run {run!r} asks people nothing")
         return found[-1]

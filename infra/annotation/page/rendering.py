@@ -25,16 +25,12 @@ ALIGNMENTS = {"text-align:right": "right", "text-align:center": "centre"}
 class _Renderer(RendererHTML):
     """Elements that need no style attribute, scroll on their own and are reached by keyboard."""
 
-    def fence(
-        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any
-    ) -> str:
+    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         language, _, _ = tokens[idx].info.strip().partition(" ")
         label = f' data-language="{escapeHtml(language)}"' if language else ""
         return f'<pre tabindex="0"{label}><code>{escapeHtml(tokens[idx].content)}</code></pre>\n'
 
-    def code_block(
-        self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any
-    ) -> str:
+    def code_block(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         return f'<pre tabindex="0"><code>{escapeHtml(tokens[idx].content)}</code></pre>\n'
 
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
@@ -86,6 +82,5 @@ def _tame(token: Token) -> None:
             "target": "_blank",
             "rel": "noopener noreferrer nofollow",
         }
-    if style := token.attrs.pop("style", None):
-        if name := ALIGNMENTS.get(str(style)):
-            token.attrs["class"] = name
+    if name := ALIGNMENTS.get(str(token.attrs.pop("style", ""))):
+        token.attrs["class"] = name

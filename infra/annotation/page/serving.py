@@ -15,7 +15,7 @@ from infra.annotation.page.access import Keys, load_keys
 from infra.annotation.page.app import annotation_app
 from infra.run_tree import NAME
 from infra.storage import Store
-from tasks.errors import ChildError, ConfigError
+from tasks.errors import ConfigError
 
 URL_VARIABLE = "TSO_ANNOTATE_URL"
 """Where the page is served already; a stack sets it for its workers."""
@@ -108,7 +108,7 @@ def free_port(wanted: int) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise ChildError("no port is free for the annotation page")
+    raise ConfigError("no port of this machine is free for the annotation page")
 
 
 def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:
@@ -120,4 +120,4 @@ def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:
         if not thread.is_alive():
             break
         deadline.wait(0.02)
-    raise ChildError("the annotation page did not start; `tso annotate serve` says why")
+    raise ConfigError("the annotation page did not start; `tso annotate serve` says why")
