@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from infra.prefect.form import NumRounds, Overrides, PresetName, RunName, UntilRounds, run_name
-from tasks.annotate import annotate, assess
+from tasks.annotate import annotate, assess, choose
 from tasks.collect import collect, foresee
 from tasks.config import Config
 from tasks.evaluate import evaluate
@@ -59,7 +59,9 @@ def tso_round(config: Config, place: Place) -> bool:
     cells = resolve_matrix(config.matrix, prompts, place)
     responses = sample(asked, cells, "train", place)
     verdicts = judge(asked, responses, config.judges, config.comparisons, "train", place)
-    feedback = annotate(asked, responses, verdicts, config.annotate, config.comparisons, place)
+    people, comparisons = config.annotate, config.comparisons
+    items = choose(asked, responses, verdicts, people, comparisons, place)
+    feedback = annotate(asked, responses, verdicts, items, people, comparisons, place)
     assess(feedback, config, place)  # below a floor the round ends here, before it costs a training
     pairs = pair(asked, feedback, config.correction, config.pairs, place)
     answered = feedback.responses

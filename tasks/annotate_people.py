@@ -1,104 +1,139 @@
-"""Part of the annotate door: what people say and write, a range of prompts at a time."""
+"""Part of the annotate door: what people say and write becomes verdicts and responses."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from infra.blocks import Block, Blocks
-from infra.place import blocks_of, rows_about
+from infra.annotation.batches import open_batch
+from infra.place import blocks_of, records_of, rows_about, store_of
 from infra.rows import read_tables
-from infra.table_files import Spool, spooled
-from tasks.annotation import drawn, listed, lots, simulated_verdicts, written_responses
-from tasks.config import AnnotateSection
+from infra.table_files import spooled
+from tasks.aggregations._contract import Vote
+from tasks.annotate_queue import Given, shown
+from tasks.annotation import written_responses
+from tasks.annotation_items import Answer, Item
 from tasks.conversations import About
-from tasks.judging import candidates_of, compared_in, comparisons_of
 from tasks.opinions import Annotator
+from tasks.people.answers import Counted, counted, ideal_rows, verdicts_of
+from tasks.people.simulated import simulated_answers
+from tasks.people.together import known_votes, said_together, votes_of
 from tasks.recorded_verdicts import Answered, joined
-from tasks.records import Artifact, Place, Prompt, Response, Verdict
+from tasks.records import Artifact, Prompt, Response, Verdict
 from tasks.responses import by_id
-from tasks.tables import to_table
+from tasks.tables import content, to_table
 
 
-def _shown(
-    blocks: Blocks, comparisons: Any, place: Place
-) -> Iterator[tuple[Block, dict[str, list[tuple[str, str]]], int]]:
-    """By ranges of prompts: what people may be shown, and how many near-duplicates there are."""
-    for block in blocks:
-        answers = block.records(Response, "responses")
-        candidates = candidates_of(answers, place.strengths, place.min_distance)
-        repeated = sum(bool(one.represented_by) for some in candidates.values() for one in some)
-        if comparisons.ADAPTIVE:  # people see what judges were asked
-            yield block, compared_in(block.records(Verdict, "verdicts")), repeated
-        else:
-            yield block, comparisons_of(candidates, comparisons, place.seed), repeated
+class Said(NamedTuple):
+    """What people answered to a queue."""
+
+    items: dict[str, Item]
+    """By item_id."""
+    counted: Counted
+    late: list[Answer]
+    """Answers to earlier rounds that came after their batch had closed."""
 
 
-def _simulated(
-    blocks: Blocks, rows: Spool, settings: AnnotateSection, comparisons: Any, place: Place
-) -> Counter[str]:
-    """Let simulated people answer their share of all comparisons; counts of all there are."""
-    counts = Counter(comparisons=0, near_duplicates=0)
-    every = [np.empty(0)]
-    for _, made, repeated in _shown(blocks, comparisons, place):
-        counts.update(comparisons=sum(map(len, made.values())), near_duplicates=repeated)
-        if settings.people:
-            every.append(np.array(lots(made, place.seed)))
-    seen = drawn(np.concatenate(every), settings.budget)
-    if not seen.any():
-        return counts
-    first = 0
-    for block, made, _ in _shown(blocks, comparisons, place):
-        found = listed(made)
-        end = first + len(found)
-        picked = [one for one, yes in zip(found, seen[first:end], strict=True) if yes]
-        first = end
-        asked = {prompt.prompt_id: prompt for prompt in block.records(Prompt, "prompts")}
-        answers = by_id(block.records(Response, "responses"))
-        people = (settings.people, place.seed, rows.rows)
-        rows.add(to_table(Verdict, simulated_verdicts(picked, asked, answers, *people)))
-    return counts
+NOTHING = Said({}, Counted({}, {}), [])
+
+
+def said_to(items: Artifact | None, given: Given) -> Said:
+    """The answers that count: of simulated people at once, or of the round's closed batch."""
+    if items is None:
+        return NOTHING
+    listed = {one.item_id: one for one in records_of(given.place, Item, items)}
+    if given.settings.people:
+        return Said(listed, counted(_simulated(items, given), listed), [])
+    batch = open_batch(store_of(given.place), given.place.run, given.place.round_index)
+    late = [one for _, some in sorted(batch.late().items()) for one in some]
+    return Said(listed, counted(batch.counted(), listed), late)
+
+
+def digests_of(said: Said) -> dict[str, str]:
+    """What was answered, for the key of a stage that reads it."""
+    rows = {"answers": list(said.counted.answers.values()), "late": said.late}
+    return {name: content(Answer, to_table(Answer, some)) for name, some in rows.items()}
+
+
+def _simulated(items: Artifact, given: Given) -> list[Answer]:
+    """What simulated people answer, a range of prompts at a time."""
+    tables: dict[str, Any] = {"items": items}
+    tables |= {name: (items, name) for name in ("prompts", "responses")}
+    found: list[Answer] = []
+    with blocks_of(given.place, "items", **tables) as blocks:
+        for block in blocks:
+            prompts = {one.prompt_id: one for one in block.records(Prompt, "prompts")}
+            answers = by_id(block.records(Response, "responses"))
+            asked = block.records(Item, "items")
+            found += simulated_answers(asked, prompts, answers, given.settings.people)
+    return found
 
 
 @contextmanager
-def people_say(
-    prompts: Artifact,
-    responses: list[Artifact],
-    verdicts: list[Artifact],
-    settings: AnnotateSection,
-    comparisons: Any,
-    place: Place,
-) -> Iterator[dict[str, Any]]:
+def people_say(said: Said, given: Given) -> Iterator[dict[str, Any]]:
     """What `Stage.commit` takes, within the block."""
-    given = list(read_tables(settings.verdict_files))
-    texts = list(read_tables(settings.response_files))
-    about = About([*given, *texts])
-    asked, answers = (
-        rows_about(place, prompts, responses, about, about.response_ids)
-        if given or texts
-        else ([], [])
-    )
-    answered = Answered(asked, by_id(answers))
-    from_files = joined(given, answered, Annotator(name="", kind="human"))
-    written = written_responses(texts, answered)
-    tables: dict[str, Any] = {"prompts": prompts, "responses": responses}
-    if comparisons.ADAPTIVE:
-        tables["verdicts"] = verdicts
-    with spooled(Verdict) as rows, blocks_of(place, "prompts", **tables) as blocks:
-        counts = _simulated(blocks, rows, settings, comparisons, place)
-        rows.add(to_table(Verdict, [*from_files.verdicts, *written.verdicts]))
+    answers = list(said.counted.answers.values())
+    rows = list(read_tables(given.settings.verdict_files))
+    texts = [*read_tables(given.settings.response_files), *ideal_rows(answers, said.items)]
+    asked = _answered(About([*rows, *texts]), given) if rows or texts else Answered([], {})
+    from_files = joined(rows, asked, Annotator(name="", kind="human"))
+    written = written_responses(texts, asked)
+    verdicts = [*verdicts_of(answers, said.items), *from_files.verdicts, *written.verdicts]
+    with spooled(Verdict) as spool:
+        counts, others = _counted(given)
+        spool.add(to_table(Verdict, verdicts))
+        spool.add(to_table(Verdict, _together([*others, *votes_of(verdicts)], said, given)))
         yield {
             "tables": {
-                "rows": rows,
+                "rows": spool,
                 "responses": (Response, to_table(Response, written.responses)),
+                "answers": (Answer, to_table(Answer, answers)),
+                "late": (Answer, to_table(Answer, said.late)),
             },
             "counts": {
                 **counts,
-                "verdicts": rows.rows,
+                "verdicts": len(verdicts),
                 "written": len(written.responses),
+                **said.counted.counts,
+                "answers_late": len(said.late),
                 **{f"verdicts_{reason}": count for reason, count in from_files.counts.items()},
                 **written.skipped,
             },
         }
+
+
+def _answered(about: About, given: Given) -> Answered:
+    """The prompts and responses that rows are about."""
+    asked, answers = rows_about(
+        given.place, given.prompts, given.responses, about, about.response_ids
+    )
+    return Answered(asked, by_id(answers))
+
+
+def _counted(given: Given) -> tuple[Counter[str], list[Vote]]:
+    """Counts of all that people could be shown, and the votes of people among the judges."""
+    counts: Counter[str] = Counter(comparisons=0, near_duplicates=0)
+    votes: list[Vote] = []
+    tables: dict[str, Any] = {"prompts": given.prompts, "responses": given.responses}
+    if reads_verdicts(given):
+        tables["verdicts"] = given.verdicts
+    with blocks_of(given.place, "prompts", **tables) as blocks:
+        for block, _, made, repeated in shown(blocks, given.comparisons, given.place):
+            counts.update(comparisons=sum(map(len, made.values())), near_duplicates=repeated)
+            if given.settings.aggregation is not None:
+                votes += votes_of(block.records(Verdict, "verdicts"))
+    return counts, votes
+
+
+def reads_verdicts(given: Given) -> bool:
+    """Whether what comes out depends on the judges' verdicts."""
+    return bool(given.comparisons.ADAPTIVE or given.settings.aggregation)
+
+
+def _together(votes: Sequence[Vote], said: Said, given: Given) -> list[Verdict]:
+    """What people together say, where a setting tells how; else correction takes the majority."""
+    if given.settings.aggregation is None:
+        return []
+    known = {name: item.known for name, item in said.items.items() if item.known is not None}
+    also = known_votes(said.counted.answers.values(), said.items)
+    return said_together([*votes, *also], known, given.settings.aggregation)

@@ -1,20 +1,15 @@
-"""What people say and write: which comparisons they see, and their rows as records."""
+"""What people write: their responses, and that they prefer them to others."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import cycle, islice
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import NamedTuple
 
 from tasks.canonical import short_id
 from tasks.conversations import asked_key
 from tasks.errors import DataError
-from tasks.opinions import Annotator, Opinion, Question, questions, verdict_of
+from tasks.opinions import Annotator, Opinion, Question, verdict_of
 from tasks.recorded_verdicts import Answered
-from tasks.records import Prompt, Response, Verdict
-from tasks.seeds import uniform_of
+from tasks.records import Response, Verdict
 from tasks.sources import Row
 from tasks.tables import grouped
 
@@ -32,56 +27,6 @@ class Written(NamedTuple):
     responses: list[Response]
     verdicts: list[Verdict]
     skipped: dict[str, int]
-
-
-Comparisons = Mapping[str, Sequence[tuple[str, str]]]
-"""Pairs of response ids, by prompt."""
-
-
-def listed(comparisons: Comparisons) -> list[tuple[str, tuple[str, str]]]:
-    """All comparisons as (prompt_id, ids), sorted."""
-    return sorted((prompt, ids) for prompt, members in comparisons.items() for ids in members)
-
-
-def lots(comparisons: Comparisons, seed: int) -> list[float]:
-    """A number for each comparison of `listed`; people see those with the smallest."""
-    return [uniform_of(seed, "annotate", *ids) for _, ids in listed(comparisons)]
-
-
-def drawn(every: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
-    """Which of the lots of all comparisons are drawn: a `share` of them."""
-    seen = np.zeros(len(every), np.bool_)
-    seen[np.argsort(every, kind="stable")[: round(share * len(every))]] = True
-    return seen
-
-
-def simulated_verdicts(
-    picked: Iterable[tuple[str, tuple[str, str]]],
-    prompts: Mapping[str, Prompt],
-    responses: Mapping[str, Response],
-    people: Mapping[str, Any],
-    seed: int,
-    before: int = 0,
-) -> list[Verdict]:
-    """One verdict of one simulated person on each comparison, the people taking turns.
-
-    Each sees the two responses in an order that `seed` picks, and errs in a way of their own.
-    `before` is how many comparisons they have seen already.
-    """
-    named = {name: _named(people[name], name) for name in sorted(people)}
-    verdicts = []
-    turns = islice(cycle(named), before % max(1, len(named)), None)
-    for (prompt, ids), name in zip(picked, turns, strict=False):
-        [question] = questions(prompt, ids, both_orders=False, seed=seed)
-        first, second = responses[question.first_id], responses[question.second_id]
-        opinion = named[name].compare(prompts[prompt], first, second, question.id)
-        verdicts.append(verdict_of(opinion, question, Annotator(name=name, kind="human")))
-    return verdicts
-
-
-def _named(person: Any, name: str) -> Any:
-    """`person` under `name`: what a simulated person gets wrong depends on it."""
-    return replace(person, name=name) if hasattr(person, "name") else person
 
 
 def check_written(row: Row) -> None:

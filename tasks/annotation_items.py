@@ -15,6 +15,11 @@ STRENGTHS = (1.0, 0.5)
 """Much better, better."""
 LONGEST_TEXT = 200_000
 """Characters of an ideal response or a comment."""
+TAGS = (
+    *("correct", "complete", "follows_instructions", "clear"),
+    *("concise", "style", "safe", "honest"),
+)
+"""Reasons that front ends offer for an answer; a team may use others."""
 MOST_TAGS = 50
 FRONT_ENDS = ("page", "label_studio", "file", "simulated")
 
@@ -99,9 +104,22 @@ def check_answer(answer: Answer, item: Item | None = None) -> None:
 
 
 def _problem(answer: Answer, item: Item | None) -> str:
-    decided = answer.outcome in ("a", "b")
+    problems = _of_outcome(answer) | _of_texts(answer)
+    if item is not None:
+        ids = (item.a_id, item.b_id)
+        problems |= {
+            f"it answers item {item.item_id}": answer.item_id != item.item_id,
+            f"ideal_from is {answer.ideal_from!r}; the item shows {ids[0]} and {ids[1]}": (
+                answer.ideal_from not in (None, *ids)
+            ),
+        }
+    return next((message for message, holds in problems.items() if holds), "")
+
+
+def _of_outcome(answer: Answer) -> dict[str, bool]:
+    """What may be wrong with who said what, and whether it is."""
     seconds = answer.duration_seconds
-    problems = {
+    return {
         f"outcome is {answer.outcome!r}; allowed: {', '.join(OUTCOMES)}": (
             answer.outcome not in OUTCOMES
         ),
@@ -110,7 +128,7 @@ def _problem(answer: Answer, item: Item | None) -> str:
             answer.strength not in (None, *STRENGTHS)
         ),
         f"strength is {answer.strength}, but the outcome {answer.outcome} prefers no side": (
-            answer.strength is not None and not decided
+            answer.strength is not None and answer.outcome not in ("a", "b")
         ),
         f"revision is {answer.revision}, needs 0 or more": answer.revision < 0,
         f"first_shown is {answer.first_shown!r}; allowed: a, b, unknown": (
@@ -119,6 +137,13 @@ def _problem(answer: Answer, item: Item | None) -> str:
         f"front_end is {answer.front_end!r}; allowed: {', '.join(FRONT_ENDS)}": (
             answer.front_end not in FRONT_ENDS
         ),
+        f"duration_seconds is {seconds}, needs 0 or more": seconds is not None and not seconds >= 0,
+    }
+
+
+def _of_texts(answer: Answer) -> dict[str, bool]:
+    """What may be wrong with what was written, and whether it is."""
+    return {
         f"it has {len(answer.tags)} tags; at most {MOST_TAGS} are kept": (
             len(answer.tags) > MOST_TAGS
         ),
@@ -131,17 +156,7 @@ def _problem(answer: Answer, item: Item | None) -> str:
         "ideal_from names a response, but there is no ideal response": (
             answer.ideal is None and answer.ideal_from is not None
         ),
-        f"duration_seconds is {seconds}, needs 0 or more": seconds is not None and not seconds >= 0,
     }
-    if item is not None:
-        ids = (item.a_id, item.b_id)
-        problems |= {
-            f"it answers item {item.item_id}": answer.item_id != item.item_id,
-            f"ideal_from is {answer.ideal_from!r}; the item shows {ids[0]} and {ids[1]}": (
-                answer.ideal_from not in (None, *ids)
-            ),
-        }
-    return next((message for message, holds in problems.items() if holds), "")
 
 
 def latest(answers: Iterable[Answer]) -> dict[tuple[str, str], Answer]:

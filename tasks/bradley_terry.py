@@ -138,7 +138,7 @@ def fit_votes(
 
 
 def _p_b_wins(verdict: Verdict) -> float | None:
-    if verdict.annotator_kind == "prior":
+    if verdict.annotator_kind not in ("judge", "human"):
         return None
     if verdict.outcome not in ("a", "b", "tie"):
         return None

@@ -57,6 +57,7 @@ def check_consistent(config: "Config") -> None:
     _check_microbatch(config.training.tokens_per_microbatch, config.training.max_tokens)
     _check_uncertainty(config)
     _check_prices(config)
+    _check_front_end(config)
 
 
 def _check_prices(config: "Config") -> None:
@@ -260,3 +261,14 @@ def _evaluation(config: "Config") -> None:
                 f"evaluation.judges.{name} is the labelling judge {twin!r}; the gate needs "
                 "another opinion than the one the policy was trained on"
             )
+
+
+def _check_front_end(config: "Config") -> None:
+    """Teams need a server, and a server that nobody asks is a mistake."""
+    annotate = config.annotate
+    if (annotate.front_end == "label_studio") != (annotate.label_studio is not None):
+        raise ConfigError(
+            f"annotate.front_end is {annotate.front_end!r}, and annotate.label_studio is "
+            f"{'not ' if annotate.label_studio is None else ''}set: they belong together. Write "
+            "front_end: label_studio and label_studio: {url: https://...}, or neither"
+        )

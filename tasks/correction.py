@@ -20,6 +20,7 @@ from tasks.near_duplicates import standing
 from tasks.opinions import Annotator, Opinion, Question, verdict_of
 from tasks.records import Preference, Verdict
 from tasks.voices import (
+    P_B_WINS,
     WEAK,
     HalfTie,
     SingleOrder,
@@ -29,6 +30,7 @@ from tasks.voices import (
     on_side,
     people_of,
     prior_of,
+    together_of,
 )
 
 Comparison = tuple[str, str]
@@ -64,6 +66,8 @@ class _Heard(NamedTuple):
     prior: str | None
     judges: list[Voice]
     people: list[Voice]
+    together: Voice | None
+    """What all people together say, where a setting tells how that is found."""
     protected: bool
     """The prior prefers a response that a person wrote."""
 
@@ -142,7 +146,8 @@ def _hear(
     prior = prior_of(verdicts)
     preferred = {"a": a.origin, "b": b.origin}.get(prior or "")
     judges = judges_of(verdicts, settings.single_order, settings.half_tie)
-    return _Heard(prior, judges, people_of(verdicts), preferred == "human")
+    people = people_of(verdicts)
+    return _Heard(prior, judges, people, together_of(verdicts), preferred == "human")
 
 
 def _believe(heard: _Heard, settings: CorrectionSettings) -> Belief:
@@ -156,17 +161,14 @@ def _believe(heard: _Heard, settings: CorrectionSettings) -> Belief:
 
 
 def _believe_people(heard: _Heard, settings: CorrectionSettings) -> Belief:
-    """The majority of distinct people decides, whatever prior and judges say."""
-    outcome = most_frequent([voice.outcome for voice in heard.people])
-    if outcome is None:
+    """What all people together say, else the majority of them, whatever prior and judges say."""
+    said = heard.people if heard.together is None else [heard.together]
+    outcome = most_frequent([voice.outcome for voice in said])
+    if outcome not in P_B_WINS:
         return dropped("people_disagree")
     if outcome == "tie":
-        return (
-            _soft("human_tie", heard.people, heard)
-            if settings.tie == "soft"
-            else dropped("human_tie")
-        )
-    return Belief(outcome, on_side(outcome, _mean(heard.people)), "human", "human")
+        return _soft("human_tie", said, heard) if settings.tie == "soft" else dropped("human_tie")
+    return Belief(outcome, on_side(outcome, _mean(said)), "human", "human")
 
 
 def _believe_judges(heard: _Heard, settings: CorrectionSettings) -> Belief:

@@ -67,7 +67,7 @@ def leaderboard(
     `against` counts only comparisons with that cell (a baseline). A response compared with itself
     counts from both sides. ConfigError if no verdict is about `against`.
     """
-    opinions = [one for one in verdicts if one.annotator_kind != "prior" and one.b_id]
+    opinions = [one for one in verdicts if one.annotator_kind in ("judge", "human") and one.b_id]
     _refuse_twins(opinions)
     said = [view for one in opinions for view in _both_sides(one, responses)]
     if against:

@@ -73,7 +73,7 @@ class Annotator:
     name: str
     """Name of the judge or person."""
     kind: AnnotatorKind
-    """prior, judge or human."""
+    """prior, judge, human or aggregate."""
     version: str = ""
     """Digest of what gives the opinion; empty for people."""
 

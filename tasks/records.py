@@ -25,7 +25,7 @@ Split = Literal["train", "dev", "held_out", "sealed"]
 Origin = Literal["policy", "model", "human", "recorded"]
 Outcome = Literal["a", "b", "tie", "both_bad", "skip", "unparsed", "scored"]
 FirstShown = Literal["a", "b", "unknown"]
-AnnotatorKind = Literal["prior", "judge", "human"]
+AnnotatorKind = Literal["prior", "judge", "human", "aggregate"]
 
 
 class Message(TypedDict):
@@ -100,7 +100,7 @@ class Verdict:
     annotator: str
     """Name of the judge or person; `prior` for the presumed order of cells."""
     annotator_kind: str
-    """prior, judge or human."""
+    """prior, judge, human, or aggregate: what all people together say."""
     annotator_version: str
     """Digest of what gives the opinion: settings, template, model; empty for people."""
     criterion: str
@@ -326,6 +326,8 @@ class Feedback:
     """Of the cells, and those that people wrote."""
     verdicts: list[Artifact]
     """Of judges and people."""
+    items: Artifact | None = None
+    """What people were asked, if they were."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -40,6 +40,16 @@ def people_of(verdicts: Iterable[Verdict]) -> list[Voice]:
     return [voice for voice in voices if voice.outcome != "inconsistent"]
 
 
+def together_of(verdicts: Iterable[Verdict]) -> Voice | None:
+    """What all people together say, if that was found out; `inconsistent` where nothing is sure."""
+    for one in verdicts:
+        if one.annotator_kind == "aggregate":
+            if one.outcome not in P_B_WINS:
+                return Voice(one.annotator, "inconsistent", 0.5)
+            return Voice(one.annotator, one.outcome, on_side(one.outcome, p_b_wins(one)))
+    return None
+
+
 def judges_of(
     verdicts: Iterable[Verdict], single_order: SingleOrder, half_tie: HalfTie
 ) -> list[Voice]:

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from infra.engines._contract import Decoding, Job, Request
+from tasks.aggregations._contract import Vote
 from tasks.evaluation_view import EvaluationView
 from tasks.pairs import PairView, PromptPreferences
+from tasks.queue_reasons._contract import Evidence
 from tasks.seeds import uniform_of
 from tasks.statistics import PairedValues
 from tasks.variants import kind_of
+from tasks.voices import Voice
 from tests.golden_inputs import CHECKS, TEXTS, loss_inputs
 from tests.golden_judges import of_judge
 from tests.opinion_makers import (
@@ -152,6 +155,44 @@ def of_gate(gate: Any) -> Any:
     return {name: [one.outcome, one.n_needed] for name, one in outcomes.items()}
 
 
+def of_queue_reason(reason: Any) -> Any:
+    """How strongly it asks where one, two or three judges say this and that."""
+    said = [("a", 0.1), ("b", 0.55), ("inconsistent", 0.5), ("tie", 0.5), ("unparsed", 0.5)]
+    voices = [
+        Voice(f"j{number}", *one, weight=1 - number / 4)
+        for number, one in enumerate(said * 2)
+        if number < 8
+    ]
+    sceptic = getattr(reason, "judge", "implicit")
+    cases = [
+        Evidence(
+            prior=(None, "a", "b")[place % 3],
+            voices=tuple(voices[place : place + size]),
+            sceptics=(Voice(sceptic, "ab"[place % 2], 0.2), Voice("another", "b", 0.9)),
+            lengths=(10 + 30 * place, 40),
+        )
+        for place in range(6)
+        for size in range(4)
+    ]
+    return _rounded([reason(one) for one in cases])
+
+
+def of_aggregation(aggregation: Any) -> Any:
+    """What four people, one of them often wrong, say together; three answers are known."""
+    people = {"ann": 0.1, "bea": 0.15, "cleo": 0.2, "dan": 0.6}
+    votes = [
+        Vote(f"c{number:02}", name, "ab"[uniform_of("truth", number) < 0.5])
+        if uniform_of(name, number) >= error
+        else Vote(f"c{number:02}", name, "tie" if number % 2 else "a")
+        for number in range(24)
+        for name, error in people.items()
+        if number % 8 or name == "ann"
+    ]
+    known = {f"c{number:02}": "ab"[uniform_of("truth", number) < 0.5] for number in (1, 2, 3)}
+    found = aggregation(votes, known)
+    return {name: [one.outcome, round(one.p_b_wins, 4)] for name, one in sorted(found.items())}
+
+
 def of_engine(engine: Any) -> Any:
     """Samples of engines that need no model; nothing for the others."""
     if kind_of(engine) not in ("scripted", "recorded"):
@@ -208,6 +249,8 @@ OUTPUTS: dict[str, Callable[[Any], Any]] = {
     "tasks.losses": of_loss,
     "tasks.metrics": of_metric,
     "tasks.gates": of_gate,
+    "tasks.queue_reasons": of_queue_reason,
+    "tasks.aggregations": of_aggregation,
     "infra.engines": of_engine,
 }
 """The families, and what is measured of their variants."""

@@ -12,12 +12,14 @@ EVERYTHING = (*CODE, "tests", "examples", "benchmarks", "docs")
 DOORS = (
     *("collect", "sample", "judge", "annotate", "pair"),
     *("score", "train", "evaluate", "refresh"),
-    *("rounds", "clear"),
+    *("rounds", "clear", "waiting"),
 )
-"""Verbs, `rounds` and `clear`: the files of tasks/ where Prefect, storage and domain code meet."""
+"""Verbs, `rounds`, `clear` and `waiting`: the files of tasks/ where Prefect, storage and domain code meet."""
 
 DOOR_PARTS = {
     "annotate_people": "annotate",
+    "annotate_quality": "annotate",
+    "annotate_queue": "annotate",
     "judge_asking": "judge",
     "judge_models": "judge",
     "judge_panel": "judge",

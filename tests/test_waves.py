@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.place import counts_of, records_of
-from tasks.annotate import annotate
+from tasks.annotate import annotate, choose
 from tasks.comparison_rules._contract import Wave
 from tasks.config import AnnotateSection
 from tasks.errors import ConfigError, DataError
@@ -184,14 +184,11 @@ def test_people_see_what_the_judges_were_asked(place):
     by_judge = judged(place, longer, "swiss")
     prompts, answers = asked()
     people = {"ann": {"kind": "simulated", "judge": {"kind": "rule"}}}
-    feedback = annotate.fn(
-        committed(place, Prompt, prompts),
-        [committed(place, Response, answers)],
-        [by_judge],
-        AnnotateSection.model_validate({"budget": 1.0, "people": people}),
-        load_variant("tasks.comparison_rules", "swiss"),
-        place,
-    )
+    seen = (committed(place, Prompt, prompts), [committed(place, Response, answers)], [by_judge])
+    settings = AnnotateSection.model_validate({"budget": 1.0, "people": people})
+    rule = load_variant("tasks.comparison_rules", "swiss")
+    items = choose.fn(*seen, settings, rule, place)
+    feedback = annotate.fn(*seen, items, settings, rule, place)
     judge_says, person_says = (records_of(place, Verdict, one) for one in feedback.verdicts)
     assert {(v.a_id, v.b_id) for v in person_says} == {(v.a_id, v.b_id) for v in judge_says}
     assert counts_of(place, feedback.verdicts[1])["comparisons"] == 3 * 12

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from benchmarks.scale.world import PRESET
-from tasks.annotate import annotate, assess
+from tasks.annotate import annotate, assess, choose
 from tasks.collect import collect, foresee
 from tasks.config import Config
 from tasks.evaluate import evaluate
@@ -90,7 +90,9 @@ def _judge(config: Config, place: Place, state: State) -> None:
 
 def _annotate(config: Config, place: Place, state: State) -> None:
     seen = (state.prompts.train, state.responses, state.verdicts)
-    state.feedback = annotate.fn(*seen, config.annotate, config.comparisons, place)
+    settings = (config.annotate, config.comparisons, place)
+    items = choose.fn(*seen, *settings)
+    state.feedback = annotate.fn(*seen, items, *settings)
 
 
 def _assess(config: Config, place: Place, state: State) -> None:

@@ -1,4 +1,4 @@
-"""Dawid and Skene: whoever is often wrong counts less, and a habit of calling ties is seen through."""
+"""Dawid and Skene: who is often wrong counts less, and habits such as calling ties are seen."""
 
 import warnings
 from collections.abc import Sequence

@@ -37,7 +37,7 @@ def quality(
 
     `own_cells` are the cells of each judge's own model. Verdicts of the prior are no opinions.
     """
-    given = [row for row in verdicts if row.annotator_kind != "prior"]
+    given = [row for row in verdicts if row.annotator_kind in ("judge", "human")]
     sampling = Sampling(settings, seed)
     said = opinions(given, candidates)
     versions = {row.annotator: row.annotator_version for row in given}

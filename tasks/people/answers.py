@@ -4,11 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from tasks.annotation import Written, written_responses
 from tasks.annotation_items import Answer, Item, check_answer, latest
 from tasks.canonical import canonical_json
 from tasks.opinions import Annotator, Opinion, Question, verdict_of
-from tasks.recorded_verdicts import Answered
 from tasks.records import Verdict
 from tasks.sources import Row
 
@@ -79,22 +77,23 @@ def _reply(answer: Answer) -> str | None:
     return canonical_json(kept) if kept else None
 
 
-def ideal_responses(
-    answers: Iterable[Answer], items: Mapping[str, Item], answered: Answered
-) -> Written:
-    """The responses that people wrote, each preferred to the two that its writer was shown.
+def ideal_rows(answers: Iterable[Answer], items: Mapping[str, Item]) -> list[Row]:
+    """The responses that people wrote, as rows of a file of responses.
 
-    A text that one person gives for several items of a prompt is one response.
+    Who writes one prefers it to the two that he was shown. A text that one person gives for several
+    items of a prompt is one response.
     """
-    rows: dict[tuple[str, str, str], Row] = {}
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for one in answers:
         item = items[one.item_id]
         if one.ideal is None or item.known is not None:
             continue
-        key = (item.prompt_id, one.annotator, one.ideal)
-        fresh = Row(f"answer of {one.annotator!r} to item {one.item_id}", {
-            "prompt_id": item.prompt_id, "annotator": one.annotator, "response": one.ideal,
+        fresh = {
+            "prompt_id": item.prompt_id,
+            "annotator": one.annotator,
+            "response": one.ideal,
             "better_than": [],
-        })  # fmt: skip
-        rows.setdefault(key, fresh).fields["better_than"].extend((item.a_id, item.b_id))
-    return written_responses(rows.values(), answered)
+        }
+        written = found.setdefault((item.prompt_id, one.annotator, one.ideal), fresh)
+        written["better_than"] += [item.a_id, item.b_id]
+    return [Row(f"an ideal response of {one['annotator']!r}", one) for one in found.values()]

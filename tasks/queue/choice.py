@@ -92,4 +92,3 @@ def _drawn(scored: Scored, asked: Places, number: int, start: float) -> tuple[Pl
     steps = (start + np.arange(number)) * len(rest) / number
     drawn = line[np.minimum(steps.astype(np.int64), len(rest) - 1)]
     return drawn[np.argsort(scored.lots[drawn], kind="stable")], number / len(rest)
-

@@ -1,4 +1,4 @@
-"""What is known of each comparison after the judges have spoken, and how strongly it is asked for."""
+"""What is known of each comparison after the judges have spoken, and how much it asks for."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tasks.annotation_items import Item, item_id_of
 from tasks.queue.evidence import Comparison
-from tasks.queue.settings import KNOWN, RANDOM, REPEAT, QueueSettings
+from tasks.queue.settings import KNOWN, REPEAT, QueueSettings
 from tasks.seeds import uniform_of
 
 MIRRORED = {"a": "b", "b": "a"}
@@ -61,16 +61,16 @@ def known_items(
     drawn = sorted(gold, key=lambda one: (uniform_of(seed, "known", one.prompt_id, *one.ids), one))
     return [
         replace(
-            item_of(
-                Picked(one.prompt_id, one.ids, KNOWN, one.stratum, 1.0, 0.0), settings, seed
-            ),
+            item_of(Picked(one.prompt_id, one.ids, KNOWN, one.stratum, 1.0, 0.0), settings, seed),
             known=one.outcome,
         )
         for one in drawn[:number]
     ]
 
 
-def repeats_of(items: Sequence[Item], number: int, settings: QueueSettings, seed: int) -> list[Item]:
+def repeats_of(
+    items: Sequence[Item], number: int, settings: QueueSettings, seed: int
+) -> list[Item]:
     """Up to `number` of `items` asked again, drawn by the seed, with the other side first."""
     drawn = sorted(items, key=lambda one: uniform_of(seed, "repeat", one.item_id))[:number]
     return [
