@@ -8,8 +8,8 @@ import time
 import urllib.request
 from pathlib import Path
 
-from infra.annotation.batches import make_batch
 from infra.annotation.batch_records import Terms
+from infra.annotation.batches import make_batch
 from infra.run_tree import RunTree
 from infra.storage import open_store
 from tasks.annotation_items import Item, item_id_of

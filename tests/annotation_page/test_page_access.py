@@ -30,9 +30,7 @@ def test_a_link_says_whose_it_is():
 
 def test_a_session_has_an_id_of_its_own_each_time():
     known = KEYS.read(LINK, signed(), "weekly", NOW)
-    first, second = (
-        KEYS.read(SESSION, KEYS.session(known, NOW), "weekly", NOW) for _ in range(2)
-    )
+    first, second = (KEYS.read(SESSION, KEYS.session(known, NOW), "weekly", NOW) for _ in range(2))
     assert first.annotator == second.annotator == "ann"
     assert first.session != second.session and len(first.session) == 16
 

@@ -23,9 +23,10 @@ from tasks.errors import ConfigError
 KEY_VARIABLE = "TSO_ANNOTATE_KEY_FILE"
 """Names the file of the key where it is not `annotation.key` in the folder for local work."""
 KEY_BYTES = 32
-LINK_SECONDS = 30 * 86400
+DAY_SECONDS = 86400.0
+LINK_SECONDS = 30 * DAY_SECONDS
 """How long a link works; a round is open for days."""
-SESSION_SECONDS = 7 * 86400
+SESSION_SECONDS = 7 * DAY_SECONDS
 """How long a browser is known without the link."""
 LINK, SESSION = "link", "session"
 """What a token is for; one is no good as the other."""
@@ -53,11 +54,12 @@ class Keys:
 
     def link_token(self, run: str, annotator: str, now: float, lasts: float = LINK_SECONDS) -> str:
         """What stands behind the # of an annotator's link."""
-        if not NAME.fullmatch(annotator):
-            raise ConfigError(
-                f"annotator {annotator!r}: use 1 to 63 of a-z, 0-9, dot, dash and underscore, "
-                "beginning with a letter or digit"
-            )
+        for what, name in (("run", run), ("annotator", annotator)):
+            if not NAME.fullmatch(name):
+                raise ConfigError(
+                    f"{what} {name!r}: use 1 to 63 of a-z, 0-9, dot, dash and underscore, "
+                    "beginning with a letter or digit"
+                )
         expires = int(now + lasts)
         return self._signed(LINK, Pass(run=run, annotator=annotator, session="", expires=expires))
 
@@ -128,6 +130,6 @@ def _make(path: Path) -> None:
         temporary.unlink()
 
 
-def link(base: str, keys: Keys, run: str, annotator: str) -> str:
+def link(base: str, keys: Keys, run: str, annotator: str, lasts: float = LINK_SECONDS) -> str:
     """The link of one annotator. What follows the # stays in the browser: no server logs it."""
-    return f"{base.rstrip('/')}/{run}#{keys.link_token(run, annotator, time.time())}"
+    return f"{base.rstrip('/')}/{run}#{keys.link_token(run, annotator, time.time(), lasts)}"

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Path, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.middleware import Middleware
 
@@ -150,8 +150,8 @@ def _add_page(app: FastAPI, files: StaticFiles) -> None:
     """The page itself, the same for everybody: what is secret comes later."""
 
     @app.get("/-/health")
-    async def health() -> str:
-        return "ok"
+    async def health() -> Response:
+        return PlainTextResponse("ok")
 
     @app.get("/-/{name}")
     async def file(request: Request, name: str) -> Response:

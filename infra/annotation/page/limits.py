@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY = 2_000_000
 """Bytes of a request: an ideal response of the greatest length, in the longest encoding."""
+TOO_LARGE = "too large"
 MOST_CALLERS = 10_000
 """Callers whose rates are remembered."""
 
@@ -35,10 +37,6 @@ class Rate:
         return 0.0 if allowed else (1 - left) / self.per_second
 
 
-class TooLargeError(Exception):
-    """A body went on beyond what is allowed."""
-
-
 class BodyLimit:
     """Refuses bodies over `largest` bytes, whether or not their length was told."""
 
@@ -53,7 +51,7 @@ class BodyLimit:
             return
         told = Headers(scope=scope).get("content-length", "0")
         if not told.isdigit() or int(told) > self._largest:
-            await _refused(scope, receive, send)
+            await PlainTextResponse(TOO_LARGE, status_code=413)(scope, receive, send)
             return
         seen = 0
 
@@ -62,17 +60,10 @@ class BodyLimit:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._largest:
-                raise TooLargeError
+                raise HTTPException(413, TOO_LARGE)
             return message
 
-        try:
-            await self._app(scope, counted, send)
-        except TooLargeError:
-            await _refused(scope, receive, send)
-
-
-async def _refused(scope: Scope, receive: Receive, send: Send) -> None:
-    await PlainTextResponse("too large\n", status_code=413)(scope, receive, send)
+        await self._app(scope, counted, send)
 
 
 HEADERS = {

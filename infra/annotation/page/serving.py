@@ -98,17 +98,29 @@ def served(store: Store, run: str, say: Callable[[str], None]) -> Iterator[str]:
         thread.join(START_SECONDS)
 
 
+def check_free(port: int) -> None:
+    """ConfigError if somebody listens on the port."""
+    if _bound(port) is None:
+        raise ConfigError(f"port {port} is taken; choose another with --port")
+
+
 def free_port(wanted: int) -> int:
     """`wanted` if nobody listens there, else a port that is free now."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK[0], port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise ConfigError("no port of this machine is free for the annotation page")
+    found = _bound(wanted) or _bound(0)
+    if found is None:
+        raise ConfigError("no port of this machine is free for the annotation page")
+    return found
+
+
+def _bound(port: int) -> int | None:
+    """The port that a socket was bound to, for a moment; None if it is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK[0], port))
+        except OSError:
+            return None
+        return int(probe.getsockname()[1])
 
 
 def _wait(server: uvicorn.Server, thread: threading.Thread) -> None:
