@@ -42,9 +42,10 @@ export class Desk {
     if (this.state) this.page.progress(this.state);
     this.outbox.deliver();
     if (this.current) this.page.show(this.current);
-    const shown = this.current?.item_id;
+    const shown = this.current;
     await this.fill({ mayLoseTheFirst: true });
-    if (!shown || this.current?.item_id !== shown) this.#advance();
+    if (!this.current) this.#wait();
+    else if (this.current.item_id !== shown?.item_id) this.page.show(this.current);
   }
 
   /* Keep an answer to the current item, and show the next when it is durable or known to wait. */
@@ -91,11 +92,13 @@ export class Desk {
     }
   }
 
-  #advance() {
-    if (this.current) this.page.show(this.current);
-    this.fill().then(() => {
-      if (!this.current) this.#wait();
-    });
+  /* Show what lies before the annotator now, and see to it that something does. */
+  async #advance() {
+    const shown = this.current;
+    if (shown) this.page.show(shown);
+    await this.fill();
+    if (!this.current) this.#wait();
+    else if (!shown) this.page.show(this.current);
   }
 
   #wait() {
