@@ -9,8 +9,6 @@ import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
-from talks import TALKS
-
 from infra.annotation.batches import Terms, make_batch, open_batch
 from infra.annotation.page.access import KEY_VARIABLE, link, load_keys
 from infra.run_tree import RunTree
@@ -20,6 +18,7 @@ from tasks.annotation_items import Item, item_id_of
 from tasks.canonical import short_id
 from tasks.records import Prompt, Response
 from tasks.tables import to_table
+from tests.annotation_page.talks import TALKS
 from tests.opinion_makers import prompt, response
 
 RUN = "weekly"

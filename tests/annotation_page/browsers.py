@@ -23,7 +23,7 @@ new MutationObserver(() => {
                       attributeFilter: ["data-item", "data-state"]});
 """
 """Measures from a key to the frame that shows the next item (ms)."""
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds."""
 
 

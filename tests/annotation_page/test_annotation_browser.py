@@ -1,12 +1,12 @@
 """The annotation page in a real browser (its soak: benchmarks/soak/annotation_page.py)."""
 
 import pytest
-from annotation_world import ServedPage, answers_of, made_batch
-from browsers import Person, browser
 
 from infra.annotation.page.serving import free_port
 from infra.storage import open_store
 from tasks.annotation_items import latest
+from tests.annotation_page.annotation_world import ServedPage, answers_of, made_batch
+from tests.annotation_page.browsers import Person, browser
 
 pytestmark = [pytest.mark.slow, pytest.mark.service]
 

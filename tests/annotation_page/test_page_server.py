@@ -5,7 +5,6 @@ import logging
 
 import httpx
 import pytest
-from annotation_world import RUN, made_batch
 
 from infra.annotation.batches import open_batch
 from infra.annotation.page.access import Keys
@@ -14,6 +13,7 @@ from infra.annotation.page.limits import LARGEST_BODY, Rate
 from infra.annotation.page.serving import public_name
 from infra.storage import open_store
 from tasks.errors import ConfigError, StorageError
+from tests.annotation_page.annotation_world import RUN, made_batch
 
 KEYS = Keys(b"k" * 32)
 HOST = "127.0.0.1:4204"
