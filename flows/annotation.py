@@ -1,4 +1,4 @@
-"""The tick: lets rounds that wait for people go on by quorum or at their deadline, on a schedule."""
+"""The tick: on a schedule, lets rounds that wait for people go on by quorum or deadline."""
 
 from typing import Any
 

@@ -119,14 +119,16 @@ def _terms(settings: AnnotateSection) -> Terms:
     )
 
 
-def tick() -> str:
+def tick(run: str = "") -> str:
     """Look at all flow runs that wait for people; let those go on that need not wait any longer.
+
+    Only those of `run` if one is named.
 
     Says in words what was done. Any number of ticks may run at once. Raises the first error at the
     end, when the other flow runs have been looked at.
     """
     said, failed = [], []
-    for one in suspended():
+    for one in (one for one in suspended() if run in ("", one.waits.run)):
         try:
             said.append(_looked_at(one))
         except (TSOError, FileNotFoundError) as error:

@@ -31,11 +31,11 @@ def items_of(number, annotators=1, first=0):
     ]
 
 
-def batch_of(store, items, run="weekly", round_index=0, **terms):
-    """The batch of a round that asks `items`."""
+def asked_stage(store, items, text="text of {}"):
+    """The finished stage that asks `items`; `text` is that of a response, {} its id."""
     prompts = {item.prompt_id: prompt(prompt_id=item.prompt_id) for item in items}
     texts = [
-        response(one, f"text of {one}", prompt_id=item.prompt_id)
+        response(one, text.format(one), prompt_id=item.prompt_id)
         for item in items
         for one in (item.a_id, item.b_id)
     ]
@@ -44,8 +44,17 @@ def batch_of(store, items, run="weekly", round_index=0, **terms):
         "prompts": (Prompt, to_table(Prompt, prompts.values())),
         "responses": (Response, to_table(Response, texts)),
     }
-    key = StageKey(verb="annotate", settings={"items": [item.item_id for item in items]})
-    asked = Stage(store, key).commit(tables=tables)
+    key = StageKey(
+        verb="annotate", settings={"items": [item.item_id for item in items], "text": text}
+    )
+    stage = Stage(store, key)
+    stage.commit(tables=tables)
+    return stage.finished()
+
+
+def batch_of(store, items, run="weekly", round_index=0, text="text of {}", **terms):
+    """The batch of a round that asks `items`."""
+    asked = asked_stage(store, items, text).artifact
     return make_batch(
         RunTree(store, run), round_index, asked, Terms(**{"front_end": "page", **terms})
     )

@@ -14,7 +14,7 @@ DOORS = (
     *("score", "train", "evaluate", "refresh"),
     *("rounds", "clear", "waiting"),
 )
-"""Verbs, `rounds`, `clear` and `waiting`: the files of tasks/ where Prefect, storage and domain code meet."""
+"""Verbs, `rounds`, `clear`, `waiting`: files of tasks/ where Prefect, storage and domain meet."""
 
 DOOR_PARTS = {
     "annotate_people": "annotate",

@@ -58,7 +58,7 @@ def form_text(batch: Batch) -> str:
 def _how_to_open(batch: Batch) -> str:
     run = batch.facts.run
     if batch.facts.terms.front_end == "files":
-        return f"`tso annotate export {run} FILE`, then `tso annotate import {run} FILE`"
+        return f"`tso annotate export {run} --out FILE`, `tso annotate import {run} --from FILE`"
     return f"`tso annotate serve {run}` shows where"
 
 

@@ -21,6 +21,7 @@ from prefect.context import FlowRunContext
 from prefect.events import emit_event
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
+from prefect.input.run_input import Keyset
 from prefect.states import Failed
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -71,7 +72,7 @@ class Suspended(NamedTuple):
     waits: Waits
 
     @property
-    def keys(self) -> dict[str, str]:
+    def keys(self) -> Keyset:
         """Under which names its form is kept: schema, description, response."""
         return _keys(_pause_key(self.flow_run))
 
@@ -148,7 +149,7 @@ def still_waits(one: Suspended, text: str) -> None:
         _mend(client, one)
         key = one.keys["description"]
         if _read_input(client, one.flow_run.id, key) != text:
-            with suppresshttpx.HTTPStatusError:
+            with suppress(httpx.HTTPStatusError):
                 client.delete_flow_run_input(one.flow_run.id, key)
             _put_input(client, one.flow_run.id, key, text)
     resource = f"prefect.flow-run.{one.flow_run.id}"
@@ -161,7 +162,7 @@ def still_waits(one: Suspended, text: str) -> None:
 def _mend(client: SyncPrefectClient, one: Suspended) -> None:
     """Give it its form if its process died between suspending itself and writing the form."""
     if _read_input(client, one.flow_run.id, one.keys["schema"]) is None:
-        with suppresshttpx.HTTPStatusError:
+        with suppress(httpx.HTTPStatusError):
             Review.save(one.keys, flow_run_id=one.flow_run.id)
 
 
@@ -184,9 +185,13 @@ def _pause_key(flow_run: FlowRun) -> str:
     return str(flow_run.state.state_details.pause_key) if flow_run.state else ""
 
 
-def _keys(pause_key: str) -> dict[str, str]:
+def _keys(pause_key: str) -> Keyset:
     base = f"{SUSPENDED.lower()}-{pause_key}"
-    return {name: f"{base}-{name}" for name in ("schema", "description", "response")}
+    return {
+        "schema": f"{base}-schema",
+        "description": f"{base}-description",
+        "response": f"{base}-response",
+    }
 
 
 def _response(client: SyncPrefectClient, flow_run_id: UUID, key: str) -> Review | None:
@@ -210,5 +215,3 @@ def _put_input(client: SyncPrefectClient, flow_run_id: UUID, key: str, value: An
     except httpx.HTTPStatusError as error:
         if error.response.status_code != httpx.codes.CONFLICT:
             raise
-
-
