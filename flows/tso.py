@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from infra.prefect.form import NumRounds, Overrides, PresetName, RunName, UntilRounds, run_name
-from tasks.annotate import annotate, assess, choose
+from tasks.annotate import annotate, assess, calibrated, choose
 from tasks.collect import collect, foresee
 from tasks.config import Config
 from tasks.evaluate import evaluate
@@ -55,7 +55,7 @@ def tso_round(config: Config, place: Place) -> bool:
     prompts = collect(config.prompts, place)
     if prompts is None:
         return False
-    asked, training = prompts.train, config.training
+    asked = prompts.train
     foresee(config, prompts, place)
     cells = resolve_matrix(config.matrix, prompts, place)
     responses = sample(asked, cells, "train", place)
@@ -64,7 +64,8 @@ def tso_round(config: Config, place: Place) -> bool:
     items = choose(asked, responses, verdicts, people, comparisons, place)
     people_answer(items, people, place)  # a deployed flow run is suspended meanwhile
     feedback = annotate(asked, responses, verdicts, items, people, comparisons, place)
-    assess(feedback, config, place)  # below a floor the round ends here, before it costs a training
+    quality = assess(feedback, config, place)  # below a floor the round ends here, before it costs
+    training = calibrated(config.training, quality, place)
     pairs = pair(asked, feedback, config.correction, config.pairs, place)
     answered = feedback.responses
     scores = [

@@ -12,19 +12,20 @@ from infra.embedding import embeddings
 from infra.models import local_folder
 from infra.place import contents, note, open_stage, records_of, store_of, table_of
 from infra.prefect.door import door
-from infra.rows import file_digests
 from infra.run_tree import RunTree
 from tasks.agreement.figures import QualityFigure
 from tasks.agreement.floors import breaches, why_stopped
 from tasks.agreement.settings import AGREEMENT
-from tasks.annotate_people import digests_of, people_say, reads_verdicts, said_to
-from tasks.annotate_quality import drift_of, measured_rows, tables_of
-from tasks.annotate_queue import Given, queue_of
+from tasks.annotate_people import answers_stage, people_say, said_to
+from tasks.annotate_quality import Measured, asked_of, drift_of, measured_rows, tables_of
+from tasks.annotate_queue import Given, queue_of, queue_stage
 from tasks.config import AnnotateSection, Config
+from tasks.config_training import TrainingSection
 from tasks.diversity.measure import (
     drawn_prompts,
 )
 from tasks.errors import DataError
+from tasks.label_noise import estimate_of, with_noise
 from tasks.model_matrix import own_cells
 from tasks.records import Artifact, Feedback, Place, Response
 from tasks.variants import settings_of
@@ -51,31 +52,11 @@ def choose(
     """
     if not settings.asks_people:
         return None
-    queue = settings.queue
-    stage = open_stage(
-        place,
-        "annotate",
-        settings={
-            "part": "queue",
-            "budget": settings.budget,
-            "queue": settings_of(queue),
-            "comparisons": settings_of(comparisons),
-            "strengths": dict(place.strengths),
-            "min_distance": place.min_distance,
-        },
-        inputs={
-            "prompts": prompts.content,
-            **contents("responses", responses),
-            **contents("verdicts", verdicts),
-        },
-        seeds={"seed": place.seed},
-        fingerprints=file_digests([*queue.known_files, *settings.verdict_files]),
-        semantics=SEMANTICS,
-    )
+    given = Given(prompts, responses, verdicts, comparisons, settings, place)
+    stage = queue_stage(given, SEMANTICS)
     if done := stage.finished():
         artifact = done.artifact
     else:
-        given = Given(prompts, responses, verdicts, comparisons, settings, place)
         with queue_of(given) as made:
             artifact = stage.commit(**made, deterministic=True)
     note(place, "annotate-queue", artifact)
@@ -99,25 +80,7 @@ def annotate(
     """
     given = Given(prompts, responses, verdicts, comparisons, settings, place)
     said = said_to(items, given)
-    stage = open_stage(
-        place,
-        "annotate",
-        settings={
-            "annotate": settings_of(settings),
-            "comparisons": settings_of(comparisons),
-            "strengths": dict(place.strengths),
-            "min_distance": place.min_distance,
-        },
-        inputs={
-            "prompts": prompts.content,
-            **contents("responses", responses),
-            **(contents("verdicts", verdicts) if reads_verdicts(given) else {}),
-            **({"items": items.content, **digests_of(said)} if items else {}),
-        },
-        seeds={"seed": place.seed},
-        fingerprints=file_digests([*settings.verdict_files, *settings.response_files]),
-        semantics=SEMANTICS,
-    )
+    stage = answers_stage(said, items, given, SEMANTICS)
     if done := stage.finished():
         artifact = done.artifact
     else:
@@ -125,7 +88,12 @@ def annotate(
             artifact = stage.commit(**made, deterministic=True)
     note(place, "annotate", artifact)
     written = _written_artifact(artifact, place)
-    return Feedback(responses=[*responses, *written], verdicts=[*verdicts, artifact], items=items)
+    return Feedback(
+        responses=[*responses, *written],
+        verdicts=[*verdicts, artifact],
+        items=items,
+        people=artifact,
+    )
 
 
 def _written_artifact(artifact: Artifact, place: Place) -> list[Artifact]:
@@ -137,7 +105,7 @@ def _written_artifact(artifact: Artifact, place: Place) -> list[Artifact]:
         place,
         "annotate",
         settings={"part": "written"},
-        inputs={"annotate": artifact.content, "of": artifact.uri.rsplit("/", 2)[-2]},
+        inputs={"annotate": artifact.content, "of": _stage_of(artifact)},
         semantics=SEMANTICS,
     )
     if done := stage.finished():
@@ -170,6 +138,18 @@ def assess(feedback: Feedback, config: Config, place: Place) -> Artifact:
     return artifact
 
 
+def calibrated(training: TrainingSection, quality: Artifact, place: Place) -> TrainingSection:
+    """The settings of the training, its noise of labels as people found it where that is asked for.
+
+    Raises DataError where it cannot be told.
+    """
+    if training.noise_rate is None:
+        return training
+    rate = estimate_of(records_of(place, QualityFigure, quality))
+    _log.info("round %d: %.1f %% of the judges' labels are wrong", place.round_index, 100 * rate)
+    return training.model_copy(update={"loss": with_noise(training.loss, rate)})
+
+
 def _assessed(feedback: Feedback, config: Config, place: Place) -> Artifact:
     """The stage of all figures; floors are no part of it, so they may change."""
     named = config.diversity.embedder
@@ -182,12 +162,14 @@ def _assessed(feedback: Feedback, config: Config, place: Place) -> Artifact:
             "agreement": settings_of(config.agreement),
             "diversity": settings_of(config.diversity),
             "own_cells": own_cells(config),
+            "correction": settings_of(config.correction) if feedback.items else None,
             "strengths": dict(place.strengths),
             "min_distance": place.min_distance,
         },
         inputs={
             **contents("responses", feedback.responses),
             **contents("verdicts", feedback.verdicts),
+            **_asked_inputs(feedback),
         },
         seeds={"seed": place.seed},
         fingerprints={"embedder": weights_digest(encoder) if encoder else ""},
@@ -200,4 +182,18 @@ def _assessed(feedback: Feedback, config: Config, place: Place) -> Artifact:
     texts = {row.response_id: row.text for row in rows if row.prompt_id in drawn}
     limit = config.diversity.max_tokens
     vectors = embeddings(texts, encoder, limit, stage.digest) if encoder else None
-    return stage.commit(tables=tables_of(rows, verdicts, drawn, vectors, config, place))
+    asked = asked_of(feedback, config, place)
+    measured = Measured(rows, verdicts, drawn, vectors, asked)
+    return stage.commit(tables=tables_of(measured, config, place))
+
+
+def _asked_inputs(feedback: Feedback) -> dict[str, str]:
+    """What people were asked and answered, known answers among it, for the key of a stage."""
+    if feedback.items is None or feedback.people is None:
+        return {}
+    return {"items": feedback.items.content, "people": _stage_of(feedback.people)}
+
+
+def _stage_of(artifact: Artifact) -> str:
+    """The digest of the stage that an artifact is of."""
+    return artifact.uri.rsplit("/", 2)[-2]

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from infra.annotation.batches import open_batch
-from infra.place import blocks_of, records_of, rows_about, store_of
-from infra.rows import read_tables
+from infra.place import blocks_of, contents, open_stage, records_of, rows_about, store_of
+from infra.rows import file_digests, read_tables
+from infra.stages import Stage
 from infra.table_files import spooled
 from tasks.aggregations._contract import Vote
 from tasks.annotate_queue import Given, shown
@@ -22,6 +23,7 @@ from tasks.recorded_verdicts import Answered, joined
 from tasks.records import Artifact, Prompt, Response, Verdict
 from tasks.responses import by_id
 from tasks.tables import content, to_table
+from tasks.variants import settings_of
 
 
 class Said(NamedTuple):
@@ -49,8 +51,33 @@ def said_to(items: Artifact | None, given: Given) -> Said:
     return Said(listed, counted(batch.counted(), listed), late)
 
 
-def digests_of(said: Said) -> dict[str, str]:
-    """What was answered, for the key of a stage that reads it."""
+def answers_stage(said: Said, items: Artifact | None, given: Given, semantics: int) -> Stage:
+    """The stage of what people say: the answers that count are among what decides it."""
+    place, settings = given.place, given.settings
+    asked = {} if items is None else {"items": items.content, **_digests(said)}
+    return open_stage(
+        place,
+        "annotate",
+        settings={
+            "annotate": settings_of(settings),
+            "comparisons": settings_of(given.comparisons),
+            "strengths": dict(place.strengths),
+            "min_distance": place.min_distance,
+        },
+        inputs={
+            "prompts": given.prompts.content,
+            **contents("responses", given.responses),
+            **(contents("verdicts", given.verdicts) if _reads_verdicts(given) else {}),
+            **asked,
+        },
+        seeds={"seed": place.seed},
+        fingerprints=file_digests([*settings.verdict_files, *settings.response_files]),
+        semantics=semantics,
+    )
+
+
+def _digests(said: Said) -> dict[str, str]:
+    """What was answered, as a key holds it."""
     rows = {"answers": list(said.counted.answers.values()), "late": said.late}
     return {name: content(Answer, to_table(Answer, some)) for name, some in rows.items()}
 
@@ -115,7 +142,7 @@ def _counted(given: Given) -> tuple[Counter[str], list[Vote]]:
     counts: Counter[str] = Counter(comparisons=0, near_duplicates=0)
     votes: list[Vote] = []
     tables: dict[str, Any] = {"prompts": given.prompts, "responses": given.responses}
-    if reads_verdicts(given):
+    if _reads_verdicts(given):
         tables["verdicts"] = given.verdicts
     with blocks_of(given.place, "prompts", **tables) as blocks:
         for block, _, made, repeated in shown(blocks, given.comparisons, given.place):
@@ -125,7 +152,7 @@ def _counted(given: Given) -> tuple[Counter[str], list[Vote]]:
     return counts, votes
 
 
-def reads_verdicts(given: Given) -> bool:
+def _reads_verdicts(given: Given) -> bool:
     """Whether what comes out depends on the judges' verdicts."""
     return bool(given.comparisons.ADAPTIVE or given.settings.aggregation)
 

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from infra.blocks import Block, Blocks
-from infra.place import blocks_of, rows_about
-from infra.rows import read_tables
+from infra.place import blocks_of, contents, open_stage, rows_about
+from infra.rows import file_digests, read_tables
+from infra.stages import Stage
 from infra.table_files import Spool, spooled
 from tasks.annotation_items import Item
 from tasks.candidates import Candidate
@@ -35,6 +36,7 @@ from tasks.records import Artifact, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
 from tasks.seeds import uniform_of
 from tasks.tables import to_table
+from tasks.variants import settings_of
 
 
 class Given(NamedTuple):
@@ -68,6 +70,31 @@ def shown(blocks: Blocks, comparisons: Any, place: Place) -> Iterator[Shown]:
         else:
             made = comparisons_of(candidates, comparisons, place.seed)
         yield Shown(block, candidates, made, repeated)
+
+
+def queue_stage(given: Given, semantics: int) -> Stage:
+    """The stage of the queue: all that decides what people are asked."""
+    place, settings = given.place, given.settings
+    return open_stage(
+        place,
+        "annotate",
+        settings={
+            "part": "queue",
+            "budget": settings.budget,
+            "queue": settings_of(settings.queue),
+            "comparisons": settings_of(given.comparisons),
+            "strengths": dict(place.strengths),
+            "min_distance": place.min_distance,
+        },
+        inputs={
+            "prompts": given.prompts.content,
+            **contents("responses", given.responses),
+            **contents("verdicts", given.verdicts),
+        },
+        seeds={"seed": place.seed},
+        fingerprints=file_digests([*settings.queue.known_files, *settings.verdict_files]),
+        semantics=semantics,
+    )
 
 
 @contextmanager

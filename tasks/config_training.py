@@ -24,6 +24,9 @@ class TrainingSection(Section):
 
     loss: Annotated[Any, *chosen_from("tasks.losses")]
     """The objective."""
+    noise_rate: Annotated[Literal["estimated"] | None, NotInKey] = None
+    """Who says how many labels are wrong, to a loss that takes `noise`: estimated, on the random
+    share that people answer (docs/human-feedback.md); null: the loss's own number."""
     references: Annotated[tuple[str, ...], NotInKey] = ()
     """References beside the round's own, for losses that read several: `round:N` (the policy after
     that round), a local folder, or a hub id."""

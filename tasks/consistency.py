@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.canonical import digest
 from tasks.errors import ConfigError
+from tasks.label_noise import check_noise
 from tasks.losses._contract import needs_of
 from tasks.training.settings import check_processes
 from tasks.usage import paid_parts
@@ -47,6 +48,7 @@ def check_consistent(config: "Config") -> None:
     """Raise ConfigError for the first thing in `config` that cannot work."""
     _one_policy(config)
     _names(config)
+    config.annotate.queue.check_judges(config.judges)
     _panels(config)
     _opinions(config)
     _evaluation(config)
@@ -56,6 +58,7 @@ def check_consistent(config: "Config") -> None:
     _check_without_effect(config.training)
     _check_microbatch(config.training.tokens_per_microbatch, config.training.max_tokens)
     _check_uncertainty(config)
+    check_noise(config.training, config.annotate)
     _check_prices(config)
     _check_front_end(config)
 

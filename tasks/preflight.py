@@ -13,6 +13,7 @@ from tasks.config import CellSection, Config
 from tasks.errors import ConfigError
 from tasks.model_matrix import EARLIER, earlier
 from tasks.placement import LOCAL, Spot
+from tasks.queue.known import check_known
 from tasks.recorded_verdicts import check_text_row, check_verdict
 from tasks.records import Checkpoint
 from tasks.references import check_reference, named_model
@@ -210,6 +211,9 @@ def _file_checks(config: Config, outside: Outside) -> Iterator[Check]:
         for source in getattr(config.annotate, section):
             look = partial(_look_at_file, source, check, outside)
             yield Check(name=f"annotate.{section}", look=look)
+    for source in config.annotate.queue.known_files:
+        look = partial(_look_at_file, source, check_known, outside)
+        yield Check(name="annotate.queue.known_files", look=look)
 
 
 def _look_at_file(source: Source, check: Callable[[Row], None], outside: Outside) -> str:

@@ -328,6 +328,8 @@ class Feedback:
     """Of judges and people."""
     items: Artifact | None = None
     """What people were asked, if they were."""
+    people: Artifact | None = None
+    """Of the annotate stage: verdicts of people, and the answers that they come from."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

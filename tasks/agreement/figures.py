@@ -71,6 +71,31 @@ MEANINGS = {
         "how much more often the judge's own model wins by it than by all others",
         True,
     ),
+    "judge_accuracy": Meaning(
+        "accuracy",
+        "comparisons decided as people decide them, each for all that it stands for",
+        True,
+    ),
+    "label_noise": Meaning(
+        "wrong labels",
+        "decisions of the judges that people turn round, where no person was asked to look",
+        True,
+    ),
+    "known_accuracy": Meaning("known answers", "known answers that were given", True),
+    "repeat_agreement": Meaning("same again", "items answered alike when asked again", True),
+    "human_position_bias": Meaning(
+        "first shown wins", "share of decided answers for the response shown first, less 1/2", True
+    ),
+    "human_ties": Meaning("ties", "answers that call it a tie", True),
+    "human_longer_wins": Meaning(
+        "longer wins", "decided answers for the longer of two responses", True
+    ),
+    "human_length_effect": Meaning(
+        "length effect",
+        "log-odds to win for twice the length, between responses of equally good cells",
+        False,
+    ),
+    "human_seconds": Meaning("seconds", "mean time for an answer, a pause left out", False),
     "judge_judge_agreement": Meaning("agreement", "comparisons two judges label alike", True),
     "judge_judge_kappa": Meaning("kappa", "Cohen's kappa of two judges", False),
     "judge_judge_alpha": Meaning("alpha", "Krippendorff's alpha of judges", False),
@@ -88,11 +113,20 @@ MEANINGS = {
 OF_ONE = (
     *("order_consistency", "position_bias", "ties", "unparsed"),
     *("longer_wins", "length_effect", "self_preference"),
+    *("judge_accuracy", "label_noise"),
 )
-"""Figures of a judge alone."""
+"""Figures of a judge alone, or of all judges together."""
 
-FLOORS = ("order_consistency", *(name for name in MEANINGS if name not in OF_ONE))
+OF_PEOPLE = (
+    *("known_accuracy", "repeat_agreement", "human_position_bias", "human_ties"),
+    *("human_longer_wins", "human_length_effect", "human_seconds"),
+)
+"""Figures of a person, or of all people together."""
+
+_BETTER_IF_MORE = ("order_consistency", "judge_accuracy", "known_accuracy", "repeat_agreement")
+
+FLOORS = (*_BETTER_IF_MORE, *(name for name in MEANINGS if name not in OF_ONE + OF_PEOPLE))
 """More is better."""
 
-CEILINGS = tuple(name for name in OF_ONE if name not in FLOORS)
+CEILINGS = tuple(name for name in OF_ONE + OF_PEOPLE if name not in FLOORS)
 """Nearer to 0 is better."""

@@ -3,14 +3,19 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tasks.agreement.figures import PEOPLE, QualityFigure
+from tasks.agreement.figures import OF_PEOPLE, PEOPLE, QualityFigure
 from tasks.agreement.settings import AgreementSettings
 
 NOT_THERE = {
     "judge_judge": "there are not two judges who judged comparisons",
     "judge_human": "there is no judge who judged comparisons",
     "human_human": "no two people judged a comparison in common",
+    **dict.fromkeys(
+        ("judge_accuracy", "label_noise"), "people were asked nothing (annotate.budget)"
+    ),
+    **dict.fromkeys(OF_PEOPLE, "no person gave verdicts"),
 }
+"""Why there is no figure of this name, or of this relation."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +43,8 @@ def breaches(figures: Sequence[QualityFigure], settings: AgreementSettings) -> l
 
 
 def _why_not_there(name: str) -> str:
-    return NOT_THERE.get(name.rpartition("_")[0], "no judge gave verdicts")
+    relation = name.rpartition("_")[0]
+    return NOT_THERE.get(name) or NOT_THERE.get(relation, "no judge gave verdicts")
 
 
 def _of_one(

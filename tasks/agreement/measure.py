@@ -6,16 +6,14 @@ from itertools import combinations
 from tasks.agreement.between import Agreement, agreement_of, alpha_of
 from tasks.agreement.biases import biases_of, self_preference
 from tasks.agreement.figures import GROUPS, MEANINGS, PEOPLE, QualityFigure
-from tasks.agreement.intervals import Estimate, Sampling
+from tasks.agreement.intervals import Sampling
 from tasks.agreement.labels import Labels, Opinions, by_criterion, majority_of, opinions
-from tasks.agreement.settings import AGREEMENT, AgreementSettings
+from tasks.agreement.people import Asked, Named, calibration, of_people
+from tasks.agreement.settings import AGREEMENT
 from tasks.candidates import Candidate
 from tasks.records import Response, Verdict
 from tasks.seeds import uniform_of
 from tasks.tables import grouped
-
-Named = tuple[str, str, str, str, Estimate]
-"""Annotator, other, criterion, figure and what it is."""
 
 
 def measured_prompts(prompt_ids: Sequence[str], most: int, seed: int) -> set[str]:
@@ -30,15 +28,15 @@ def quality(
     responses: Mapping[str, Response],
     candidates: Iterable[Candidate],
     own_cells: Mapping[str, Sequence[str]],
-    settings: AgreementSettings,
-    seed: int,
+    sampling: Sampling,
+    asked: Asked | None = None,
 ) -> list[QualityFigure]:
     """Every figure of the feedback, by annotator, in the order of MEANINGS.
 
     `own_cells` are the cells of each judge's own model. Verdicts of the prior are no opinions.
+    `asked` is what a queue of items adds.
     """
     given = [row for row in verdicts if row.annotator_kind in ("judge", "human")]
-    sampling = Sampling(settings, seed)
     said = opinions(given, candidates)
     versions = {row.annotator: row.annotator_version for row in given}
     found = [
@@ -46,6 +44,8 @@ def quality(
         *_between("judge_judge", GROUPS["judge"], said.judges, sampling),
         *_with_people(said, sampling),
         *_between("human_human", GROUPS["human"], said.people, sampling),
+        *of_people(given, responses, asked, sampling),
+        *(calibration(asked, sampling) if asked else ()),
     ]
     order = list(MEANINGS)
     ranked = sorted(found, key=lambda one: (order.index(one[3]), *one[:3]))

@@ -28,6 +28,9 @@ class MMPO(Loss):
 
     Not free of scale: it goes with the spread of the margins.
     """
+    noise: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """Probability that a label is wrong whatever its probability says; the target p becomes
+    (1 - noise) p + noise (1 - p)."""
 
     def __post_init__(self) -> None:
         if self.margin_scale is not None:
@@ -43,8 +46,10 @@ class MMPO(Loss):
     def _target(self, batch: LossBatch) -> "Tensor":
         """The probability that chosen is better, a constant."""
         if self.margin_scale is None:
-            return batch.column("p_chosen")
-        return (self.margin_scale * batch.column("margin")).sigmoid()
+            p = batch.column("p_chosen")
+        else:
+            p = (self.margin_scale * batch.column("margin")).sigmoid()
+        return p + self.noise * (1 - 2 * p) if self.noise else p
 
 
 VARIANT = MMPO

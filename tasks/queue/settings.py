@@ -1,5 +1,6 @@
 """How the queue of comparisons that people see is made."""
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -62,6 +63,16 @@ class QueueSettings(BaseModel):
                 f"annotate.queue.reasons: the name {taken[0]!r} is the queue's own; rename it"
             )
         return self
+
+    def check_judges(self, judges: Collection[str]) -> None:
+        """Raise ConfigError if a reason holds a judge against the others that is not there."""
+        for name, reason in self.reasons.items():
+            judge = None if reason.ASKS is None else getattr(reason, reason.ASKS)
+            if judge is not None and judge not in judges:
+                raise ConfigError(
+                    f"annotate.queue.reasons.{name} holds the judge {judge!r} against the others; "
+                    f"judges has: {', '.join(judges) or 'none'}"
+                )
 
     def annotators_for(self, reason: str) -> int:
         """How many people are wanted for an item of this reason."""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from tasks.agreement.intervals import Sampling
 from tasks.agreement.measure import quality
 from tasks.agreement.settings import AgreementSettings
 from tasks.candidates import candidate_of
@@ -51,5 +52,5 @@ def person(index, winner, by="ann"):
 
 def figures(verdicts, responses, own=None, settings=SETTINGS):
     """{(annotator, other, figure): figure}."""
-    found = quality(verdicts, responses, candidates(responses), own or {}, settings, seed=3)
+    found = quality(verdicts, responses, candidates(responses), own or {}, Sampling(settings, 3))
     return {(one.annotator, one.other, one.figure): one for one in found}

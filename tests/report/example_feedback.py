@@ -4,6 +4,7 @@ from typing import Any
 
 from tasks.agreement.drift import drift
 from tasks.agreement.floors import breaches
+from tasks.agreement.intervals import Sampling
 from tasks.agreement.measure import quality
 from tasks.agreement.settings import AgreementSettings
 from tasks.diversity.measure import cell_figures, drawn_prompts, prompt_rows
@@ -30,7 +31,7 @@ def measured(
     everybody = [one for members in candidates.values() for one in members]
     own = {"main": ["large"]}
     now, before = (
-        quality(some, by_id(responses), everybody, own, SETTINGS, seed)
+        quality(some, by_id(responses), everybody, own, Sampling(SETTINGS, seed))
         for seed, some in enumerate((verdicts, _less_sure(verdicts)))
     )
     diversity = DiversitySettings(prompts=20)
