@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-import httpx
+import httpx2
 import pytest
 
 from infra.annotation.batches import open_batch
@@ -49,8 +49,8 @@ class Visitor:
 
     def ask(self, method, path, **more):
         async def asked():
-            transport = httpx.ASGITransport(app=self.app, client=("127.0.0.1", 5000))
-            async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
+            transport = httpx2.ASGITransport(app=self.app, client=("127.0.0.1", 5000))
+            async with httpx2.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
                 headers = {**self.headers, **more.pop("headers", {})}
                 return await client.request(method, path, headers=headers, **more)
 
@@ -245,9 +245,9 @@ def test_what_cannot_be_is_refused_with_the_reason_and_nothing_is_kept(ann, stor
         {"annotator": "bob"},
     ],
 )
-def test_a_form_that_is_not_ours_is_not_understood_and_not_quoted(ann, said):
-    [item] = ann.next()["items"]
-    answer = ann.answer(item, **said)
+def test_a_form_that_is_not_ours_is_not_understood_and_not_quoted(reader, said):
+    item = {"item_id": "0" * 16, "revision": 0}
+    answer = reader.answer(item, **said)
     assert answer.status_code == 422
     assert str(next(iter(said.values()))) not in answer.text.replace(WINDOW, "")
 
@@ -271,17 +271,17 @@ def test_nobody_is_handed_more_than_a_share_of_what_is_left(ann):
 
 
 @pytest.mark.parametrize("path", ["newest", "0/about"])
-def test_without_a_session_nothing_is_told(app, path):
-    answer = Visitor(app).get(f"{API}/{path}")
+def test_without_a_session_nothing_is_told(still_app, path):
+    answer = Visitor(still_app).get(f"{API}/{path}")
     assert answer.status_code == 401 and "open your link" in answer.json()["why"]
 
 
-def test_a_session_is_for_one_run(app, ann):
-    assert ann.get("/-/api/other/newest").status_code == 401
+def test_a_session_is_for_one_run(still_app, reader):
+    assert reader.get("/-/api/other/newest").status_code == 401
 
 
-def test_a_wrong_token_is_slowed_down_and_never_quoted(app, caplog):
-    visitor = Visitor(app)
+def test_a_wrong_token_is_slowed_down_and_never_quoted(still_app, caplog):
+    visitor = Visitor(still_app)
     with caplog.at_level(logging.DEBUG):
         codes = [
             visitor.post(f"{API}/session", {"token": f"guess{n}.x"}).status_code for n in range(12)
@@ -291,30 +291,30 @@ def test_a_wrong_token_is_slowed_down_and_never_quoted(app, caplog):
     assert "guess" not in visitor.post(f"{API}/session", {"token": ["guess"]}).text
 
 
-def test_pages_of_others_cannot_post(app, ann):
+def test_pages_of_others_cannot_post(still_app, reader):
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
-        answer = ann.post(f"{API}/0/next", {}, headers=headers)
+        answer = reader.post(f"{API}/0/next", {}, headers=headers)
         assert (answer.status_code, answer.text) == (403, "not from our page\n")
     own = {"Origin": f"http://{HOST}", "Sec-Fetch-Site": "same-origin"}
     body = {"window": WINDOW, "have": [], "want": 0}
-    assert ann.post(f"{API}/0/next", body, headers=own).status_code == 200
+    assert reader.post(f"{API}/0/next", body, headers=own).status_code == 200
 
 
-def test_another_name_of_the_server_is_refused(app):
-    answer = Visitor(app).get("/", headers={"Host": "evil.example"})
+def test_another_name_of_the_server_is_refused(still_app):
+    answer = Visitor(still_app).get("/", headers={"Host": "evil.example"})
     assert answer.status_code == 400
 
 
-def test_no_cookie_is_ever_set(app, ann):
-    answers = [ann.get("/"), ann.get(f"{API}/newest"), ann.get("/-/page.js")]
+def test_no_cookie_is_ever_set(still_app, reader):
+    answers = [reader.get("/"), reader.get(f"{API}/newest"), reader.get("/-/page.js")]
     assert [one.headers.get("set-cookie") for one in answers] == [None] * 3
 
 
 @pytest.mark.parametrize(
     "path", ["/", f"/{RUN}", f"/{RUN}/0", "/-/page.js", "/-/none", "/-/health"]
 )
-def test_every_answer_tells_the_browser_to_be_careful(app, path):
-    headers = Visitor(app).get(path).headers
+def test_every_answer_tells_the_browser_to_be_careful(still_app, path):
+    headers = Visitor(still_app).get(path).headers
     policy = headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
     assert "unsafe" not in policy and "http" not in policy
@@ -322,19 +322,19 @@ def test_every_answer_tells_the_browser_to_be_careful(app, path):
     assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_body_without_end_is_refused_whether_or_not_it_says_so(app, ann):
+def test_a_body_without_end_is_refused_whether_or_not_it_says_so(still_app, reader):
     large = b"[" * (LARGEST_BODY + 1)
-    assert ann.ask("POST", f"{API}/0/next", content=large).status_code == 413
+    assert reader.ask("POST", f"{API}/0/next", content=large).status_code == 413
 
     async def pieces():
         for _ in range(LARGEST_BODY // 100_000 + 1):
             yield b"[" * 100_000
 
-    assert ann.ask("POST", f"{API}/0/next", content=pieces()).status_code == 413
+    assert reader.ask("POST", f"{API}/0/next", content=pieces()).status_code == 413
 
 
-def test_files_are_those_of_the_page_and_a_browser_keeps_them(app):
-    visitor = Visitor(app)
+def test_files_are_those_of_the_page_and_a_browser_keeps_them(still_app):
+    visitor = Visitor(still_app)
     first = visitor.get("/-/page.css")
     again = visitor.get("/-/page.css", headers={"If-None-Match": first.headers["etag"]})
     assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
@@ -343,15 +343,15 @@ def test_files_are_those_of_the_page_and_a_browser_keeps_them(app):
         assert visitor.get(f"/-/{name}").status_code == 404
 
 
-def test_a_run_or_round_that_asks_nobody_is_told_in_words(ann):
-    answer = ann.get(f"{API}/7/about")
+def test_a_run_or_round_that_asks_nobody_is_told_in_words(reader):
+    answer = reader.get(f"{API}/7/about")
     assert answer.status_code == 404 and "store" not in answer.text
     assert "nobody is asked" in answer.json()["why"]
 
 
-def test_the_pages_of_the_framework_are_off(app):
+def test_the_pages_of_the_framework_are_off(still_app):
     for path in ("/docs", "/redoc", "/openapi.json"):
-        assert "swagger" not in Visitor(app).get(path).text.lower()
+        assert "swagger" not in Visitor(still_app).get(path).text.lower()
 
 
 def test_whoever_asks_too_often_waits_and_others_do_not():

@@ -13,8 +13,8 @@ from infra.annotation.page.access import Pass
 from infra.annotation.page.desk import WITHDRAWN
 from infra.annotation.page.leases import Holder
 from infra.annotation.page.open_batches import OpenBatch
-from infra.annotation.page.shown import TAGS, AnswerIn, answer_of, is_equal
-from tasks.annotation_items import Answer, Item, check_answer
+from infra.annotation.page.shown import AnswerIn, answer_of, is_equal
+from tasks.annotation_items import TAGS, Answer, Item, check_answer
 from tasks.errors import DataError
 
 MOST_AHEAD = 5

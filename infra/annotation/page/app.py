@@ -19,10 +19,10 @@ from infra.annotation.page.access import LINK, SESSION, Keys, Pass
 from infra.annotation.page.answering import Answering, Asked, Clock, Given, Wanted
 from infra.annotation.page.limits import BodyLimit, OwnPagesOnly, Rate, SafeHeaders
 from infra.annotation.page.open_batches import OpenBatches
-from infra.annotation.page.shown import TAGS
 from infra.annotation.page.static_files import PAGE, StaticFiles
 from infra.run_tree import NAME
 from infra.storage import Store
+from tasks.annotation_items import TAGS
 from tasks.errors import ConfigError, StorageError
 
 API = "/-/api/{run}"

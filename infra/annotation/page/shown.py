@@ -19,11 +19,6 @@ from tasks.annotation_items import LONGEST_TEXT, Answer, Item
 
 Choice = Literal["left_much", "left", "tie", "right", "right_much", "both_bad", "skip", "withdrawn"]
 Side = Literal["left", "right"]
-TAGS = (
-    *("correct", "complete", "follows_instructions", "clear", "concise"),
-    *("style", "safe", "honest"),
-)
-"""What may have decided it."""
 LONGEST_COMMENT = 4_000
 LONGEST_AGE = 30 * 86400.0
 """Seconds that an answer may have waited in a browser."""
