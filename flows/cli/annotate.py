@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from flows.cli import annotate_serve
 from flows.cli.arguments import Name, Preset, Settings, overrides_of
 
 annotate = typer.Typer(
@@ -98,3 +99,6 @@ def close(
         extend_batch(name, preset, overrides, round_index, extend, by)
     else:
         close_batch(name, preset, overrides, round_index, by, without=without)
+
+
+annotate_serve.add_to(annotate)
