@@ -224,10 +224,10 @@ def _panels(config: "Config") -> None:
 def _opinions(config: "Config") -> None:
     """Somebody has to have an opinion, or the prior has to count."""
     annotate = config.annotate
-    if annotate.budget and not annotate.people:
+    if annotate.budget and not annotate.asks_people:
         raise ConfigError(
-            f"annotate.budget is {annotate.budget}, but annotate.people names nobody; "
-            "name people, or leave the budget out"
+            f"annotate.budget is {annotate.budget}, but annotate.front_end is none and "
+            "annotate.people names nobody; say where people answer, or leave the budget out"
         )
     if annotate.budget and config.comparisons.ADAPTIVE and not config.judges:
         raise ConfigError(
