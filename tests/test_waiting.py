@@ -15,14 +15,13 @@ from prefect.states import AwaitingRetry, Cancelled, Crashed
 
 from docs.weekly import wait_for
 from infra.annotation.batches import open_batch
-from infra.annotation.said import form_text
 from infra.prefect.reviews import Review, resume, suspended
 from infra.storage import open_store
 from tasks.config import AnnotateSection
 from tasks.errors import ConfigError
 from tasks.records import Artifact
 from tasks.waiting import people_answer, tick
-from tests.annotation_batches import answer, asked_stage, batch_of, items_of
+from tests.annotation_batches import answer, asked_stage, items_of
 from tests.small_config import small_place
 
 on_a_server = pytest.mark.usefixtures("prefect_server", "others_are_left_alone")
@@ -246,17 +245,3 @@ def test_nobody_is_waited_for_where_nobody_or_only_simulated_people_are_asked(ro
     items = Artifact(**asked(root))
     people_answer(items, AnnotateSection(budget=0.1, people={"ann": person}), place)
     assert batch_or_none(root) is None
-
-
-def test_names_that_people_chose_are_no_markdown_in_the_form(root):
-    batch = batch_of(open_store(root), items_of(1))
-    batch.append([answer(batch.items()[0], "a|b [x](http://y) <b>")])
-    text = form_text(batch)
-    assert "[x](" not in text and "<b>" not in text and "a&#124;b" in text
-
-
-def test_the_form_links_to_the_page_where_somebody_serves_it(root, monkeypatch):
-    batch = batch_of(open_store(root), items_of(1), deadline_hours=1)
-    assert "`tso annotate serve weekly`" in form_text(batch)
-    monkeypatch.setenv("TSO_ANNOTATE_URL", "https://label.example.org/")
-    assert "(https://label.example.org/weekly/0)" in form_text(batch)
