@@ -1,8 +1,8 @@
 """Rounds that wait for people: suspended and resumed on a real server, or looking at the store."""
 
 import shutil
-import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
@@ -109,20 +109,31 @@ def test_a_flow_run_is_suspended_until_the_quorum_is_there(root):
     assert (batch.closed.why, batch.closed.by, batch.closed.given) == ("quorum", "the tick", 2)
 
 
+@pytest.fixture
+def hours_pass(monkeypatch):
+    """Lets so many hours go by."""
+
+    def pass_by(hours):
+        late = datetime.now(UTC) + timedelta(hours=hours)
+        monkeypatch.setattr("infra.annotation.batches._now", lambda: late)
+
+    return pass_by
+
+
 @on_a_server
-def test_at_the_deadline_it_goes_on_with_what_there_is(root):
-    one = Deployed(root, deadline_hours=1 / 3600)
+def test_at_the_deadline_it_goes_on_with_what_there_is(root, hours_pass):
+    one = Deployed(root, deadline_hours=5)
     assert one.run() == "Suspended"
-    time.sleep(1.1)
+    hours_pass(6)
     assert "deadline, goes on" in tick() and one.run() == "Completed"
     assert one.open().closed.given == 0
 
 
 @on_a_server
-def test_at_a_deadline_that_fails_it_fails_and_after_an_extension_a_retry_waits_again(root):
-    one = Deployed(root, deadline_hours=1 / 3600, on_deadline="fail")
+def test_at_a_failing_deadline_it_fails_and_once_extended_a_retry_waits(root, hours_pass):
+    one = Deployed(root, deadline_hours=5, on_deadline="fail")
     assert one.run() == "Suspended"
-    time.sleep(1.1)
+    hours_pass(6)
     assert "failed at its deadline" in tick()
     assert one.state().name == "Failed" and "0 of 2 answers" in one.state().message
     one.set(AwaitingRetry())
