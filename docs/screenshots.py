@@ -6,7 +6,6 @@ the environment of the S3 server, PostgreSQL and a Chromium (CHROMIUM names anot
 /usr/bin/chromium).
 """
 
-import io
 import os
 import sys
 import tempfile
@@ -15,17 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
 from playwright.sync_api import Browser, FloatRect, Page, expect, sync_playwright
 
+from docs.pictures import picture, save_picture
 from docs.production import Lab, stack_lab
 from docs.weekly import ROOT, wait_for
 from tests.small_run import small_preset
 
 IMAGES = ROOT / "docs" / "images"
 WIDTH = 1200
-COLOURS = 128
-"""Of a picture's palette: enough for a page without photographs, at a third of the size."""
 LOAD_SECONDS = 120
 ROUND_SECONDS = 1800
 FADE_MILLISECONDS = 3000
@@ -72,10 +69,7 @@ class Camera:
         """What the window shows, once everything is drawn, as a PNG with a palette."""
         page.wait_for_load_state("load")
         page.wait_for_timeout(FADE_MILLISECONDS)
-        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-        path = self._images / f"{name}.png"
-        picture.quantize(COLOURS).save(path, optimize=True)
-        sys.stdout.write(f"{path}: {path.stat().st_size // 1000} kB\n")
+        save_picture(picture(page.screenshot()), self._images / f"{name}.png")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -160,7 +154,7 @@ def take_run(camera: Camera, flow_run_id: str) -> None:
 
 def is_drawn(page: Page) -> bool:
     """Whether the graph of a flow run shows anything."""
-    graph = Image.open(io.BytesIO(page.screenshot(clip=BARS))).convert("RGB")
+    graph = picture(page.screenshot(clip=BARS))
     return len(graph.getcolors(graph.width * graph.height)) > COLOURED
 
 

@@ -20,6 +20,7 @@ from tasks.rounds import claimed
 from tasks.sample import resolve_matrix, sample
 from tasks.score import resolve_references, score
 from tasks.train import train
+from tasks.waiting import people_answer
 
 
 @flow(name="tso", flow_run_name=run_name, persist_result=False)
@@ -61,6 +62,7 @@ def tso_round(config: Config, place: Place) -> bool:
     verdicts = judge(asked, responses, config.judges, config.comparisons, "train", place)
     people, comparisons = config.annotate, config.comparisons
     items = choose(asked, responses, verdicts, people, comparisons, place)
+    people_answer(items, people, place)  # a deployed flow run is suspended meanwhile
     feedback = annotate(asked, responses, verdicts, items, people, comparisons, place)
     quality = assess(feedback, config, place)  # below a floor the round ends here, before it costs
     training = calibrated(config.training, quality, place)

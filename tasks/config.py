@@ -18,6 +18,7 @@ from tasks.consistency import check_consistent
 from tasks.correction import CorrectionSettings
 from tasks.diversity.settings import DiversitySettings
 from tasks.errors import ConfigError
+from tasks.label_studio_settings import LabelStudioSettings
 from tasks.near_duplicates import NearDuplicateSettings
 from tasks.placement import Placement
 from tasks.placement_checks import check_placement
@@ -119,10 +120,21 @@ class AnnotateSection(Section):
     response_files: list[SourceIn] = Field(default_factory=list)
     """Tables of responses written by people: prompt (or messages, ...), response, annotator."""
 
+    front_end: Annotated[Literal["page", "label_studio", "files", "none"], NotInKey] = "page"
+    """Where people answer; none: nobody is asked, simulated people apart."""
+    quorum: Annotated[float, Field(gt=0, le=1), NotInKey] = 0.9
+    """Share of the wanted answers with which the round goes on."""
+    deadline_hours: Annotated[float | None, Field(gt=0), NotInKey] = 72.0
+    """Hours after which it no longer waits; null: it waits for the quorum, or until it is told."""
+    on_deadline: Annotated[Literal["go_on", "fail"], NotInKey] = "go_on"
+    """At the deadline the round goes on with the answers there are, or fails."""
+    label_studio: Annotated[LabelStudioSettings | None, NotInKey] = None
+    """The server for `front_end: label_studio`."""
+
     @property
     def asks_people(self) -> bool:
         """Whether there is a queue: a budget, and somebody who may answer."""
-        return bool(self.budget and self.people)
+        return bool(self.budget and (self.people or self.front_end != "none"))
 
 
 class PairsSection(Section):

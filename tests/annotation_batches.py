@@ -1,6 +1,7 @@
 """Batches for tests: items, prompts and responses as finished stages, and answers to them."""
 
-from infra.annotation.batches import Terms, make_batch
+from infra.annotation.batch_records import Terms
+from infra.annotation.batches import make_batch
 from infra.run_tree import RunTree
 from infra.stages import Stage, StageKey
 from tasks.annotation_items import Answer, Item, item_id_of
@@ -30,31 +31,32 @@ def items_of(number, annotators=1, first=0):
     ]
 
 
-def committed(store, part, tables):
-    key = StageKey(verb="annotate", settings={"part": part})
-    return Stage(store, key).commit(tables=tables)
-
-
-def batch_of(store, items, run="weekly", round_index=0, **terms):
-    """The batch of a round that asks `items`."""
+def asked_stage(store, items, text="text of {}"):
+    """The finished stage that asks `items`; `text` is that of a response, {} its id."""
     prompts = {item.prompt_id: prompt(prompt_id=item.prompt_id) for item in items}
     texts = [
-        response(one, f"text of {one}", prompt_id=item.prompt_id)
+        response(one, text.format(one), prompt_id=item.prompt_id)
         for item in items
         for one in (item.a_id, item.b_id)
     ]
-    named = [item.item_id for item in items]
+    tables = {
+        "rows": (Item, to_table(Item, items)),
+        "prompts": (Prompt, to_table(Prompt, prompts.values())),
+        "responses": (Response, to_table(Response, texts)),
+    }
+    key = StageKey(
+        verb="annotate", settings={"items": [item.item_id for item in items], "text": text}
+    )
+    stage = Stage(store, key)
+    stage.commit(tables=tables)
+    return stage.finished()
+
+
+def batch_of(store, items, run="weekly", round_index=0, text="text of {}", **terms):
+    """The batch of a round that asks `items`."""
+    asked = asked_stage(store, items, text).artifact
     return make_batch(
-        RunTree(store, run),
-        round_index,
-        items=committed(store, ["items", *named], {"rows": (Item, to_table(Item, items))}),
-        prompts=committed(
-            store, ["prompts", *named], {"rows": (Prompt, to_table(Prompt, prompts.values()))}
-        ),
-        responses=[
-            committed(store, ["texts", *named], {"rows": (Response, to_table(Response, texts))})
-        ],
-        terms=Terms(**{"front_end": "page", **terms}),
+        RunTree(store, run), round_index, asked, Terms(**{"front_end": "page", **terms})
     )
 
 

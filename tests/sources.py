@@ -12,9 +12,9 @@ EVERYTHING = (*CODE, "tests", "examples", "benchmarks", "docs")
 DOORS = (
     *("collect", "sample", "judge", "annotate", "pair"),
     *("score", "train", "evaluate", "refresh"),
-    *("rounds", "clear"),
+    *("rounds", "clear", "waiting"),
 )
-"""Verbs, `rounds` and `clear`: the files of tasks/ where Prefect, storage and domain code meet."""
+"""Verbs, `rounds`, `clear`, `waiting`: files of tasks/ where Prefect, storage and domain meet."""
 
 DOOR_PARTS = {
     "annotate_people": "annotate",

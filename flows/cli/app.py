@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli import store_commands
+from flows.cli.annotate import annotate
 from flows.cli.arguments import Name, Out, Preset, Settings, overrides_of
 from flows.cli.completion import presets, runs
 from flows.cli.exit_codes import BUG, exit_code_of
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 
 app.add_typer(stack, name="stack")
+app.add_typer(annotate, name="annotate")
 
 
 @app.command()

@@ -34,7 +34,7 @@ Folder = Annotated[
 def up(
     folder: Folder = None,
     port: Annotated[
-        int | None, typer.Option(help="Of the UI (4200); the three after it are taken, too.")
+        int | None, typer.Option(help="Of the UI (4200); the four after it are taken, too.")
     ] = None,
     store: Annotated[
         str | None,
@@ -115,6 +115,7 @@ def _print_addresses(settings: StackSettings) -> None:
     made, own = worker_files(settings)
     say(f"UI       {settings.url_of('prefect')}")
     say(f"reports  {settings.url_of('reports')}")
+    say(f"people   {settings.url_of('annotation')} (their links: tso annotate link RUN NAME)")
     say(f"store    {store_root(settings)} (its variables: {made})")
     say(f"keys     {own}: variables of the workers")
     say(f"logs     {settings.logs}")

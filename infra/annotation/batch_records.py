@@ -22,6 +22,9 @@ class Terms:
     """Hours from the making of the batch after which the round no longer waits; None: never."""
     on_deadline: str = "go_on"
     """What the round does then: go_on with what there is, or fail."""
+    label_studio: dict[str, str] | None = None
+    """Where its server is, and which variable or block holds the token; None for other front ends.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +38,7 @@ class BatchFacts:
     generation: int
     """How often the round was redone with other items before."""
     items: Artifact
-    """The stage whose rows are the items."""
-    prompts: Artifact
-    """The stage with the prompts of the items."""
-    responses: tuple[Artifact, ...]
-    """The stages with the responses that are compared."""
+    """The stage whose rows are the items, with their prompts and responses as further tables."""
     wanted: int
     """Answers that are wanted in all."""
     terms: Terms
@@ -78,7 +77,7 @@ class Closed:
     """What `closed.json` says: from then on it is fixed what counts."""
 
     why: str
-    """quorum, deadline, form or command."""
+    """quorum, deadline, form or command; `without`: the round goes on without any answer."""
     by: str
     """Who closed it: a person, or `tick`."""
     at: str
@@ -115,8 +114,6 @@ def facts_of(said: Mapping[str, Any]) -> BatchFacts:
         **{
             **said,
             "items": Artifact(**said["items"]),
-            "prompts": Artifact(**said["prompts"]),
-            "responses": tuple(Artifact(**one) for one in said["responses"]),
             "terms": Terms(**said["terms"]),
         }
     )

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from infra.annotation.answer_objects import Writer, without_doubles
+from infra.annotation.answer_objects import Segments, Writer, without_doubles
 from infra.annotation.batch_records import (
     BatchFacts,
     Closed,
@@ -45,7 +45,7 @@ from tasks.errors import ConfigError, DataError
 from tasks.records import Artifact
 from tasks.tables import from_table
 
-CLOSED_BECAUSE = ("quorum", "deadline", "form", "command")
+CLOSED_BECAUSE = ("quorum", "deadline", "form", "command", "without")
 
 
 class Batch:
@@ -60,6 +60,7 @@ class Batch:
         self._objects = objects_of(self.tree, facts.round_index)
         front_end, _, name = (writer or facts.terms.front_end).partition(":")
         self._writer = Writer(self._objects, front_end, name)
+        self._known: tuple[Segments, list[Answer]] | None = None
 
     def __repr__(self) -> str:
         return f"Batch({self.tree.folder}/{self._path('batch')})"
@@ -96,7 +97,7 @@ class Batch:
 
     @cached_property
     def _texts(self) -> TextTables:
-        return TextTables(self.store, self.facts.prompts, self.facts.responses, self._items)
+        return TextTables(self.store, self.facts.items, self._items)
 
     def texts(self, start: int, stop: int) -> list[Texts]:
         """What the items from `start` up to `stop` show."""
@@ -127,7 +128,10 @@ class Batch:
 
         Those to items of an earlier batch of the round that this one does not ask are left out.
         """
-        return self._ours(self._objects.upto(self._objects.segments()))
+        segments = self._objects.segments()
+        if self._known is None or self._known[0] != segments:
+            self._known = segments, self._ours(self._objects.upto(segments))
+        return list(self._known[1])
 
     def _ours(self, answers: Iterable[Answer]) -> list[Answer]:
         known = self._by_id
@@ -175,6 +179,19 @@ class Batch:
         over = progress.deadline and moment >= datetime.fromisoformat(progress.deadline)
         return "deadline" if over else ""
 
+    def settled(self, by: str) -> str:
+        """Why the round no longer waits, empty if it does; closes what is due.
+
+        A batch whose terms say that the round fails at its deadline is not closed by that.
+        """
+        if closed := self.closed:
+            return closed.why
+        why = self.is_due()
+        if why == "quorum" or (why and self.facts.terms.on_deadline == "go_on"):
+            self.pack()
+            return self.close(why, by).why
+        return why
+
     @property
     def closed(self) -> Closed | None:
         """How it was closed; None while answers still count."""
@@ -182,12 +199,15 @@ class Batch:
         return None if found is None else closed_of(found)
 
     def close(self, why: str, by: str) -> Closed:
-        """Fix which answers count: those that are there. Of several who close the first does."""
+        """Fix which answers count: those that are there, or none if the round goes on without.
+
+        Of several who close it the first does.
+        """
         if why not in CLOSED_BECAUSE:
             raise DataError(f"closed because {why!r}; allowed: {', '.join(CLOSED_BECAUSE)}")
         if already := self.closed:
             return already
-        segments = self._objects.segments()
+        segments = {} if why == "without" else self._objects.segments()
         progress = self._progress(self._ours(self._objects.upto(segments)))
         wanted = Closed(
             why=why,
@@ -219,24 +239,17 @@ class Batch:
         return self._objects.pack()
 
 
-def make_batch(
-    tree: RunTree,
-    round_index: int,
-    *,
-    items: Artifact,
-    prompts: Artifact,
-    responses: Sequence[Artifact],
-    terms: Terms,
-) -> Batch:
-    """The batch of a round that asks `items`; found again if it is made already.
+def make_batch(tree: RunTree, round_index: int, items: Artifact, terms: Terms) -> Batch:
+    """The batch of a round that asks `items` on `terms`; found again if it is made already.
 
-    If the round has a batch with other items, the new one takes its place; terms of one that is
-    made already stay as they were.
+    If the round has one with other items or terms, the new one takes its place; of a closed one
+    the terms no longer matter.
     """
     last = newest(tree, round_index)
     if last is not None:
         known = _read(tree, round_index, last)
-        if known.facts.items.content == items.content:
+        same_terms = known.facts.terms == terms or known.closed is not None
+        if known.facts.items.content == items.content and same_terms:
             return known
     rows = from_table(Item, open_artifact(tree.store, items).table())
     facts = BatchFacts(
@@ -244,18 +257,14 @@ def make_batch(
         round_index=round_index,
         generation=0 if last is None else last + 1,
         items=items,
-        prompts=prompts,
-        responses=tuple(responses),
         wanted=sum(item.annotators for item in rows),
         terms=terms,
         made_at=_iso(_now()),
     )
     name = f"{folder_of(round_index)}/{numbered('batch', facts.generation)}"
     made = facts_of(tree.create(name, asdict(facts)))
-    if made.items.content != items.content:  # somebody else was first, with other items
-        return make_batch(
-            tree, round_index, items=items, prompts=prompts, responses=responses, terms=terms
-        )
+    if (made.items.content, made.terms) != (items.content, terms):  # somebody else was first
+        return make_batch(tree, round_index, items, terms)
     return Batch(tree.store, made)
 
 

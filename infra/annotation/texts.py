@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from infra.artifacts import open_artifact
+from infra.artifacts import Finished, open_artifact
 from infra.storage import Store
 from infra.work import temporary_dir
 from tasks.annotation_items import Item
@@ -39,14 +39,13 @@ class TextTables:
     The files are mapped, not read, and gone with the process.
     """
 
-    def __init__(
-        self, store: Store, prompts: Artifact, responses: Sequence[Artifact], items: Sequence[Item]
-    ) -> None:
-        """Raises DataError if a prompt or a response of `items` is in none of the tables."""
+    def __init__(self, store: Store, asked: Artifact, items: Sequence[Item]) -> None:
+        """Raises DataError if the stage `asked` lacks a prompt or a response of `items`."""
         shown = {one for item in items for one in (item.a_id, item.b_id)}
-        asked = {item.prompt_id for item in items}
-        self._prompts = _Column(store, [prompts], PROMPT_COLUMNS, asked)
-        self._responses = _Column(store, responses, RESPONSE_COLUMNS, shown)
+        prompts = {item.prompt_id for item in items}
+        stage = open_artifact(store, asked)
+        self._prompts = _Column(stage, "prompts", PROMPT_COLUMNS, prompts)
+        self._responses = _Column(stage, "responses", RESPONSE_COLUMNS, shown)
 
     def of(self, items: Iterable[Item]) -> list[Texts]:
         """What `items` show, in their order."""
@@ -65,22 +64,18 @@ class _Column:
     """The values of one column by the ids in another, in a mapped file."""
 
     def __init__(
-        self,
-        store: Store,
-        artifacts: Iterable[Artifact],
-        columns: tuple[str, str],
-        wanted: set[str],
+        self, stage: Finished, table: str, columns: tuple[str, str], wanted: set[str]
     ) -> None:
         self._values = pa.chunked_array([], pa.null())
-        found = _mapped(_rows(store, artifacts, columns, wanted))
+        found = _mapped(_rows(stage, table, columns, wanted))
         ids = [] if found is None else found.column(0).to_pylist()
         self._places = {one: place for place, one in enumerate(ids)}
         if found is not None:
             self._values = found.column(1)
         if missing := sorted(wanted - self._places.keys()):
             raise DataError(
-                f"{len(missing)} of {len(wanted)} {columns[0]}s that items name are in no table "
-                f"of the round, first {missing[0]!r}; redo annotate"
+                f"{len(missing)} of {len(wanted)} {columns[0]}s that items name are not in "
+                f"{stage.folder}, first {missing[0]!r}; redo annotate"
             )
 
     def of(self, one: str) -> Any:
@@ -89,13 +84,12 @@ class _Column:
 
 
 def _rows(
-    store: Store, artifacts: Iterable[Artifact], columns: tuple[str, str], wanted: set[str]
+    stage: Finished, table: str, columns: tuple[str, str], wanted: set[str]
 ) -> Iterator[pa.Table]:
     ids = pa.array(sorted(wanted), pa.string())
-    for artifact in artifacts:
-        with open_artifact(store, artifact).opened() as table:
-            for group in table.groups(list(columns)):
-                yield group.filter(pc.is_in(group.column(columns[0]), ids)).select(columns)
+    with stage.opened(table) as opened:
+        for group in opened.groups(list(columns)):
+            yield group.filter(pc.is_in(group.column(columns[0]), ids)).select(columns)
 
 
 def _mapped(tables: Iterable[pa.Table]) -> pa.Table | None:

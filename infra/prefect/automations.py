@@ -18,6 +18,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from infra.prefect.events import ROUND_EVENTS, ROUND_RESOURCES
 from infra.prefect.notifications import notification_block
+from infra.prefect.reviews import STILL_WAITS
 
 RETRIED = "retry-crashed"
 """Tag of deployments (prefect.yaml) whose crashed flow runs are retried."""
@@ -35,6 +36,8 @@ ENDED = tuple(
 )
 RESTING = ("prefect.flow-run.Paused", "prefect.flow-run.Suspended")
 """A flow run that waits for people sends no heartbeat and is not dead."""
+NOT_DEAD = (*RESTING, STILL_WAITS)
+"""The tick says so again and again: a last heartbeat may come after the suspension."""
 GOES_ON = tuple(
     f"prefect.flow-run.{name}"
     for name in ("Scheduled", "AwaitingRetry", "Pending", "Running", "Completed", "Cancelled")
@@ -44,6 +47,12 @@ FAILED = ("prefect.flow-run.Failed", "prefect.flow-run.Crashed", "prefect.flow-r
 OF_OURS = ResourceSpecification.model_validate(
     {"prefect.resource.role": "flow", "prefect.resource.name": ["tso", "tso-*"]}
 )
+REVIEW_TEXT = """\
+Flow run {{ flow_run.name }} waits for people. How much is done, where to answer, and the form with
+which it goes on sooner or later (Resume):
+
+{{ flow_run|ui_url }}
+"""
 RUN_TEXT = """\
 Flow run {{ flow_run.name }} is {{ flow_run.state.name }}: {{ flow_run.state.message }}
 
@@ -96,7 +105,7 @@ def zombies_crash(silence_seconds: float) -> AutomationCore:
         description=f"No heartbeat for {silence_seconds:g} s: its process or machine is gone.",
         trigger=EventTrigger(
             after={HEARTBEAT},
-            expect={HEARTBEAT, *ENDED, *RESTING},
+            expect={HEARTBEAT, *ENDED, *NOT_DEAD},
             match=_resources(FLOW_RUNS),
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
@@ -153,7 +162,7 @@ def notifications(block: UUID) -> list[AutomationCore]:
     outcomes = [ROUND_EVENTS[name] for name in ("refused", "inconclusive")]
     return [
         _message("tell of failed flow runs", FAILED, FLOW_RUNS, block, "failed", RUN_TEXT),
-        _message("tell of reviews", RESTING, FLOW_RUNS, block, "waits for people", RUN_TEXT),
+        _message("tell of reviews", RESTING, FLOW_RUNS, block, "waits for people", REVIEW_TEXT),
         _message("tell of gates", outcomes, ROUND_RESOURCES, block, "not promoted", ROUND_TEXT),
     ]
 

@@ -1,4 +1,4 @@
-"""Keys of object storage that a Prefect block holds; they are handed on and never shown."""
+"""Keys and tokens that Prefect blocks hold; they are handed on and never shown."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def keys_of(block: str) -> dict[str, str]:
     package need not be installed.
     """
     kind, _, name = block.partition("/")
-    data = _data(block, kind, name)
+    data = _data("storage.credentials", block, kind, name)
     if kind == SECRET:
         data = _parsed(block, data.get("value"))
     found = {ours: str(data[theirs]) for ours, theirs in NAMES.items() if data.get(theirs)}
@@ -38,18 +38,27 @@ def keys_of(block: str) -> dict[str, str]:
     return found
 
 
-def _data(block: str, kind: str, name: str) -> dict[str, Any]:
+def secret_of(setting: str, block: str) -> str:
+    """The text in the block `secret/NAME` that `setting` names; it is handed on and never shown."""
+    kind, _, name = block.partition("/")
+    value = _data(setting, block, kind, name).get("value")
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{setting}: the value of the Prefect block {block} is no text")
+    return value
+
+
+def _data(setting: str, block: str, kind: str, name: str) -> dict[str, Any]:
     if get_current_settings().api.url is None:
         raise ConfigError(
-            f"storage.credentials names the Prefect block {block}, but no Prefect server is "
-            "configured: set PREFECT_API_URL, or give keys by a profile or AWS_* variables"
+            f"{setting} names the Prefect block {block}, but no Prefect server is configured: "
+            "set PREFECT_API_URL, or give keys and tokens by variables (keys by a profile, too)"
         )
     try:
         with get_client(sync_client=True) as client:
             return dict(client.read_block_document_by_name(name, kind).data)
     except ObjectNotFound as error:
         raise ConfigError(
-            f"storage.credentials: there is no Prefect block {block}; make it in the UI (Blocks) "
+            f"{setting}: there is no Prefect block {block}; make it in the UI (Blocks) "
             "or correct the name"
         ) from error
 

@@ -103,7 +103,8 @@ def parts_of(settings: StackSettings) -> list[Part]:
     """All parts in the order in which they start; they stop in the opposite one."""
     own_store = [_object_store(settings)] if settings.store == OBJECT_STORE else []
     workers = [_worker(settings, pool) for pool in POOLS]
-    return [_database(settings), *own_store, _prefect(settings), _reports(settings), *workers]
+    pages = [_reports(settings), _annotation(settings)]
+    return [_database(settings), *own_store, _prefect(settings), *pages, *workers]
 
 
 def _part(settings: StackSettings, name: str, **more: Any) -> Part:
@@ -190,6 +191,19 @@ def _reports(settings: StackSettings) -> Part:
         port=port,
         environment_files=worker_files(settings),
         is_ready=lambda _: answers.text(f"{settings.url_of('reports')}/health") == "ok",
+    )
+
+
+def _annotation(settings: StackSettings) -> Part:
+    port = settings.port_of("annotation")
+    return _part(
+        settings,
+        "annotation",
+        command=(sys.executable, "-m", "infra.annotation.page", str(port)),
+        port=port,
+        environment={"TSO_WORK": str(settings.folder / "work")},
+        environment_files=worker_files(settings),
+        is_ready=lambda _: answers.text(f"{settings.url_of('annotation')}/-/health") == "ok",
     )
 
 

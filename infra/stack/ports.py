@@ -15,7 +15,7 @@ def check_free(part: Part) -> None:
         return
     raise ConfigError(
         f"port {part.port} of the part {part.name} is taken by {holder_of(part.port)}; "
-        "end it, or choose others: tso stack up --port N (the stack takes N and the three after it)"
+        "end it, or choose others: tso stack up --port N (the stack takes N and the four after it)"
     )
 
 

@@ -23,6 +23,7 @@ PORT_OFFSETS = {
     "database": 1,
     "reports": 2,
     "s3": 3,
+    "annotation": 4,
 }
 OBJECT_STORE = "s3"
 """The store is an S3 server of the stack's own."""
@@ -39,7 +40,7 @@ class StackSettings:
     project: Path
     """Where prefect.yaml is; relative paths of presets begin there."""
     port: int = FIRST_PORT
-    """Of the UI; the three after it are the other parts'."""
+    """Of the UI; the four after it are the other parts'."""
     store: str = OBJECT_STORE
     """`s3`: a server of its own; `folder`: a folder of its own; or the URI of another store."""
     gpus: int = 1

@@ -80,7 +80,11 @@ def _prepared(settings: StackSettings) -> list[Part]:
         )
     database.make_cluster(settings)
     made, own = map(Path, worker_files(settings))
-    variables = {"TSO_STORE": store_root(settings)}
+    variables = {
+        "TSO_STORE": store_root(settings),
+        "TSO_ANNOTATE_URL": settings.url_of("annotation"),
+        "TSO_ANNOTATE_KEY_FILE": str(settings.folder / "annotation.key"),
+    }
     if settings.store == OBJECT_STORE:
         from infra.swift import SwiftServer
 

@@ -12,7 +12,7 @@ from tests.annotation_batches import answer, batch_of, items_of
 
 def test_a_batch_is_found_again_by_whoever_opens_it(store):
     made = batch_of(store, items_of(3, annotators=2), quorum=0.5)
-    assert batch_of(store, items_of(3, annotators=2), quorum=0.9).facts == made.facts
+    assert batch_of(store, items_of(3, annotators=2), quorum=0.5).facts == made.facts
     found = open_batch(store, "weekly")
     assert found.facts == made.facts and (found.facts.wanted, found.label) == (
         6,
@@ -133,6 +133,31 @@ def test_a_round_that_is_redone_asks_anew_and_keeps_answers_to_what_it_asks_agai
     assert open_batch(own_store, "weekly").facts == after.facts and after.closed is None
     assert [one.item_id for one in after.answers()] == [after.items()[0].item_id]
     assert after.current and not before.current and len(before.counted()) == 3
+
+
+def test_other_terms_ask_anew_and_keep_all_answers_but_a_closed_batch_stays(own_store):
+    before = batch_of(own_store, items_of(2), quorum=1.0)
+    before.append([answer(before.items()[0])])
+    after = batch_of(own_store, items_of(2), quorum=0.5)
+    assert after.settled("tick") == "quorum" and len(after.counted()) == 1
+    assert batch_of(own_store, items_of(2), quorum=0.9).facts == after.facts
+
+
+def test_a_round_may_go_on_without_and_the_answers_are_the_next_rounds(own_store):
+    batch = batch_of(own_store, items_of(1))
+    batch.append([answer(batch.items()[0])])
+    assert batch.close("without", "ann").given == 0 and batch.counted() == []
+    RunManifests(own_store).commit(0)
+    after = batch_of(own_store, items_of(1, first=3), round_index=1)
+    after.close("form", "ann")
+    assert after.late() == {0: [answer(batch.items()[0])]}
+
+
+def test_a_deadline_may_be_there_to_fail(own_store):
+    goes_on = batch_of(own_store, items_of(1), run="one", deadline_hours=1e-9)
+    fails = batch_of(own_store, items_of(1), run="two", deadline_hours=1e-9, on_deadline="fail")
+    assert goes_on.settled("tick") == fails.settled("tick") == "deadline"
+    assert goes_on.closed.why == "deadline" and fails.closed is None
 
 
 def test_writers_at_once_lose_nothing(disk):
