@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.canonical import digest
 from tasks.errors import ConfigError
 from tasks.label_noise import check_noise
+from tasks.label_studio_settings import check_front_end
 from tasks.losses._contract import needs_of
 from tasks.training.settings import check_processes
 from tasks.usage import paid_parts
@@ -60,7 +61,7 @@ def check_consistent(config: "Config") -> None:
     _check_uncertainty(config)
     check_noise(config.training, config.annotate)
     _check_prices(config)
-    _check_front_end(config)
+    check_front_end(config.annotate.front_end, config.annotate.label_studio)
 
 
 def _check_prices(config: "Config") -> None:
@@ -224,10 +225,10 @@ def _panels(config: "Config") -> None:
 def _opinions(config: "Config") -> None:
     """Somebody has to have an opinion, or the prior has to count."""
     annotate = config.annotate
-    if annotate.budget and not annotate.people:
+    if annotate.budget and not annotate.asks_people:
         raise ConfigError(
-            f"annotate.budget is {annotate.budget}, but annotate.people names nobody; "
-            "name people, or leave the budget out"
+            f"annotate.budget is {annotate.budget}, but annotate.front_end is none and "
+            "annotate.people names nobody; say where people answer, or leave the budget out"
         )
     if annotate.budget and config.comparisons.ADAPTIVE and not config.judges:
         raise ConfigError(
@@ -264,14 +265,3 @@ def _evaluation(config: "Config") -> None:
                 f"evaluation.judges.{name} is the labelling judge {twin!r}; the gate needs "
                 "another opinion than the one the policy was trained on"
             )
-
-
-def _check_front_end(config: "Config") -> None:
-    """Teams need a server, and a server that nobody asks is a mistake."""
-    annotate = config.annotate
-    if (annotate.front_end == "label_studio") != (annotate.label_studio is not None):
-        raise ConfigError(
-            f"annotate.front_end is {annotate.front_end!r}, and annotate.label_studio is "
-            f"{'not ' if annotate.label_studio is None else ''}set: they belong together. Write "
-            "front_end: label_studio and label_studio: {url: https://...}, or neither"
-        )

@@ -32,3 +32,13 @@ class LabelStudioSettings:
                 f"annotate.label_studio.token_block is {self.token_block!r}; it names a Prefect "
                 "block of the type secret: secret/NAME"
             )
+
+
+def check_front_end(front_end: str, label_studio: LabelStudioSettings | None) -> None:
+    """Teams need a server, and a server that nobody asks is a mistake: ConfigError."""
+    if (front_end == "label_studio") != (label_studio is not None):
+        raise ConfigError(
+            f"annotate.front_end is {front_end!r}, and annotate.label_studio is "
+            f"{'not ' if label_studio is None else ''}set: they belong together. Write "
+            "front_end: label_studio and label_studio: {url: https://...}, or neither"
+        )

@@ -7,6 +7,8 @@ store is the truth, and whoever is killed goes on where it was.
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 from infra.annotation.batch_records import Terms
@@ -89,14 +91,28 @@ def act_on(batch: Batch, key: str, review: Review) -> None:
 
 
 def _polled(batch: Batch) -> None:
-    """Look at the store until the batch no longer waits; this process stays."""
+    """Look at the store until the batch no longer waits; this process stays, and has the page."""
+    if settled(batch, "the round"):
+        return
     name = f"people · round {batch.facts.round_index}"
-    with progress.verb(name, total=batch.facts.wanted) as bar:
+    with _page(batch), progress.verb(name, total=batch.facts.wanted) as bar:
         while not settled(batch, "the round"):
             bar.note = progress_line(batch)
             bar.at(batch.progress().given)
             time.sleep(POLL_SECONDS)
         bar.at(batch.progress().given)
+
+
+@contextmanager
+def _page(batch: Batch) -> Iterator[None]:
+    """Serve the annotation page within the block, where that is where people answer."""
+    if batch.facts.terms.front_end != "page":
+        yield
+        return
+    from infra.annotation.page.serving import served
+
+    with served(batch.store, batch.facts.run, progress.note):
+        yield
 
 
 def settled(batch: Batch, by: str) -> str:

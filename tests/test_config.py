@@ -193,7 +193,8 @@ def test_settings_of_a_section_name_the_kind_and_semantics_of_variants():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"annotate": {"budget": 0.1}}, "annotate.people names nobody"),
+        ({"annotate": {"budget": 0.1, "front_end": "none"}}, "annotate.people names nobody"),
+        ({"annotate": {"front_end": "label_studio"}}, "annotate.label_studio is not set"),
         ({"judges": {}}, "every comparison would be dropped"),
         (
             {"evaluation": {"metrics": {"win": {"kind": "win_rate", "judge": "nobody"}}}},

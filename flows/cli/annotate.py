@@ -14,6 +14,8 @@ annotate = typer.Typer(
     rich_markup_mode=None,
 )
 
+annotate_serve.add_to(annotate)
+
 Round = Annotated[
     int | None,
     typer.Argument(metavar="[ROUND]", help="A round; the newest that asks people if not given."),

@@ -104,7 +104,10 @@ class LabelStudio:
             ) from error
 
     def _said(self, method: str, path: str, error: "_Refused") -> Exception:
-        shown = f"{method} {self.url}{path.partition('?')[0]}: {error.code} {error.text[:300]}"
+        text = error.text[:300]
+        for secret in filter(None, (self._token, self._access)):
+            text = text.replace(secret, "(token)")
+        shown = f"{method} {self.url}{path.partition('?')[0]}: {error.code} {text}"
         if error.code in (401, 403):
             return ConfigError(
                 f"{shown}. Its token is not accepted: make one of somebody who may make projects "

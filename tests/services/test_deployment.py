@@ -73,6 +73,7 @@ def test_prefect_yaml_deploys_a_weekly_schedule_with_all_parameters(weekly):
         ("tso-train/gpu-training", "gpu-training", 1),
         ("tso-evaluate/cpu", "cpu", None),
         ("tso-garbage/garbage", "cpu", 1),
+        ("tso-annotation/tick", "cpu", 1),
     ],
 )
 def test_long_verbs_and_the_garbage_collection_have_deployments(weekly, name, pool, at_a_time):
@@ -80,7 +81,8 @@ def test_long_verbs_and_the_garbage_collection_have_deployments(weekly, name, po
     limit = found["global_concurrency_limit"]
     assert found["work_pool_name"] == pool and found["entrypoint"].startswith("flows.")
     assert (limit and limit["limit"]) == at_a_time
-    assert at_a_time is None or found["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    others = "CANCEL_NEW" if name == "tso-annotation/tick" else "ENQUEUE"
+    assert at_a_time is None or found["concurrency_options"]["collision_strategy"] == others
     assert ("retry-crashed" in found["tags"]) == (name == "tso/rounds")
 
 

@@ -198,7 +198,10 @@ def test_changed_keys_restart_the_workers_alone(stack, killed):
         file.write("JUDGE_KEY='of a judge'\n")
     stack.tso("stack", "up")
     changed = {one for one in PARTS if pid_of(stack, one) != before[one]}
-    assert changed == {one for one in PARTS if one.startswith("worker-")} | {"reports", "annotation"}
+    assert changed == {one for one in PARTS if one.startswith("worker-")} | {
+        "reports",
+        "annotation",
+    }
     assert psutil.Process(pid_of(stack, "worker-cpu")).environ()["JUDGE_KEY"] == "of a judge"
     assert all("of a judge" not in path.read_text() for path in stack.settings.logs.iterdir())
 

@@ -45,7 +45,15 @@ class Weekly:
         self.tree = RunTree(open_store(f"file://{folder}/store"), "weekly")
         self.deployment = lab.deployment("tso/rounds")
         self.path = f"/deployments/{self.deployment['id']}"
+        self.stop_the_tick()
         self.idle_processes = self.processes_of_worker()
+
+    def stop_the_tick(self):
+        """Its flow runs would start processes of the worker in between."""
+        tick = self.lab.deployment("tso-annotation/tick")
+        [schedule] = tick["schedules"]
+        path = f"/deployments/{tick['id']}/schedules/{schedule['id']}"
+        self.lab.api(path, {"active": False}, "PATCH")
 
     def rounds(self):
         return [manifest["round_index"] for manifest in self.tree.manifests()]
@@ -80,7 +88,8 @@ class Weekly:
         found = self.lab.api(
             "/flow_runs/filter", {"flow_runs": {"expected_start_time": {"before_": hour}}}
         )
-        ids = [one["id"] for one in found if one["auto_scheduled"]]
+        own = [one for one in found if one["deployment_id"] == self.deployment["id"]]
+        ids = [one["id"] for one in own if one["auto_scheduled"]]
         return ids if len(ids) == WEEKS else None
 
     def ended(self, flow_run_id, *kinds, attempt=1):
