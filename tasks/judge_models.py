@@ -73,4 +73,9 @@ def numbered(
                 limits=limits,
                 on_rows=bar.advance,
             )
-    return Numbered(scale=judge.scale, score_of=judge.score_of, numbers=numbers)
+    return Numbered(
+        both_orders=judge.both_orders,
+        scale=judge.scale,
+        score_of=judge.score_of,
+        numbers=numbers,
+    )

@@ -52,7 +52,7 @@ def test_the_test_command_checks_format_lint_and_types_before_the_tests(commands
     assert environment.main(["test", "-k", "claims"]) == 0
     first, second, third, *steps = commands.made
     python = str(environment.PYTHON)
-    assert [first, second, third] == [["install"], ["sampling"], ["storage"]]
+    assert sorted([first, second, third]) == [["install"], ["sampling"], ["storage"]]
     assert {step[0] for step in steps} == {python}
     named = [step[2] for step in steps]
     assert named == ["ruff", "ruff", "mypy", "infra.audit", "infra.audit", "pytest"]
@@ -70,6 +70,16 @@ def test_the_first_failure_ends_it_with_its_exit_code(commands):
     commands.codes += [0, 7]
     assert environment.main(["test"]) == 7
     assert len(commands.made) == 5
+
+
+def test_an_environment_that_cannot_be_made_ends_it_before_any_step(commands, monkeypatch):
+    def refused():
+        raise subprocess.CalledProcessError(1, ["pip"])
+
+    monkeypatch.setattr(environment, "install_storage", refused)
+    with pytest.raises(subprocess.CalledProcessError):
+        environment.main(["test"])
+    assert sorted(commands.made) == [["install"], ["sampling"]]
 
 
 def test_installing_alone_runs_nothing(commands):
