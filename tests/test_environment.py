@@ -62,8 +62,8 @@ def test_the_test_command_checks_format_lint_and_types_before_the_tests(commands
 def test_services_are_tested_after_all_else_by_two_workers_too(commands):
     assert environment.main(["test"]) == 0
     others, services = (step[2:] for step in commands.made[-2:])
-    assert others == ["pytest", "-n", "2", "--dist", "loadfile", "-m", "not service"]
-    assert services == ["pytest", "-n", "2", "--dist", "loadgroup", "-m", "service"]
+    assert others == ["pytest", "-n", "2", "-m", "not service"]
+    assert services == ["pytest", "-n", "2", "-m", "service"]
 
 
 def test_the_first_failure_ends_it_with_its_exit_code(commands):

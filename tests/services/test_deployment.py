@@ -13,7 +13,7 @@ from tests.infra.alive import gone
 from tests.services.weekly_run import ASKED, ROUND_SECONDS, ROUNDS
 from tests.whole_runs import children
 
-pytestmark = [pytest.mark.slow, pytest.mark.service, pytest.mark.xdist_group("weekly")]
+pytestmark = [pytest.mark.slow, pytest.mark.service]
 
 
 @pytest.fixture(scope="module")

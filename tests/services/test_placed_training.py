@@ -11,7 +11,7 @@ from infra.run_tree import RunTree
 from tests.infra.alive import gone
 from tests.services.weekly_run import ROUND_SECONDS
 
-pytestmark = [pytest.mark.slow, pytest.mark.service, pytest.mark.xdist_group("weekly")]
+pytestmark = [pytest.mark.slow, pytest.mark.service]
 
 PLACED = {
     "run.seed": 7,

@@ -29,7 +29,7 @@ from tests.infra.alive import gone
 from tests.small_run import small_preset
 from tests.whole_runs import children
 
-pytestmark = [pytest.mark.slow, pytest.mark.service, pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.slow, pytest.mark.service]
 
 SECONDS = 600.0
 """Longest wait for anything; a busy machine is slow."""

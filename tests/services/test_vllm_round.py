@@ -15,7 +15,7 @@ from tests.infra.alive import gone
 from tests.services.vllm_cells import SERVER, processes_of, served_model, shared_memory
 from tests.whole_runs import items, small_world
 
-pytestmark = [pytest.mark.slow, pytest.mark.service, pytest.mark.xdist_group("vllm")]
+pytestmark = [pytest.mark.slow, pytest.mark.service]
 
 MATRIX = {
     "policy": {

@@ -37,7 +37,7 @@ from tests.services.vllm_cells import (
 )
 from tests.training.training_jobs import plain_logps, plain_model, policy_of, tree_logps
 
-pytestmark = [pytest.mark.slow, pytest.mark.service, pytest.mark.xdist_group("vllm")]
+pytestmark = [pytest.mark.slow, pytest.mark.service]
 
 WITH_ADAPTERS = {"adapters": 2, "adapter_rank": 8, "stalled_seconds": 15.0}
 WHILE_IT_DRAWS = {"max_tokens": 200}
