@@ -21,6 +21,7 @@ from typing import Any
 
 import psutil
 import yaml
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from benchmarks.measurement import write_result
 from benchmarks.soak.kills import undisturbed
@@ -114,10 +115,11 @@ def soak(options: argparse.Namespace) -> dict[str, Any]:
     settings = chosen_settings(folder / "stack", Path.cwd(), changes)
     bring_up(settings, print)
     try:
-        run, started = StackRun(settings), time.monotonic()
-        run.trigger(_parameters(preset, options.rounds))
-        hunt = hunted(run, options.kills, options.pause, random.Random(options.seed))
-        found = _compared(calm, run, hunt)
+        with temporary_settings({PREFECT_API_URL: settings.api}):
+            run, started = StackRun(settings), time.monotonic()
+            run.trigger(_parameters(preset, options.rounds))
+            hunt = hunted(run, options.kills, options.pause, random.Random(options.seed))
+            found = _compared(calm, run, hunt)
         found["seconds"] = {
             "undisturbed": round(ticks[-1].seconds, 1),
             "killed": round(time.monotonic() - started, 1),

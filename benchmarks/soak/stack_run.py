@@ -37,13 +37,13 @@ PATIENCE_SECONDS = 600.0
 
 
 class StackRun:
-    """The run `kills` on the stack of `settings`."""
+    """The run `kills` on the stack of `settings`, whose server Prefect's settings name."""
 
     def __init__(self, settings: StackSettings) -> None:
         self.settings = settings
         made, _ = worker_files(settings)
         known = variables(Path(made).read_text(encoding="utf-8"))
-        os.environ.update(known, PREFECT_API_URL=settings.api)
+        os.environ.update(known)
         self.store: Store = open_store(known["TSO_STORE"])
         self.work = settings.folder / "work"
         self._id: UUID | None = None
