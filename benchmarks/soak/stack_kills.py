@@ -8,6 +8,7 @@ they leave undone is done as the documentation says: Retry. In the end both runs
 """
 
 import argparse
+import os
 import random
 import shutil
 import signal
@@ -108,7 +109,7 @@ def soak(options: argparse.Namespace) -> dict[str, Any]:
     folder = Path(options.folder).absolute()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    preset = small_preset(folder)
+    preset = _offered(small_preset(folder))
     calm = WatchedRun(folder / "calm", str(preset), options.rounds, LONGER)
     ticks = undisturbed(calm)
     changes = {"port": options.port, "store": options.store, "gpus": 1}
@@ -117,7 +118,7 @@ def soak(options: argparse.Namespace) -> dict[str, Any]:
     try:
         with temporary_settings({PREFECT_API_URL: settings.api}):
             run, started = StackRun(settings), time.monotonic()
-            run.trigger(_parameters(preset, options.rounds))
+            run.trigger(_parameters(options.rounds))
             hunt = hunted(run, options.kills, options.pause, random.Random(options.seed))
             found = _compared(calm, run, hunt)
         found["seconds"] = {
@@ -129,12 +130,20 @@ def soak(options: argparse.Namespace) -> dict[str, Any]:
     return found | {"processes_left": _left(settings)}
 
 
-def _parameters(preset: Path, rounds: int) -> Mapping[str, Any]:
+def _offered(preset: Path) -> Path:
+    """The preset where the form of the stack offers it, under the name of the run."""
+    folder = preset.parent / "presets"
+    folder.mkdir()
+    os.environ["TSO_PRESETS"] = str(folder)
+    return preset.rename(folder / f"{RUN}.yaml")
+
+
+def _parameters(rounds: int) -> Mapping[str, Any]:
     """What the form holds: the settings of the undisturbed run, and where its verbs are done."""
     settings = (one.partition("=") for one in LONGER)
     overrides = {key: yaml.safe_load(value) for key, _, value in settings}
     overrides |= {f"placement.{name}": value for name, value in PLACEMENT.items()}
-    return {"run": RUN, "preset": str(preset), "until": rounds, "overrides": overrides}
+    return {"run": RUN, "preset": RUN, "until": rounds, "overrides": overrides}
 
 
 def _compared(calm: WatchedRun, run: StackRun, hunt: Hunt) -> dict[str, Any]:
