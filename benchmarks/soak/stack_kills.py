@@ -55,7 +55,7 @@ class Hunt:
     seen: list[tuple[int, set[Item]]] = field(default_factory=list)
     """Lines of the item log and what was committed, each time something was killed."""
     missed: int = 0
-    """Draws of a part that had no process just then."""
+    """Moments at which there was nothing to kill, or it was gone already."""
     retries: int = 0
     """How often somebody had to press Retry."""
 
@@ -83,17 +83,17 @@ def hunted(run: StackRun, kills: int, pause: float, chance: random.Random) -> Hu
 
 
 def _strike(run: StackRun, hunt: Hunt, chance: random.Random) -> None:
-    """Kill one process of a part that is drawn, if it has one."""
-    kind = chance.choice(TARGETS)
-    found = run.targets(kind)
-    if not found:
+    """Kill one process of a part that is drawn among those that have one just now."""
+    parts = {kind: found for kind in TARGETS if (found := run.targets(kind))}
+    if not parts:
         hunt.missed += 1
         return
+    kind = chance.choice(list(parts))
     try:
         seen = (len(run.items()), run.committed())
     except OSError:  # the store is down from the last kill: it has not changed since
         seen = (len(run.items()), hunt.seen[-1][1] if hunt.seen else set())
-    victim = chance.choice(found)
+    victim = chance.choice(parts[kind])
     try:
         victim.send_signal(signal.SIGKILL)
     except psutil.NoSuchProcess:
@@ -154,7 +154,7 @@ def _compared(calm: WatchedRun, run: StackRun, hunt: Hunt) -> dict[str, Any]:
         "kills": len(hunt.struck),
         "targets": dict(Counter(hunt.struck)),
         "struck": hunt.struck,
-        "drawn_without_process": hunt.missed,
+        "nothing_to_kill": hunt.missed,
         "retries_pressed": hunt.retries,
         "rounds": len(run.round_manifests()),
         "items": len(set(items)),
