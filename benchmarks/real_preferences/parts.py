@@ -7,7 +7,6 @@ each notes the commit that made it, and removing its folder has it made again.
 
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from benchmarks.measurement import commit
 from infra.arrow_files import read_arrow, write_arrow
 from infra.processes import Limits, run_child
 from infra.progress import progress
@@ -38,7 +38,7 @@ def part(root: Path, name: str, made_of: Any, make: Callable[[Path], Mapping[str
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
         notes = dict(make(folder))
-        notes |= {"seconds": round(time.monotonic() - started, 1), "commit": _commit()}
+        notes |= {"seconds": round(time.monotonic() - started, 1), "commit": commit()}
         child.write_json(folder / FINISHED, notes)
     return folder
 
@@ -47,11 +47,6 @@ def notes_of(folder: Path) -> dict[str, Any]:
     """What was noted about a finished part."""
     notes: dict[str, Any] = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
     return notes
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def last_steps(folder: Path, number: int = 1) -> list[dict[str, Any]]:
