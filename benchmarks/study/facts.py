@@ -12,6 +12,9 @@ from tasks.canonical import digest
 from tasks.errors import DataError
 from tasks.records import Artifact
 
+SIDES = ("chosen", "rejected")
+LAST = 10
+"""Training figures are means over one of so many parts of the steps."""
 SAMPLED, JUDGED = "sample-train-", "judge-"
 
 
@@ -21,7 +24,8 @@ class Facts:
 
     counts: dict[str, int]
     """prompts, rounds, rounds.later (all but the first), responses (of models), responses.CELL,
-    verdicts.judge, verdicts.human, pairs, examples, steps, steps.LOSS."""
+    verdicts.judge, verdicts.human, pairs, examples, steps, steps.LOSS; clipped.chosen and
+    clipped.rejected: steps in which a reward passed its bound."""
     prompts: str
     """Digest of all prompts it was trained on."""
     examples: list[str]
@@ -32,6 +36,10 @@ class Facts:
     """The policy's figures on held-out prompts after each round."""
     outcomes: list[str]
     """What the gate said of each round."""
+    loss: dict[str, Any]
+    """Settings of the last round's loss."""
+    training: list[dict[str, float]]
+    """Means over each round's last optimizer steps of what the trainer measures."""
 
 
 def facts_of(store: Store, run: str) -> Facts:
@@ -40,7 +48,8 @@ def facts_of(store: Store, run: str) -> Facts:
     manifests = tree.manifests()
     if not manifests:
         raise DataError(f"run {run!r} has no committed round in {store.root}")
-    counts, prompts, examples = Counter[str](), set[str](), []
+    counts, prompts, examples, training = Counter[str](), set[str](), [], []
+    config: dict[str, Any] = {}
     for index, manifest in enumerate(manifests):
         stages = {
             role: open_artifact(store, Artifact(**one))
@@ -52,6 +61,7 @@ def facts_of(store: Store, run: str) -> Facts:
         counts["rounds.later"] += index > 0
         prompts.update(stages["collect-train"].table().column("prompt_id").to_pylist())
         examples.append(stages["train"].facts["examples_digest"])
+        training.append(last_steps(stages["train"].table().to_pylist()))
     return Facts(
         counts=dict(counts),
         prompts=digest(sorted(prompts)),
@@ -59,6 +69,8 @@ def facts_of(store: Store, run: str) -> Facts:
         policies=[one["policy"]["sha256"] for one in manifests],
         figures=[one["figures"] for one in manifests],
         outcomes=[one["gate"]["outcome"] for one in manifests],
+        loss=config["training"]["loss"],
+        training=training,
     )
 
 
@@ -79,4 +91,21 @@ def _counts(
     found["pairs"] = manifest["artifacts"]["pair"]["rows"]
     found["examples"] = stages["train"].counts["examples"]
     steps, loss = stages["train"].facts["steps"], config["training"]["loss"]["kind"]
-    return found + Counter({"steps": steps, f"steps.{loss}": steps})
+    clipped = {f"clipped.{side}": clipped_steps(stages["train"], side) for side in SIDES}
+    return found + Counter({"steps": steps, f"steps.{loss}": steps, **clipped})
+
+
+def clipped_steps(trained: Finished, side: str) -> int:
+    """Optimizer steps in which the reward of a pair's `side` passed its bound."""
+    return sum(1 for one in trained.table().column(f"clipped_{side}").to_pylist() if one)
+
+
+def last_steps(steps: list[dict[str, Any]]) -> dict[str, float]:
+    """Means over the last tenth of the steps of every number that the loss reports."""
+    last = steps[-max(1, len(steps) // LAST) :]
+    named = {name for step in last for name, value in step.items() if isinstance(value, float)}
+    return {
+        name: sum(step[name] for step in last) / len(last)
+        for name in sorted(named)
+        if all(isinstance(step[name], float) for step in last)
+    }

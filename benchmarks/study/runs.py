@@ -21,6 +21,8 @@ from tasks import child
 
 Values = dict[str, dict[str, float]]
 """By metric and slice: value by prompt."""
+RECORDED = "recorded"
+"""The kind of world whose pairs are measured as well."""
 Found = dict[str, dict[int, "Run"]]
 """Measured runs by variant and seed."""
 
@@ -115,11 +117,14 @@ def run_and_measure(plan: Plan, variant: str, seed: int) -> Run:
             cells=() if variant == plan.main else ("policy",),
         )
     store = open_store(resolve(plan.preset, overrides)[0].storage)
+    values = values_of(store, artifact)
+    if plan.world.get("kind") == RECORDED:
+        values |= values_of_pairs(plan, store, name, with_shortcuts=variant == plan.main)
     run = Run(
         variant=variant,
         seed=seed,
         run=name,
-        values=values_of(store, artifact),
+        values=values,
         facts=facts_of(store, name),
         seconds=round(time.monotonic() - begun, 1),
         commit=commit(),
@@ -139,3 +144,21 @@ def values_of(store: Any, artifact: Any) -> dict[str, Values]:
         cell = values.setdefault(row["who"], {})
         cell.setdefault(f"{row['metric']} {row['slice']}", {})[row["prompt_id"]] = row["value"]
     return values
+
+
+def values_of_pairs(plan: Plan, store: Any, run: str, with_shortcuts: bool) -> dict[str, Values]:
+    """What the world's recorded pairs say of a run's last policy."""
+    from benchmarks.study.margins import moved, shortcuts
+    from benchmarks.study.worlds.recorded import World
+    from infra.models import checkpoint_folder
+    from infra.run_tree import RunTree
+    from tasks.records import Checkpoint
+
+    world = World.of(plan)
+    pairs = world.pairs()
+    start = pairs.scored(f"start-{plan.name}", world.parts, world.model, world.device)
+    last = Checkpoint(**RunTree(store, run).manifests()[-1]["policy"])
+    folder = checkpoint_folder(last, store.settings)
+    policy = pairs.scored(run, world.parts, folder, world.device)
+    values = {"policy": moved(pairs.rows, policy, start)}
+    return values | (shortcuts(pairs.rows, start) if with_shortcuts else {})

@@ -1,11 +1,14 @@
 """What would silently make a study wrong: looked for in what its runs did, not in what they say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
+from typing import Any
 
 from benchmarks.study.plan import Plan
 from benchmarks.study.runs import Found, Run
 from tasks.errors import DataError
+
+BOUNDS = {"chosen": "chosen_ceiling", "rejected": "rejected_floor"}
 
 
 def check(plan: Plan, found: Found) -> None:
@@ -43,7 +46,8 @@ def named_parts(plan: Plan, found: Found) -> Iterator[str]:
             if not ours.get(fact, 0):
                 yield f"{who} lacks {fact}, but so does {plan.main}: nothing is compared"
         for fact, count in ours.items():
-            if count and fact not in named and not theirs.get(fact, 0):
+            chance = fact.startswith("clipped.")
+            if count and not chance and fact not in named and not theirs.get(fact, 0):
                 yield f"{who} has no {fact}, which its plan does not name"
 
 
@@ -61,11 +65,31 @@ def budgets(plan: Plan, found: Found) -> Iterator[str]:
 
 
 def twins(found: Found) -> Iterator[str]:
-    """Two variants of a seed that came to the same weights are one variant."""
+    """Two variants of a seed that came to the same weights are one, unless no bound was reached."""
     runs = [run for by_seed in found.values() for run in by_seed.values()]
     for one, other in combinations(runs, 2):
-        if one.seed == other.seed and one.facts.policies[-1] == other.facts.policies[-1]:
+        same = one.seed == other.seed and one.facts.policies[-1] == other.facts.policies[-1]
+        if same and not no_bound_reached(one, other):
             yield f"{one.variant} and {other.variant} made the same policy with seed {one.seed}"
+
+
+def no_bound_reached(one: Run, other: Run) -> bool:
+    """Whether two runs on equal examples differ in nothing but bounds that no reward passed."""
+    ours, theirs = one.facts.loss, other.facts.loss
+    return (
+        one.facts.examples == other.facts.examples
+        and unbounded(ours) == unbounded(theirs)
+        and all(
+            ours.get(bound) == theirs.get(bound)
+            or not any(run.facts.counts.get(f"clipped.{side}", 0) for run in (one, other))
+            for side, bound in BOUNDS.items()
+        )
+    )
+
+
+def unbounded(loss: Mapping[str, Any]) -> dict[str, Any]:
+    """What DPO has of a loss."""
+    return {name: loss.get(name) for name in ("beta", "sft_weight", "length_normalised")}
 
 
 def seeds_that_share(found: Found) -> Iterator[str]:

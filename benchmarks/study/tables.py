@@ -1,7 +1,7 @@
 """The figures of a plan, from its measured runs."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,6 +19,7 @@ def table(plan: Plan, found: Found) -> dict[str, Any]:
     """Shares by variant and column, differences to the main variant, and what each run took."""
     return {
         "plan": asdict(plan),
+        "coincide": coincide(plan, found),
         "variants": {name: of_variant(plan, by_seed) for name, by_seed in found.items()},
         "cells": cells(plan, found.get(plan.main, {})),
         "began_as": {
@@ -43,7 +44,8 @@ def of_variant(plan: Plan, by_seed: Mapping[int, Run]) -> dict[str, Any]:
         },
         "slices": slices(plan, runs),
         "counts": mean_counts(runs),
-        "rounds": rounds(runs),
+        "rounds": by_round([run.facts.figures for run in runs]),
+        "training": by_round([run.facts.training for run in runs]),
         "outcomes": dict(Counter(outcome for run in runs for outcome in run.facts.outcomes)),
         "seconds": [run.seconds for run in runs],
         "commits": sorted({run.commit for run in runs}),
@@ -84,15 +86,15 @@ def mean_counts(runs: list[Run]) -> dict[str, float]:
     }
 
 
-def rounds(runs: list[Run]) -> list[dict[str, float]]:
-    """The policy's mean figures on held-out prompts, round by round."""
-    found = []
-    for one in zip(*(run.facts.figures for run in runs), strict=True):
-        names = set.intersection(*(set(figures) for figures in one))
-        found.append(
-            {n: round(float(np.mean([figures[n] for figures in one])), 4) for n in sorted(names)}
-        )
-    return found
+def by_round(runs: list[list[dict[str, float]]]) -> list[dict[str, float]]:
+    """Mean figures over runs, round by round, of what all of them have."""
+    return [mean_of(one) for one in zip(*runs, strict=True)]
+
+
+def mean_of(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Means of the figures that are in all of `figures`."""
+    names = sorted(set.intersection(*(set(one) for one in figures)))
+    return {name: round(float(np.mean([one[name] for one in figures])), 4) for name in names}
 
 
 def cells(plan: Plan, main: Mapping[int, Run]) -> dict[str, dict[str, Any]]:
@@ -125,3 +127,18 @@ def differences(plan: Plan, found: Found, column: Mapping[str, str]) -> dict[str
             rival = {seed: others[seed].values[theirs][measure] for seed in seeds}
             result[name] = estimate(array_of(ours, seeds) - array_of(rival, seeds))
     return result
+
+
+def coincide(plan: Plan, found: Found) -> dict[str, list[int]]:
+    """Seeds in which a variant made the main variant's policy: no reward passed a bound."""
+    main = found.get(plan.main, {})
+    same = {
+        name: sorted(
+            seed
+            for seed in main.keys() & by_seed.keys()
+            if by_seed[seed].facts.policies[-1] == main[seed].facts.policies[-1]
+        )
+        for name, by_seed in found.items()
+        if name != plan.main
+    }
+    return {name: seeds for name, seeds in same.items() if seeds}
