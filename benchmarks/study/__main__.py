@@ -42,7 +42,8 @@ def main() -> None:
         if not wanted.reckon:
             study(plan, some, wanted.jobs)
     if not wanted.reckon and not wanted.plan:
-        print(write_page(f"study_{part}" for part in PARTS))
+        sizes = ("", "_large")
+        print(write_page(f"study_{part}{size}" for part in PARTS for size in sizes))
 
 
 def plans_of(wanted: argparse.Namespace) -> list[Plan]:

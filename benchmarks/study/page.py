@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measurement import RESULTS
+from benchmarks.study.sensitivity import draw
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "study.md"
+FIGURE = PAGE.parent / "images" / "sensitivity.svg"
 START = "the model it began as"
 HEAD = """# Does it work? TSO beside what could be left out of it
 
@@ -40,6 +42,9 @@ def write_page(names: Iterable[str]) -> Path:
     paths = [RESULTS / f"{name}.json" for name in names]
     found = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
     PAGE.write_text(render(found), encoding="utf-8")
+    for one in found:
+        if "choice" in one["metrics"]:
+            draw(one, FIGURE)
     return PAGE
 
 
@@ -55,7 +60,12 @@ def world_blocks(result: Mapping[str, Any]) -> Iterator[str]:
     plan = metrics["plan"]
     yield f"## {plan['title']}"
     yield from plan["intro"]
+    if "choice" in metrics:
+        yield from sensitivity_blocks(metrics)
+        yield source(result)
+        return
     yield result_table(metrics)
+    yield from coincidences(metrics)
     for column, differences in metrics["differences"].items():
         yield f"### {column}: what it says"
         yield from said(differences, plan)
@@ -64,6 +74,9 @@ def world_blocks(result: Mapping[str, Any]) -> Iterator[str]:
     yield from unequal(plan)
     yield "### Round by round"
     yield round_table(metrics)
+    if metrics["cells"]:
+        yield "### Beside it"
+        yield cell_table(metrics)
     yield "### What to keep in mind"
     yield "\n".join(f"- {one}" for one in plan["notes"])
     yield source(result)
@@ -174,6 +187,71 @@ def round_table(metrics: Mapping[str, Any]) -> str:
         ]
         lines.append([title_of(name, metrics["plan"]), *values])
     return table(["held out", *names], lines)
+
+
+def coincidences(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Variants that came to the main variant's very policy, because nothing reached a bound."""
+    for name, seeds in metrics["coincide"].items():
+        yield (
+            f"{title_of(name, metrics['plan'])}: in {len(seeds)} of "
+            f"{len(metrics['variants'][name]['seeds'])} seeds its policy is TSO's, because no "
+            "reward passed a bound."
+        )
+
+
+def cell_table(metrics: Mapping[str, Any]) -> str:
+    """What other models, or rules that learn nothing, reach in the measures of the columns."""
+    measures = sorted({one for values in metrics["cells"].values() for one in values})
+    lines = [
+        [name, *(points(values.get(one)) for one in measures)]
+        for name, values in metrics["cells"].items()
+    ]
+    return table(["", *measures], lines)
+
+
+def sensitivity_blocks(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """The figure, what it says, and which setting is to be the default."""
+    plan, choice = metrics["plan"], metrics["choice"]
+    yield f"![Shares by bound, beta and length of training](images/{FIGURE.name})"
+    measured = len(metrics["variants"])
+    yield (
+        f"{measured} settings, {len(plan['seeds'])} seeds each. The rule was fixed beforehand: the "
+        f"default, `{choice['default']}`, stands unless a setting with as many steps is better in "
+        f"*{choice['column']}* at 5 % for all of them together."
+    )
+    if choice["better"]:
+        better = ", ".join(f"`{one}`" for one in choice["better"])
+        yield f"Better are {better}; the default is to be `{choice['chosen']}`, the best of them."
+    else:
+        yield "None is better: the default stands."
+    yield from worse_settings(metrics)
+    yield clipped_table(metrics)
+
+
+def worse_settings(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Which settings the default is better than, and how much could have been told."""
+    for column, differences in metrics["differences"].items():
+        settings = {name: one for name, one in differences.items() if name != "sft"}
+        worse = {name: one for name, one in settings.items() if one["verdict"] == "better"}
+        listed = ", ".join(f"`{name}` ({signed(one)})" for name, one in worse.items())
+        open_ = [one["detectable"] for one in settings.values() if one["verdict"] == "unknown"]
+        lines = [f"- {column}: the default is better than {listed or 'none of them'}."]
+        if open_:
+            lines.append(
+                f"- {column}: of {len(open_)} settings it cannot be told; differences of "
+                f"{100 * min(open_):.1f} to {100 * max(open_):.1f} would have been."
+            )
+        yield "\n".join(lines)
+
+
+def clipped_table(metrics: Mapping[str, Any]) -> str:
+    """How many pairs were past a bound at the end of training, by setting."""
+    names = ("clipped_chosen", "clipped_rejected", "clipped_both", "margin")
+    lines = []
+    for name, one in metrics["variants"].items():
+        last = one["training"][-1]
+        lines.append([f"`{name}`", *(f"{last[n]:.3f}" if n in last else "-" for n in names)])
+    return table(["in the last tenth of the steps", *names], lines)
 
 
 def source(result: Mapping[str, Any]) -> str:

@@ -23,8 +23,8 @@ class Plan:
     """Of the file; the results are named by it."""
     preset: str
     """The run that all variants are variants of: a name, or a path that ends in .yaml."""
-    variants: dict[str, dict[str, Any]]
-    """Overrides by variant."""
+    variants: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Overrides by variant; a plan has these or a grid."""
     seeds: list[int]
     rounds: int
     """Rounds of a run."""
@@ -108,6 +108,8 @@ def read_plan(path: Path) -> Plan:
     if unknown := sorted(data.keys() - known):
         raise ConfigError(f"{path}: a plan has no {unknown}; it has: {', '.join(sorted(known))}")
     plan = Plan(name=path.stem, **{"preset": "quickstart", **data})
+    if bool(plan.variants) == bool(plan.grid):
+        raise ConfigError(f"{path}: a plan has either variants or a grid")
     for what, named in (("lacks", plan.lacks), ("rounds_of", plan.rounds_of)):
         if unknown := sorted(named.keys() - plan.variants.keys()):
             raise ConfigError(f"{path}: {what} names {unknown}, which are no variants of it")
