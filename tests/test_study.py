@@ -46,7 +46,6 @@ def run(variant, seed, *, values=(1.0, 0.0), loss=CLIPPED, examples=None, policy
         examples=examples or [f"{variant} {seed}"],
         policies=[policy or f"{variant} {seed}"],
         figures=[{"checks": 0.5}, {"checks": 0.6}],
-        outcomes=["promoted", "promoted"],
         loss=loss,
         training=[{"loss": 0.7, "clipped_chosen": 0.0}, {"loss": 0.6, "clipped_chosen": 0.1}],
     )
@@ -181,17 +180,22 @@ def test_clip_and_no_clip_may_be_one_where_no_reward_passed_a_bound():
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_variant_of_every_plan_is_a_valid_configuration_of_its_own(part):
-    for size in ("small", "large"):
-        some = sized(shipped(part), size)
-        names = set()
-        for variant in some.variants:
-            overrides = some.overrides(variant, 3)
-            config, _ = resolve(some.preset, overrides)
-            assert config.run.seed == 3
-            names.add(some.run(variant, 3))
-        assert len(names) == len(some.variants)
-        assert some.main in some.variants
-        assert len({some.run(some.main, seed) for seed in some.seeds}) == len(some.seeds)
+    some = sized(shipped(part), "small")
+    for variant in list(some.variants)[-10:]:
+        config, _ = resolve(some.preset, some.overrides(variant, 3))
+        assert config.run.seed == 3
+    names = {some.run(variant, seed) for variant in some.variants for seed in some.seeds}
+    assert len(names) == len(some.variants) * len(some.seeds)
+    assert some.main in some.variants
+
+
+def test_a_larger_model_is_other_runs_on_a_gpu_with_results_of_its_own():
+    small, large = (sized(shipped("gsm8k"), size) for size in ("small", "large"))
+    config, _ = resolve(large.preset, large.overrides("tso", 0))
+    assert config.run.base_model == "work/study/models/large"
+    assert config.training.device == config.matrix["policy"].engine.device == "cuda"
+    assert (small.name, large.name) == ("gsm8k", "gsm8k_large")
+    assert small.run("tso", 0) != large.run("tso", 0)
 
 
 @pytest.mark.parametrize("part", ["quickstart", "gsm8k", "alpaca_eval"])

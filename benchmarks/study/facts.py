@@ -34,8 +34,6 @@ class Facts:
     """Weights that came out of each round."""
     figures: list[dict[str, float]]
     """The policy's figures on held-out prompts after each round."""
-    outcomes: list[str]
-    """What the gate said of each round."""
     loss: dict[str, Any]
     """Settings of the last round's loss."""
     training: list[dict[str, float]]
@@ -68,7 +66,6 @@ def facts_of(store: Store, run: str) -> Facts:
         examples=examples,
         policies=[one["policy"]["sha256"] for one in manifests],
         figures=[one["figures"] for one in manifests],
-        outcomes=[one["gate"]["outcome"] for one in manifests],
         loss=config["training"]["loss"],
         training=training,
     )

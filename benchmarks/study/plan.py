@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +74,12 @@ class Plan:
     def overrides(self, variant: str, seed: int) -> dict[str, Any]:
         """The settings of one run, by dotted key."""
         own = {**self.all, **self.variants[variant], "run.seed": seed}
-        data = with_overrides(read_preset(self.preset), own)
+        data = with_overrides(_preset(self.preset), own)
         return own | {key: seed for key in self.seeded if _has_section(data, key)}
 
     def run(self, variant: str, seed: int) -> str:
         """The name of a run: other settings are another run, so no old round passes for a new."""
-        data = with_overrides(read_preset(self.preset), self.overrides(variant, seed))
+        data = with_overrides(_preset(self.preset), self.overrides(variant, seed))
         mark = digest([data, self.num_rounds(variant)])[:8]
         return f"{self.prefix}-{variant}-{seed}-{mark}".replace("_", "-")
 
@@ -89,6 +90,12 @@ class Plan:
     def seconds_of(self, variant: str) -> float:
         """What a run of `variant` takes on one core (s), as measured before; 0 if it was not."""
         return float(self.seconds.get(variant, self.seconds.get("each", 0.0)))
+
+
+@cache
+def _preset(name: str) -> dict[str, Any]:
+    """The content of a preset, read once."""
+    return read_preset(name)
 
 
 def _has_section(data: Mapping[str, Any], key: str) -> bool:

@@ -1,6 +1,5 @@
 """The figures of a plan, from its measured runs."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -46,7 +45,6 @@ def of_variant(plan: Plan, by_seed: Mapping[int, Run]) -> dict[str, Any]:
         "counts": mean_counts(runs),
         "rounds": by_round([run.facts.figures for run in runs]),
         "training": by_round([run.facts.training for run in runs]),
-        "outcomes": dict(Counter(outcome for run in runs for outcome in run.facts.outcomes)),
         "seconds": [run.seconds for run in runs],
         "commits": sorted({run.commit for run in runs}),
     }
