@@ -9,7 +9,7 @@ from benchmarks.study.__main__ import PARTS, sized
 from benchmarks.study.facts import Facts
 from benchmarks.study.intervals import Estimate, array_of, estimate, judged
 from benchmarks.study.margins import by_prompt, is_matched, moved
-from benchmarks.study.page import render, said
+from benchmarks.study.page import FIGURE, PAGE, render, results, said
 from benchmarks.study.plan import Plan, read_plan, shipped
 from benchmarks.study.runs import Run
 from benchmarks.study.sensitivity import Setting, chosen, draw, settings_of
@@ -354,3 +354,14 @@ def test_prompts_are_dealt_once_and_alike_whatever_their_order():
     sizes = [list(splits.values()).count(one) for one in ("sealed", "held_out", "train")]
     assert sizes == [20, 10, 70]
     assert 10 < sum(is_drawn(one, 0.2, 20) for one in ids) < 30
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="nothing is measured yet")
+def test_the_page_is_what_the_results_say():
+    assert PAGE.read_text(encoding="utf-8") == render(results())
+    choices = [one["metrics"]["choice"] for one in results() if "choice" in one["metrics"]]
+    for choice in choices:
+        loss = DualClipDPO()
+        default = Setting(beta=loss.beta, c_w=loss.chosen_ceiling, c_l=-loss.rejected_floor)
+        assert choice["chosen"] == default.name
+        assert FIGURE.is_file()

@@ -20,7 +20,7 @@ from benchmarks.study.sensitivity import chosen, with_grid
 from benchmarks.study.soundness import check
 from benchmarks.study.tables import table
 
-PARTS = ("quickstart", "sensitivity", "gsm8k", "alpaca_eval")
+PARTS = ("quickstart", "gsm8k", "alpaca_eval", "sensitivity")
 PAGE = "page"
 SMALL = "small"
 
@@ -42,8 +42,7 @@ def main() -> None:
         if not wanted.reckon:
             study(plan, some, wanted.jobs)
     if not wanted.reckon and not wanted.plan:
-        sizes = ("", "_large")
-        print(write_page(f"study_{part}{size}" for part in PARTS for size in sizes))
+        print(write_page())
 
 
 def plans_of(wanted: argparse.Namespace) -> list[Plan]:

@@ -9,6 +9,10 @@ from benchmarks.measurement import RESULTS
 from benchmarks.study.sensitivity import draw
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "study.md"
+ORDER = (
+    *("quickstart", "gsm8k", "alpaca_eval"),
+    *("gsm8k_large", "alpaca_eval_large", "sensitivity"),
+)
 FIGURE = PAGE.parent / "images" / "sensitivity.svg"
 START = "the model it began as"
 HEAD = """# Does it work? TSO beside what could be left out of it
@@ -37,10 +41,15 @@ BUDGET = {
 }
 
 
-def write_page(names: Iterable[str]) -> Path:
-    """Write the page of the results `names`, those that there are."""
-    paths = [RESULTS / f"{name}.json" for name in names]
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+def results() -> list[dict[str, Any]]:
+    """The results that there are, in the page's order."""
+    paths = [RESULTS / f"study_{name}.json" for name in ORDER]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+
+
+def write_page() -> Path:
+    """Write the page and its figure of the results that there are."""
+    found = results()
     PAGE.write_text(render(found), encoding="utf-8")
     for one in found:
         if "choice" in one["metrics"]:
