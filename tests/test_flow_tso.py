@@ -9,7 +9,6 @@ from markupsafe import escape
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import AutoModelForCausalLM
 
-from benchmarks.study.facts import facts_of
 from infra.artifacts import open_artifact
 from infra.lease import Holder, Lease
 from tasks.config import build_config
@@ -41,22 +40,6 @@ def test_each_flow_run_adds_a_round(story):
     assert [one["round_index"] for one in story.manifests] == [0, 1]
     counts = [(one.count("sample"), one.count("train")) for one in story.children]
     assert counts == [(4, 1), (5, 1)], "policy, other; then the distinct ones of policy, ref., sft"
-
-
-def test_a_study_counts_what_a_run_did(story):
-    facts = facts_of(story.world.store, "small")
-    counts, stages = facts.counts, [one["counts"] for one in story.manifests]
-    assert (counts["rounds"], counts["rounds.later"], counts["prompts"]) == (2, 1, 16)
-    assert counts["responses.policy"] == 32
-    assert counts["responses"] == counts["responses.policy"] + counts["responses.other"]
-    assert counts["responses.human"] == sum(
-        one["sample-train-human"]["responses"] for one in stages
-    )
-    assert counts["verdicts.judge"] == sum(one["judge-main-train"]["verdicts"] for one in stages)
-    assert counts.get("verdicts.human", 0) == 0
-    assert counts["steps"] == counts["steps.dual_clip_dpo"] == 4
-    assert facts.policies == [one["policy"]["sha256"] for one in story.manifests]
-    assert len(set(facts.examples)) == 2
 
 
 def test_every_item_is_worked_on_once(story):
