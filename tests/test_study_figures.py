@@ -84,7 +84,9 @@ def test_the_page_says_of_each_variant_what_its_interval_allows():
     helps, _, rest = text.partition("**What this size cannot tell.**")
     assert "**What helps.** TSO is better than\n\n- no human: +" in helps
     assert "near" in rest.splitlines()[2]
-    assert "would have been told (2 seeds)." in rest
+    assert "would have been told (seeds: 2)." in rest
+    assert "| no human | **yes** |" in text
+    assert "| near | cannot be told |" in text
     assert "0.5 → 0.6" in text
 
 
