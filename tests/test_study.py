@@ -1,9 +1,12 @@
 """The study's variants are what they say, at equal budgets, and its seeds share nothing."""
 
-from dataclasses import replace
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 
 import pytest
 
+from benchmarks.study import runs
 from benchmarks.study.__main__ import PARTS, sized
 from benchmarks.study.plan import read_plan, shipped
 from benchmarks.study.soundness import check
@@ -121,6 +124,35 @@ def test_judge_and_people_err_by_the_seed_where_there_are_any():
     assert not config.judges
     config, _ = resolve("quickstart", some.overrides("no_human_correction", 4))
     assert not config.annotate.people
+
+
+def test_a_run_that_fails_stops_no_other_and_is_named_at_the_end(monkeypatch, capsys):
+    class InThisProcess(ThreadPoolExecutor):
+        def __init__(self, jobs, mp_context):
+            super().__init__(jobs)
+
+    def measure(plan, variant, seed):
+        if variant == "tso":
+            raise DataError("no preference pair is left of round 0")
+        return run(variant, seed)
+
+    monkeypatch.setattr(runs, "ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr(runs, "run_and_measure", measure)
+    some, done = plan(), []
+    with pytest.raises(RuntimeError, match=r"2 runs of some failed:\ntso seed \d: no preference"):
+        done.extend(runs.finished(some, runs.missing(some, some.variants, some.seeds), jobs=1))
+    assert {(one.variant, one.seed) for one in done} == {("no_human", 0), ("no_human", 1)}
+
+
+def test_the_main_variant_is_run_first_and_what_is_measured_is_not_run_again():
+    some = plan(variants={"no_human": {}, "tso": {}})
+    wanted = runs.missing(some, some.variants, [0])
+    assert wanted == [("tso", 0), ("no_human", 0)]
+    path = runs.record_of(some, "tso", 0)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(asdict(run("tso", 0))), encoding="utf-8")
+    assert runs.missing(some, some.variants, [0]) == [("no_human", 0)]
+    assert runs.measured(some) == {"tso": {0: run("tso", 0)}}
 
 
 def test_other_settings_are_another_run():

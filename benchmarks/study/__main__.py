@@ -36,13 +36,19 @@ def main() -> None:
     parser.add_argument("--reckon", action="store_true", help="say how long it takes")
     wanted = parser.parse_args()
     os.environ.setdefault("TSO_WORK", str(Path("work").absolute()))
+    failed = []
     for plan in plans_of(wanted):
         some = missing(plan, wanted.variants or plan.variants, wanted.seeds or plan.seeds)
         print(reckoned(plan, some, wanted.jobs), flush=True)
         if not wanted.reckon:
-            study(plan, some, wanted.jobs)
+            try:
+                study(plan, some, wanted.jobs)
+            except RuntimeError as error:
+                failed.append(str(error))
     if not wanted.reckon and not wanted.plan:
         print(write_page())
+    if failed:
+        raise SystemExit("\n".join(failed))
 
 
 def plans_of(wanted: argparse.Namespace) -> list[Plan]:

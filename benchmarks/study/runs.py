@@ -77,17 +77,25 @@ def finished(plan: Plan, wanted: list[tuple[str, int]], jobs: int) -> Iterator[R
     """The runs `wanted`, as they come, `jobs` side by side.
 
     The seeds of one variant follow each other, so two runs rarely need the same stage at once;
-    where they do, one waits for the other.
+    where they do, one waits for the other. One that fails stops no other: RuntimeError names all
+    that did when the others are done.
     """
     os.environ["OMP_NUM_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // jobs))
     context = multiprocessing.get_context("spawn")
+    failures = []
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        runs = [pool.submit(run_and_measure, plan, *one) for one in wanted]
+        runs = {pool.submit(run_and_measure, plan, *one): one for one in wanted}
         try:
             for run in as_completed(runs):
-                yield run.result()
+                if (error := run.exception()) is None:
+                    yield run.result()
+                else:
+                    failures.append(f"{runs[run][0]} seed {runs[run][1]}: {error}")
+                    print(f"FAILED {failures[-1]}", flush=True)
         finally:
             pool.shutdown(cancel_futures=True)
+    if failures:
+        raise RuntimeError("\n".join([f"{len(failures)} runs of {plan.name} failed:", *failures]))
 
 
 def run_and_measure(plan: Plan, variant: str, seed: int) -> Run:
