@@ -13,11 +13,14 @@ RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("prefect", "torch", "transformers", "pyarrow", "pandas")
 
 
+def commit() -> str:
+    """Where the repository stands, in short."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def write_result(name: str, metrics: dict[str, Any]) -> Path:
     """Write benchmarks/results/<name>.json: figures with command, commit, machine, versions."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-    )
     cpu = next(
         (
             line.partition(":")[2].strip()
@@ -31,7 +34,7 @@ def write_result(name: str, metrics: dict[str, Any]) -> Path:
     result = {
         "name": name,
         "command": "python -m " + " ".join([_module(), *sys.argv[1:]]),
-        "commit": commit.stdout.strip(),
+        "commit": commit(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {"cpu": cpu, "cores": len(_cores()), "system": platform.platform()},
         "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},

@@ -7,7 +7,6 @@ each notes the commit that made it, and removing its folder has it made again.
 
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from benchmarks.measurement import commit
 from infra.arrow_files import read_arrow, write_arrow
 from infra.processes import Limits, run_child
 from infra.progress import progress
@@ -38,7 +38,7 @@ def part(root: Path, name: str, made_of: Any, make: Callable[[Path], Mapping[str
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
         notes = dict(make(folder))
-        notes |= {"seconds": round(time.monotonic() - started, 1), "commit": _commit()}
+        notes |= {"seconds": round(time.monotonic() - started, 1), "commit": commit()}
         child.write_json(folder / FINISHED, notes)
     return folder
 
@@ -49,11 +49,6 @@ def notes_of(folder: Path) -> dict[str, Any]:
     return notes
 
 
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
 def last_steps(folder: Path, number: int = 1) -> list[dict[str, Any]]:
     """The metrics of the last optimizer steps of a training part."""
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
@@ -61,7 +56,13 @@ def last_steps(folder: Path, number: int = 1) -> list[dict[str, Any]]:
 
 
 def trained(
-    root: Path, name: str, model: Path, examples: pa.Table, spec: Mapping[str, Any], threads: int
+    root: Path,
+    name: str,
+    model: Path,
+    examples: pa.Table,
+    spec: Mapping[str, Any],
+    threads: int,
+    device: str = "cpu",
 ) -> Path:
     """The part that trains `model` on `examples`; its folder holds model/ and metrics.jsonl."""
 
@@ -69,7 +70,7 @@ def trained(
         if not (folder / "examples.arrow").is_file():
             write_arrow(examples, folder / "examples.arrow")
         job = {"job": "train", "stage": name, "examples": "examples.arrow", **spec}
-        result = _run(folder, job | _where(model, threads), name)
+        result = _run(folder, job | _where(model, threads, device), name)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         (folder / "examples.arrow").unlink()
         return result
@@ -78,7 +79,7 @@ def trained(
 
 
 def scored(
-    root: Path, name: str, model: Path, rows: pa.Table, threads: int
+    root: Path, name: str, model: Path, rows: pa.Table, threads: int, device: str = "cpu"
 ) -> tuple[Path, dict[str, list[float]]]:
     """The part that scores `rows` by `model`, and token log-probabilities by response id."""
     spans = {
@@ -93,7 +94,7 @@ def scored(
             "job": "score", "stage": name, "rows": "rows.arrow", "shards": left,
             "reference": weights_digest(model),
         }  # fmt: skip
-        return _run(folder, job | _where(model, threads), name)
+        return _run(folder, job | _where(model, threads, device), name)
 
     folder = part(root, name, [weights_digest(model), content(rows)], make)
     table = pa.concat_tables([read_arrow(_shard(folder, index)) for index in spans])
@@ -117,8 +118,8 @@ def _shard(folder: Path, index: int) -> Path:
     return folder / "shards" / f"{index:05d}.arrow"
 
 
-def _where(model: Path, threads: int) -> dict[str, Any]:
-    return {"model": str(model.resolve()), "device": "cpu", "threads": threads}
+def _where(model: Path, threads: int, device: str) -> dict[str, Any]:
+    return {"model": str(model.resolve()), "device": device, "threads": threads}
 
 
 def _run(folder: Path, job: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ def taught_model(
     data: Path,
     root: Path,
     threads: int,
+    device: str = "cpu",
 ) -> tuple[Path, dict[str, Any]]:
     """The folder of the taught model, and what it was taught on, with what effort."""
     corpus, mix = data / plan["teaching"]["file"], plan["teaching"]["rows"]
@@ -39,7 +40,7 @@ def taught_model(
     examples, too_long = _demonstrations(rows, untaught, plan["max_tokens"])
     settings = {**plan["teaching"]["settings"], "max_tokens": plan["max_tokens"]}
     spec = {"loss": {"kind": "sft"}, "settings": settings, "seed": plan["split_seed"]}
-    folder = parts.trained(root, "teach", untaught, examples, spec, threads)
+    folder = parts.trained(root, "teach", untaught, examples, spec, threads, device)
     counts |= {"longer_than_max_tokens": too_long, "taught": len(examples)}
     last = parts.last_steps(folder)[-1]["loss"]
     noted = parts.notes_of(made) | parts.notes_of(folder)
