@@ -1,0 +1,179 @@
+"""Finds in texts what they repeat of evaluation sets: equal, edited, quoted, or a long passage.
+
+How much of an evaluation text is repeated is told by its letters that lie in shared runs of ten
+letters and more, as Llama 2 did with tokens (arXiv:2307.09288, A.6). A letter weighs 1 over the
+number of texts that have what stands there: what many prompts share, a template, says little.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.decontamination.index import GramIndex
+from tasks.decontamination.letters import GRAM, Grams, Places, letters
+from tasks.decontamination.settings import DecontaminationSettings
+
+Weights = NDArray[np.float64]
+Kind = Literal["exact", "near", "quoted", "passage"]
+
+SHORT, WHOLE = 30, 0.9
+"""Of a text shorter than SHORT letters the share WHOLE must be repeated: it has little to tell."""
+MUCH_LONGER = 1.5
+"""A text that many times as long as what it repeats quotes it."""
+COMMON = 16
+"""Evaluation texts with the same gram, from which on it leads to none of them."""
+CANDIDATES = 5
+"""Evaluation texts that one text is compared with in full, the likeliest first."""
+TEXTS_AT_ONCE = 2048
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """What one text repeats of an evaluation set."""
+
+    kind: Kind
+    """exact: equal letters; near: most of it, at its length; quoted: most of it, within a longer
+    text; passage: one long run of it."""
+    of: str
+    """Name of the evaluation text."""
+    share: float
+    """How much of it, by letters of its own, 0 to 1."""
+
+
+class _Text(NamedTuple):
+    """What is to be repeated of one evaluation text."""
+
+    grams: Places
+    """The number of each gram, in order."""
+    weights: Weights
+    """Of each letter."""
+    total: float
+    """Of all letters."""
+    share: float
+    """Of the total, from which on it is repeated."""
+    passage: float
+    """Weight of one run that is too long; infinite if none is."""
+
+
+class Screen:
+    """Evaluation texts, ready to be found in others."""
+
+    def __init__(
+        self,
+        evaluation: Mapping[str, str],
+        background: Iterable[str],
+        settings: DecontaminationSettings,
+    ) -> None:
+        """`evaluation` are texts by name; `background` texts tell what many prompts share.
+
+        A sample of the texts that are to be looked at is the best background.
+        """
+        self._names = list(evaluation)
+        written = [letters(text) for text in evaluation.values()]
+        self._equal = {
+            one or evaluation[name].strip(): name
+            for name, one in zip(reversed(self._names), reversed(written), strict=True)
+        }
+        self._index = GramIndex(written if settings.share is not None else [])
+        counts = self._index.num_texts(np.arange(len(self._index))).astype(float)
+        for part in _parts(background):
+            found = self._index.known([letters(one) for one in part])
+            counts += np.bincount(found.numbers, minlength=len(counts))
+        self._rarity: Weights = 1 / counts
+        lengths = [len(one) for one in written] if settings.share is not None else []
+        self._texts = [self._text(i, length, settings) for i, length in enumerate(lengths)]
+        self._least: Weights = np.array(
+            [min(one.share * one.total, one.passage) for one in self._texts]
+        )
+
+    def _text(self, text: int, length: int, settings: DecontaminationSettings) -> _Text:
+        """Each letter has the weight of the commonest gram that it is in."""
+        grams = self._index.grams(text)
+        weights = np.full(length, np.inf)
+        for offset in range(GRAM if len(grams) else 0):
+            part = weights[offset : offset + len(grams)]
+            np.minimum(part, self._rarity[grams], out=part)
+        share = max(settings.share or 1.0, WHOLE if length < SHORT else 0.0)
+        passage = np.inf if settings.passage is None else settings.passage * weights.max(initial=0)
+        return _Text(grams, weights, float(weights.sum()), share, float(passage))
+
+    def look(self, texts: Iterable[str]) -> Iterator[Found | None]:
+        """What each of `texts` repeats most of, or None."""
+        for part in _parts(texts):
+            written = [letters(text) for text in part]
+            near = self._near(written)
+            for index, (one, text) in enumerate(zip(written, part, strict=True)):
+                equal = self._equal.get(one or text.strip())
+                found = near.get(index)
+                yield Found(kind="exact", of=equal, share=1.0) if equal is not None else found
+
+    def _near(self, written: Sequence[str]) -> dict[int, Found]:
+        """What is found in those texts that are not equal to an evaluation text."""
+        known = self._index.known(written)
+        bounds = np.searchsorted(known.owners, np.arange(len(written) + 1))
+        repeated = np.zeros(len(self._index), bool)
+        found = {}
+        for owner, candidates in self._candidates(known).items():
+            own = known.numbers[bounds[owner] : bounds[owner + 1]]
+            repeated[own] = True
+            seen = [self._compared(text, len(written[owner]), repeated) for text in candidates]
+            repeated[own] = False
+            if real := [one for one in seen if one]:
+                found[owner] = max(real, key=lambda one: one.share)
+        return found
+
+    def _candidates(self, known: Grams) -> dict[int, list[int]]:
+        """For each text the evaluation texts that it may repeat, the likeliest first.
+
+        A gram covers GRAM letters at most, so no text is left out that repeats enough.
+        """
+        rare = self._index.num_texts(known.numbers) <= COMMON
+        numbers, owners = known.numbers[rare], known.owners[rare]
+        texts, which = self._index.texts_with(numbers)
+        pairs, inverse = np.unique(owners[which] * len(self._texts) + texts, return_inverse=True)
+        covered = GRAM * np.bincount(inverse, self._rarity[numbers[which]], len(pairs))
+        owners, texts = np.divmod(pairs, max(1, len(self._texts)))
+        chances = covered / self._least[texts]
+        chosen: dict[int, list[int]] = {}
+        for place in np.lexsort((texts, -chances)):
+            if chances[place] < 1:
+                break
+            listed = chosen.setdefault(int(owners[place]), [])
+            if len(listed) < CANDIDATES:
+                listed.append(int(texts[place]))
+        return chosen
+
+    def _compared(self, text: int, length: int, repeated: NDArray[np.bool_]) -> Found | None:
+        """What a text of `length` letters whose grams are `repeated` has of an evaluation text."""
+        one = self._texts[text]
+        hits = repeated[one.grams]
+        covered = np.zeros(len(one.weights), bool)
+        for offset in range(GRAM):
+            covered[offset : offset + len(hits)] |= hits
+        weights = np.where(covered, one.weights, 0.0)
+        share = float(weights.sum()) / one.total
+        kind: Kind
+        if share >= one.share:
+            kind = "quoted" if length > MUCH_LONGER * len(covered) else "near"
+        elif _longest(covered, weights) >= one.passage:
+            kind = "passage"
+        else:
+            return None
+        return Found(kind=kind, of=self._names[text], share=min(1.0, share))
+
+
+def _parts(texts: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(texts)
+    while part := list(islice(left, TEXTS_AT_ONCE)):
+        yield part
+
+
+def _longest(covered: NDArray[np.bool_], weights: Weights) -> float:
+    """The weight of the heaviest run of covered letters."""
+    edges = np.flatnonzero(np.diff(covered, prepend=False, append=False))
+    sums = np.concatenate([[0.0], np.cumsum(weights)])
+    return float((sums[edges[1::2]] - sums[edges[::2]]).max(initial=0))
