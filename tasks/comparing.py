@@ -1,4 +1,4 @@
-"""Policy beside reference on the same prompts: how far apart, how sure, what could be seen at all."""
+"""Policy beside reference on the same prompts: how far apart, how sure, what could be seen."""
 
 import math
 from collections.abc import Mapping

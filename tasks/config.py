@@ -16,7 +16,9 @@ from tasks.agreement.settings import AgreementSettings
 from tasks.config_training import Positive, Section, Share, TrainingSection
 from tasks.consistency import check_consistent
 from tasks.correction import CorrectionSettings
+from tasks.decontamination.settings import DecontaminationSettings
 from tasks.diversity.settings import DiversitySettings
+from tasks.early_stop import EarlyStopSettings
 from tasks.errors import ConfigError
 from tasks.label_studio_settings import LabelStudioSettings
 from tasks.near_duplicates import NearDuplicateSettings
@@ -55,6 +57,8 @@ class PromptsSection(Section):
     """Prompts that one round trains on; a prompt is used once."""
     held_out: Positive = 256
     """Held-out prompts that the gate draws each round."""
+    decontamination: DecontaminationSettings | None = DecontaminationSettings()
+    """What repeats a prompt of another split is kept out of training; null: nothing is."""
 
 
 class DecodingSection(Section):
@@ -168,6 +172,8 @@ class RefreshSection(Section):
     """Who decides."""
     guards: list[str] = Field(default=["*"], min_length=1)
     """Slices that the gate sees, by name (`checks`, `checks · fruits`); * stands for any text."""
+    early_stop: EarlyStopSettings | None = None
+    """Whether the run ends when its rounds gain no more; null: it goes on."""
 
 
 class MachineSection(Section):

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 _DRAWS_AT_ONCE = 1_000_000
 """Bounds the memory of a bootstrap (numbers)."""
 _FEW_VALUES = 8
-"""Different values up to which their counts are drawn instead, which is hundreds of times faster."""
+"""Different values up to which their counts are drawn instead, hundreds of times faster."""
 
 
 class Mean(NamedTuple):

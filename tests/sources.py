@@ -20,6 +20,7 @@ DOOR_PARTS = {
     "annotate_people": "annotate",
     "annotate_quality": "annotate",
     "annotate_queue": "annotate",
+    "collect_clean": "collect",
     "judge_asking": "judge",
     "judge_models": "judge",
     "judge_panel": "judge",

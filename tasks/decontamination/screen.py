@@ -24,10 +24,15 @@ SHORT, WHOLE = 30, 0.9
 """Of a text shorter than SHORT letters the share WHOLE must be repeated: it has little to tell."""
 MUCH_LONGER = 1.5
 """A text that many times as long as what it repeats quotes it."""
+OWN = 0.05
+"""Mean weight of its letters below which a text has nothing of its own: it is found where it is
+equal, since whatever it has in common with others is a pattern of the whole set."""
 COMMON = 16
 """Evaluation texts with the same gram, from which on it leads to none of them."""
 CANDIDATES = 5
 """Evaluation texts that one text is compared with in full, the likeliest first."""
+BACKGROUND = 4096
+"""Texts that are enough to know what many share; more would make common speech look like it."""
 TEXTS_AT_ONCE = 2048
 
 
@@ -70,22 +75,20 @@ class Screen:
     ) -> None:
         """`evaluation` are texts by name; `background` texts tell what many prompts share.
 
-        A sample of the texts that are to be looked at is the best background.
+        A sample of the texts that are to be looked at is the best background: BACKGROUND of them.
         """
-        self._names = list(evaluation)
-        written = [letters(text) for text in evaluation.values()]
-        self._equal = {
-            one or evaluation[name].strip(): name
-            for name, one in zip(reversed(self._names), reversed(written), strict=True)
-        }
-        self._index = GramIndex(written if settings.share is not None else [])
+        self._equal: dict[str, str] = {}
+        for name, text in evaluation.items():
+            self._equal.setdefault(letters(text) or text.strip(), name)
+        written = [one for one in self._equal if settings.share is not None]
+        self._names = list(self._equal.values())
+        self._index = GramIndex(written)
         counts = self._index.num_texts(np.arange(len(self._index))).astype(float)
         for part in _parts(background):
-            found = self._index.known([letters(one) for one in part])
+            found = self._index.known(list(dict.fromkeys(map(letters, part))))
             counts += np.bincount(found.numbers, minlength=len(counts))
         self._rarity: Weights = 1 / counts
-        lengths = [len(one) for one in written] if settings.share is not None else []
-        self._texts = [self._text(i, length, settings) for i, length in enumerate(lengths)]
+        self._texts = [self._text(i, len(one), settings) for i, one in enumerate(written)]
         self._least: Weights = np.array(
             [min(one.share * one.total, one.passage) for one in self._texts]
         )
@@ -97,9 +100,12 @@ class Screen:
         for offset in range(GRAM if len(grams) else 0):
             part = weights[offset : offset + len(grams)]
             np.minimum(part, self._rarity[grams], out=part)
+        total = float(weights.sum())
+        if total < OWN * length or not total:
+            return _Text(grams, weights, np.inf, np.inf, np.inf)
         share = max(settings.share or 1.0, WHOLE if length < SHORT else 0.0)
-        passage = np.inf if settings.passage is None else settings.passage * weights.max(initial=0)
-        return _Text(grams, weights, float(weights.sum()), share, float(passage))
+        passage = np.inf if settings.passage is None else settings.passage * weights.max()
+        return _Text(grams, weights, total, share, float(passage))
 
     def look(self, texts: Iterable[str]) -> Iterator[Found | None]:
         """What each of `texts` repeats most of, or None."""
