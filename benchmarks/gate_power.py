@@ -3,8 +3,8 @@
 Rounds are simulated: on every slice a share of the prompts is discordant (one model passes, the
 other fails), the rest agree; the true drop is how many more of these the policy loses. Fixed before
 the run: 20 % discordant, delta 3 points, six guarded slices of DESIGN (two win rates, correctness,
-safety, format, length) on prompts of their own, one of which falls; 5,000 rounds with seeds 0 to
-4999. Asked for: with 512 prompts a drop of 8 points is refused in 95 of 100 rounds or more and a
+safety, format, length) on prompts of their own, one of which falls; 2,000 rounds with seeds 0 to
+1999. Asked for: with 512 prompts a drop of 8 points is refused in 95 of 100 rounds or more and a
 drop of 0 in 6 or fewer over all slices together; with 64 prompts a round without a drop is
 inconclusive, and the prompts needed are told. Other numbers of slices and prompts are shown beside.
 """
@@ -27,7 +27,7 @@ from tasks.statistics import PairedValues
 
 DISCORDANT = 0.2
 SLICES = 6
-ROUNDS = 5000
+ROUNDS = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ def cases() -> dict[str, Case]:
     }
     sizes = {
         f"drop of {drop:.0%}, {prompts} prompts": Case(drop=drop, prompts=prompts)
-        for prompts, drop in product((128, 256, 1024, 2048), (0.0, 0.03, 0.05, 0.08))
+        for prompts, drop in product((128, 256, 1024, 2048), (0.0, 0.08))
     }
     both = {"all slices fall by 8 points": Case(drop=0.08, prompts=512, all_fall=True)}
     return asked | both | beside | sizes

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tasks.errors import ConfigError
-from tasks.records import Checkpoint
 
 Manifest = Mapping[str, Any]
 

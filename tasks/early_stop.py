@@ -50,6 +50,7 @@ def why_flat(history: History, settings: EarlyStopSettings) -> str:
     if gain > 0 and gain >= settings.min_gain:
         return ""
     return (
-        f"{settings.metric} changed by {gain:+.4f} in the last {settings.patience} rounds, from the "
-        f"best one before; a gain below {settings.min_gain:g} ends the run (refresh.early_stop)"
+        f"{settings.metric} changed by {gain:+.4f} in the last {settings.patience} rounds, counted "
+        f"from the best one before; a gain below {settings.min_gain:g} ends the run "
+        "(refresh.early_stop)"
     )
