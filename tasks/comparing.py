@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,7 @@ def _share(hits: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> float:
     return float((1 + hits.sum()) / (len(hits) + 1))
 
 
-def _interval(means: Floats | None, terms: Terms) -> dict[str, float]:
+def _interval(means: Floats | None, terms: Terms) -> dict[str, Any]:
     if means is None:
         return {}
     tail = (1 - terms.confidence) / 2
@@ -109,11 +110,11 @@ def _interval(means: Floats | None, terms: Terms) -> dict[str, float]:
     return {"low": float(low), "high": float(high), "upper": float(upper)}
 
 
-def _sizes(values: Floats, level: float, terms: Terms) -> dict[str, float | int]:
+def _sizes(values: Floats, level: float, terms: Terms) -> dict[str, Any]:
     """The estimate, and what could be found at this size."""
     if len(values) < 2:
-        mean = {"estimate": float(values[0])} if len(values) else {}
-        return {"n": len(values), **mean, "n_needed": terms.min_prompts}
+        mean = float(values[0]) if len(values) else None
+        return {"n": len(values), "estimate": mean, "n_needed": terms.min_prompts}
     deviation = float(values.std(ddof=1))
     error = deviation / math.sqrt(len(values))
     needed = prompts_needed(deviation, terms.delta, level=level, power=terms.power)

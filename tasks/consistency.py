@@ -1,10 +1,10 @@
 """What no single section of a configuration can see: names and sections that must fit together."""
 
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from tasks.canonical import digest
+from tasks.early_stop import check_early_stop
 from tasks.errors import ConfigError
 from tasks.label_noise import check_noise
 from tasks.label_studio_settings import check_front_end
@@ -62,31 +62,8 @@ def check_consistent(config: "Config") -> None:
     _check_uncertainty(config)
     check_noise(config.training, config.annotate)
     _check_prices(config)
-    _check_early_stop(config)
+    check_early_stop(config.refresh, config.evaluation.metrics)
     check_front_end(config.annotate.front_end, config.annotate.label_studio)
-
-
-def _check_early_stop(config: "Config") -> None:
-    """Gains are told by what the gate sees."""
-    stop = config.refresh.early_stop
-    if stop is None:
-        return
-    metric = stop.metric.partition(" · ")[0]
-    if metric not in config.evaluation.metrics:
-        raise ConfigError(
-            f"refresh.early_stop.metric is {stop.metric!r}; evaluation.metrics has: "
-            f"{', '.join(config.evaluation.metrics)}"
-        )
-    if not any(fnmatchcase(stop.metric, guard) for guard in config.refresh.guards):
-        raise ConfigError(
-            f"refresh.early_stop.metric is {stop.metric!r}, which the gate does not see; add it to "
-            f"refresh.guards: {config.refresh.guards}"
-        )
-    if config.evaluation.metrics[metric].HIGHER_IS_BETTER is None:
-        raise ConfigError(
-            f"refresh.early_stop.metric is {stop.metric!r}, of which neither more nor less is "
-            "better; name another metric"
-        )
 
 
 def _check_prices(config: "Config") -> None:

@@ -1,10 +1,13 @@
 """Ends a run when its rounds gain no more."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.decisions import History
+from tasks.errors import ConfigError
 
 
 class EarlyStopSettings(BaseModel):
@@ -54,3 +57,25 @@ def why_flat(history: History, settings: EarlyStopSettings) -> str:
         f"from the best one before; a gain below {settings.min_gain:g} ends the run "
         "(refresh.early_stop)"
     )
+
+
+def check_early_stop(refresh: Any, metrics: Mapping[str, Any]) -> None:
+    """Raise ConfigError unless the section `refresh` stops by a metric that its gate sees gain."""
+    if refresh.early_stop is None:
+        return
+    named = refresh.early_stop.metric
+    metric = named.partition(" · ")[0]
+    if metric not in metrics:
+        raise ConfigError(
+            f"refresh.early_stop.metric is {named!r}; evaluation.metrics has: {', '.join(metrics)}"
+        )
+    if not any(fnmatchcase(named, guard) for guard in refresh.guards):
+        raise ConfigError(
+            f"refresh.early_stop.metric is {named!r}, which the gate does not see; add it to "
+            f"refresh.guards: {refresh.guards}"
+        )
+    if metrics[metric].HIGHER_IS_BETTER is None:
+        raise ConfigError(
+            f"refresh.early_stop.metric is {named!r}, of which neither more nor less is better; "
+            "name another metric"
+        )

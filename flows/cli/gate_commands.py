@@ -50,7 +50,7 @@ def rollback(
     by: By = "",
     settings: Settings = None,
 ) -> None:
-    """Let the next round start from what came out of an earlier one; no round is lost."""
+    """Go on from an earlier round; no round is lost."""
     from flows.cli.gate import roll_back
 
     roll_back(name, round_index, (reason, by), preset, overrides_of(settings or []))

@@ -13,9 +13,11 @@ class DecontaminationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    share: Annotated[float, Field(gt=0, le=1)] | None = 0.55
+    share: Annotated[float, Field(gt=0, le=1)] | None = 0.5
     """Least share of an evaluation text, by letters that are its own, that a text repeats in runs
     of ten letters and more; null: only texts that are equal are found."""
+    words: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """Least share of its words that have to be there, too."""
     passage: Annotated[int, Field(ge=10)] | None = 80
     """Letters of its own in one run, repeated, that are too many whatever the share; null: any."""
     responses: bool = True
