@@ -21,7 +21,7 @@ from benchmarks.measurement import write_result
 from docs.weekly import ROOT, Deployed, deployed, wait_for
 from infra.run_tree import RunTree
 from infra.storage import open_store
-from tests.small_run import prompt_rows, small_preset, write_rows
+from tests.small_run import PROMPTS_SECTION, prompt_rows, small_preset, write_rows
 
 RUN = "placed"
 SENT = {
@@ -111,7 +111,7 @@ def sent_to(lab: Deployed) -> list[dict[str, Any]]:
 def compare(folder: Path, prompts: int) -> dict[str, Any]:
     """Both rounds, one after the other."""
     pool = write_rows(folder / "pool.jsonl", prompt_rows(train=prompts, held_out=16))
-    section = {"files": [str(pool)], "per_round": prompts, "held_out": 8}
+    section = PROMPTS_SECTION | {"files": [str(pool)], "per_round": prompts, "held_out": 8}
     preset = small_preset(folder, prompts=section)
     load = [round(one, 2) for one in os.getloadavg()]
     alone = here(preset, folder / "here")

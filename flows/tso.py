@@ -8,14 +8,14 @@ from prefect.states import Completed
 
 from infra.prefect.form import NumRounds, Overrides, PresetName, RunName, UntilRounds, run_name
 from tasks.annotate import annotate, assess, calibrated, choose
-from tasks.collect import collect, foresee
+from tasks.collect import collect, decontaminated, decontaminated_feedback, foresee
 from tasks.config import Config
 from tasks.evaluate import evaluate
 from tasks.judge import judge
 from tasks.model_matrix import drawn_cells, evaluation_cells
 from tasks.pair import pair
 from tasks.records import Artifact, Checkpoint, Evaluated, Place, RoundWork
-from tasks.refresh import refresh
+from tasks.refresh import flattened, refresh
 from tasks.rounds import claimed
 from tasks.sample import resolve_matrix, sample
 from tasks.score import resolve_references, score, score_drawn
@@ -43,6 +43,8 @@ def tso(
     done = 0
     with claimed(run, preset, overrides or {}, rounds, until) as claim:
         for place in claim.places():
+            if why := flattened(claim.config.refresh, place):
+                return Completed(name="GainFlattened", message=f"{run}: {why}")
             if not tso_round(claim.config, place):
                 message = f"{run}: every train prompt has been used; add prompts to the pool"
                 return Completed(name="PoolExhausted", message=message)
@@ -58,12 +60,13 @@ def tso_round(config: Config, place: Place) -> bool:
     asked = prompts.train
     foresee(config, prompts, place)
     cells = resolve_matrix(config.matrix, prompts, place)
-    responses = sample(asked, cells, "train", place)
+    responses = decontaminated(sample(asked, cells, "train", place), config.prompts, place)
     verdicts = judge(asked, responses, config.judges, config.comparisons, "train", place)
     people, comparisons = config.annotate, config.comparisons
     items = choose(asked, responses, verdicts, people, comparisons, place)
     people_answer(items, people, place)  # a deployed flow run is suspended meanwhile
     feedback = annotate(asked, responses, verdicts, items, people, comparisons, place)
+    feedback = decontaminated_feedback(feedback, config.prompts, place)
     quality = assess(feedback, config, place)  # below a floor the round ends here, before it costs
     training = calibrated(config.training, quality, place)
     pairs = pair(asked, feedback, config.correction, config.pairs, place)

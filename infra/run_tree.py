@@ -73,6 +73,21 @@ class RunTree:
             found.append(manifest)
         return found
 
+    def decisions(self) -> dict[int, list[dict[str, Any]]]:
+        """What people decided after each committed round, the first word first."""
+        return {index: self._decisions(index) for index in range(len(self.manifests()))}
+
+    def _decisions(self, round_index: int) -> list[dict[str, Any]]:
+        paths = sorted(self.store.list(f"{self.round_folder(round_index)}/decisions"))
+        return [json.loads(self.store.read(path)) for path in paths]
+
+    def add_decision(self, round_index: int, decision: Mapping[str, Any]) -> None:
+        """Write a decision down beside its round; those before it stay."""
+        number = len(self._decisions(round_index)) + 1
+        name = f"rounds/{round_index:05d}/decisions/{number:04d}.json"
+        if self.create(name, decision) != decision:
+            self.add_decision(round_index, decision)
+
     def claims(self) -> list[dict[str, Any]]:
         """All claims of the run."""
         names = self.store.list(f"{self.folder}/claims")

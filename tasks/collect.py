@@ -1,6 +1,7 @@
 """Door: pool files in, the round's prompts and its evaluation prompts out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -10,7 +11,9 @@ from infra.progress import progress
 from infra.rows import file_digests, read_rows, read_tables
 from infra.run_tree import RunTree
 from tasks.canonical import digest
+from tasks.collect_clean import POOL, clean_responses, clean_written
 from tasks.config import Config, PromptsSection
+from tasks.decontamination.texts import as_tables, cleaned, counted
 from tasks.errors import DataError
 from tasks.evaluation_prompts import drawn_evaluation
 from tasks.evaluation_sets._contract import pool_rows
@@ -22,9 +25,10 @@ from tasks.prompts import (
     fresh_batch,
     members,
     pool_of,
+    prompt_of,
     split_digests,
 )
-from tasks.records import Artifact, Collected, Place, Prompt
+from tasks.records import Artifact, Collected, Feedback, Place, Prompt
 from tasks.sources import Row, Source
 from tasks.tables import content
 from tasks.variants import settings_of
@@ -58,7 +62,11 @@ def _sources(settings: PromptsSection) -> list[Source]:
 
 
 def _known_pool(settings: PromptsSection, place: Place) -> Pool:
-    """The pool as an earlier round read it, or read now: files are parsed once."""
+    """The pool as an earlier round read it, or read now: files are parsed once.
+
+    Train prompts that repeat a measured one are left out.
+    """
+    against = settings.decontamination.against if settings.decontamination else []
     stage = open_stage(
         place,
         "collect",
@@ -67,16 +75,52 @@ def _known_pool(settings: PromptsSection, place: Place) -> Pool:
             "files": settings_of(settings.files),
             "split_shares": dict(settings.split_shares),
             **({"evaluation": settings_of(settings.evaluation)} if settings.evaluation else {}),
+            "decontamination": settings_of(settings.decontamination),
+            "against": settings_of(against),
         },
         inputs={},
-        fingerprints=file_digests(_sources(settings)),
+        fingerprints={
+            **file_digests(_sources(settings)),
+            **{f"against-{name}": one for name, one in file_digests(against).items()},
+        },
         semantics=SEMANTICS,
     )
     if done := stage.finished():
+        note(place, POOL, done.artifact)
         return Pool(done.table(), done.counts)
-    pool = read_pool(settings)
-    stage.commit(tables={"rows": (Prompt, pool.table)}, counts=pool.counts, deterministic=True)
+    pool, tables = clean_pool(settings)
+    rows = {"rows": (Prompt, pool.table), **tables}
+    note(place, POOL, stage.commit(tables=rows, counts=pool.counts, deterministic=True))
     return pool
+
+
+def clean_pool(settings: PromptsSection) -> tuple[Pool, Mapping[str, Any]]:
+    """The pool as it is drawn from, and tables of what was looked for and what was found."""
+    pool = read_pool(settings)
+    if settings.decontamination is None:
+        return pool, {}
+    elsewhere = map(prompt_of, read_tables(settings.decontamination.against))
+    clean = cleaned(pool, elsewhere, settings.decontamination)
+    if clean.found:
+        said = ", ".join(f"{number} {kind}" for kind, number in counted(clean.found).items())
+        progress.note(f"train prompts that repeat evaluation prompts are left out: {said}")
+    return clean.pool, as_tables(clean.texts, clean.found)
+
+
+@door("collect")
+def decontaminated(
+    responses: list[Artifact], settings: PromptsSection, place: Place
+) -> list[Artifact]:
+    """`responses` without those that repeat an evaluation set, before judges are paid for them."""
+    wanted = settings.decontamination
+    return clean_responses(responses, wanted, place) if wanted and wanted.responses else responses
+
+
+@door("collect")
+def decontaminated_feedback(feedback: Feedback, settings: PromptsSection, place: Place) -> Feedback:
+    """`feedback` without what people wrote that repeats an evaluation set."""
+    wanted = settings.decontamination
+    return clean_written(feedback, wanted, place) if wanted and wanted.responses else feedback
 
 
 @door("collect")

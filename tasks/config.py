@@ -16,8 +16,10 @@ from tasks.agreement.settings import AgreementSettings
 from tasks.config_training import Positive, Section, Share, TrainingSection
 from tasks.consistency import check_consistent
 from tasks.correction import CorrectionSettings
+from tasks.decontamination.settings import DecontaminationSettings
 from tasks.divergence_settings import DivergenceSettings
 from tasks.diversity.settings import DiversitySettings
+from tasks.early_stop import EarlyStopSettings
 from tasks.errors import ConfigError
 from tasks.harness import HarnessSettings
 from tasks.label_studio_settings import LabelStudioSettings
@@ -60,6 +62,8 @@ class PromptsSection(Section):
     """Held-out prompts of the files that the gate draws each round."""
     evaluation: Annotated[dict[str, EvaluationSet], NotInKey] = Field(default_factory=dict)
     """Evaluation sets by name, which is a tag of their prompts; measured beside held-out ones."""
+    decontamination: DecontaminationSettings | None = DecontaminationSettings()
+    """What repeats a prompt of another split is kept out of training; null: nothing is."""
 
 
 class DecodingSection(Section):
@@ -177,6 +181,8 @@ class RefreshSection(Section):
     """Who decides."""
     guards: list[str] = Field(default=["*"], min_length=1)
     """Slices that the gate sees, by name (`checks`, `checks · fruits`); * stands for any text."""
+    early_stop: EarlyStopSettings | None = None
+    """Whether the run ends when its rounds gain no more; null: it goes on."""
 
 
 class MachineSection(Section):

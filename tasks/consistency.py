@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tasks.canonical import digest
+from tasks.early_stop import check_early_stop
 from tasks.errors import ConfigError
 from tasks.label_noise import check_noise
 from tasks.label_studio_settings import check_front_end
@@ -61,6 +62,7 @@ def check_consistent(config: "Config") -> None:
     _check_uncertainty(config)
     check_noise(config.training, config.annotate)
     _check_prices(config)
+    check_early_stop(config.refresh, config.evaluation.metrics)
     check_front_end(config.annotate.front_end, config.annotate.label_studio)
 
 

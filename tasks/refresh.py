@@ -11,7 +11,9 @@ from infra.prefect.reports import publish_report
 from infra.run_tree import REPORT, RunTree
 from tasks.bradley_terry import Vote, fit_votes, votes_of
 from tasks.canonical import digest
-from tasks.config import Config, plain_config
+from tasks.config import Config, RefreshSection, plain_config
+from tasks.decisions import History
+from tasks.early_stop import why_flat
 from tasks.errors import ConfigError
 from tasks.gate import GateOutcome
 from tasks.measuring import Measured, guarded_slices
@@ -90,6 +92,15 @@ def report_page(config: Config, place: Place) -> str:
     if manifest is None:
         raise ConfigError(f"round {place.round_index} of run {place.run!r} is not committed")
     return html(round_data(tree, manifest, config, place))
+
+
+def flattened(settings: RefreshSection, place: Place) -> str:
+    """Why the run needs no round at `place`, in words; empty if it does."""
+    if settings.early_stop is None:
+        return ""
+    tree = RunTree(store_of(place), place.run)
+    history = History(tree.manifests()[: place.round_index], tree.decisions())
+    return why_flat(history, settings.early_stop)
 
 
 def _decide(work: RoundWork, config: Config, place: Place) -> GateOutcome:

@@ -19,6 +19,7 @@ from infra.run_tree import RunTree
 from infra.storage import Store, open_store
 from tasks.claims import Claim, frozen_facts_changed, new_claim, round_config
 from tasks.config import Config, build_config, plain_config, with_overrides
+from tasks.decisions import History
 from tasks.errors import ConfigError
 from tasks.recorded_config import RecordedData, build_recorded
 from tasks.records import Checkpoint, Place
@@ -84,10 +85,14 @@ class Rounds:
 def place_of(rounds: Rounds, round_index: int, redo: Mapping[str, int]) -> Place:
     """What the doors of one round are told; earlier rounds are read from their manifests."""
     config = rounds.config
-    manifests = rounds._tree().manifests()[:round_index]
-    reference = Checkpoint(**manifests[-1]["reference_out"]) if manifests else rounds.sft
+    tree = rounds._tree()
+    manifests = tree.manifests()[:round_index]
+    reference, fitted = rounds.sft, {}
+    if manifests:
+        history = History(manifests, tree.decisions())
+        reference = Checkpoint(**history.reference_after(round_index - 1))
+        fitted = manifests[history.basis_of(round_index - 1)]["strengths"]
     declared = {name: cell.strength for name, cell in config.matrix.items()}
-    fitted = manifests[-1]["strengths"] if manifests else {}
     return Place(
         run=rounds.run,
         round_index=round_index,

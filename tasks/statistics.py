@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 
 _DRAWS_AT_ONCE = 1_000_000
 """Bounds the memory of a bootstrap (numbers)."""
+_FEW_VALUES = 8
+"""Different values up to which their counts are drawn instead, hundreds of times faster."""
 
 
 class Mean(NamedTuple):
@@ -85,6 +87,12 @@ def paired_bootstrap(
 def bootstrap_means(values: Floats, seed: int, resamples: int) -> Floats:
     """Means of `resamples` samples of `values` with replacement, shape (resamples,)."""
     generator = np.random.default_rng(seed)
+    different, counts = np.unique(values, return_counts=True)
+    if len(different) <= _FEW_VALUES:
+        # How often each value is drawn is all that a mean depends on.
+        drawn = generator.multinomial(len(values), counts / len(values), resamples)
+        few: Floats = drawn @ different / len(values)
+        return few
     rows = max(1, _DRAWS_AT_ONCE // len(values))
     means = []
     for start in range(0, resamples, rows):
@@ -96,14 +104,24 @@ def bootstrap_means(values: Floats, seed: int, resamples: int) -> Floats:
 def holm(p_values: Mapping[str, float], level: float) -> list[str]:
     """Names whose hypothesis is rejected with a family-wise error of at most `level`.
 
-    Source: Holm, Scandinavian Journal of Statistics 6 (1979). Most significant first.
+    Most significant first.
     """
-    rejected: list[str] = []
+    adjusted = holm_adjusted(p_values)
+    ranked = sorted(p_values, key=lambda name: (p_values[name], name))
+    return [name for name in ranked if adjusted[name] <= level]
+
+
+def holm_adjusted(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Each p-value adjusted for how many there are, in the same order.
+
+    Source: Holm, Scandinavian Journal of Statistics 6 (1979).
+    """
+    adjusted: dict[str, float] = {}
+    least = 0.0
     for name, p_value in sorted(p_values.items(), key=lambda item: (item[1], item[0])):
-        if p_value > level / (len(p_values) - len(rejected)):
-            break
-        rejected.append(name)
-    return rejected
+        least = max(least, min(1.0, p_value * (len(p_values) - len(adjusted))))
+        adjusted[name] = least
+    return {name: adjusted[name] for name in p_values}
 
 
 def prompts_needed(deviation: float, delta: float, level: float, power: float) -> int:
@@ -113,3 +131,12 @@ def prompts_needed(deviation: float, delta: float, level: float, power: float) -
     """
     quantiles = float(norm.ppf(1 - level) + norm.ppf(power))
     return math.ceil((quantiles * deviation / delta) ** 2)
+
+
+def minimum_detectable(error: float, least: float, level: float, power: float) -> float:
+    """The smallest drop that is found with probability `power`, one-sided at `level`.
+
+    `error` is the standard error of the mean difference; an estimate is only called a drop where it
+    is larger than `least`, however significant.
+    """
+    return max(least, float(norm.ppf(1 - level)) * error) + float(norm.ppf(power)) * error

@@ -16,6 +16,11 @@ from tests.tiny_models import tiny_model
 FRUITS = ["fig", "plum", "pear", "lime", "kiwi", "date", "mango", "grape"]
 
 
+PROMPTS_SECTION: dict[str, Any] = {
+    "per_round": 8,
+    "held_out": 4,
+    "decontamination": {"share": None},  # all prompts follow one pattern
+}
 TRAINING: dict[str, Any] = {
     "loss": {"kind": "dual_clip_dpo"},
     "learning_rate": 1e-3,
@@ -77,7 +82,7 @@ def small_preset(folder: Path, **changes: Any) -> Path:
     preset: dict[str, Any] = {
         "run": {"base_model": str(policy), "seed": 5},
         "storage": {"root": f"file://{folder}/store"},
-        "prompts": {"files": [str(prompts)], "per_round": 8, "held_out": 4},
+        "prompts": PROMPTS_SECTION | {"files": [str(prompts)]},
         "matrix": {
             "policy": {**engine, "model": "policy", "samples": 2, "strength": 1},
             "other": {**engine, "model": str(other), "samples": 1, "strength": 2},

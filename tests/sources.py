@@ -21,6 +21,7 @@ DOOR_PARTS = {
     "annotate_quality": "annotate",
     "annotate_queue": "annotate",
     "evaluate_harness": "evaluate",
+    "collect_clean": "collect",
     "judge_asking": "judge",
     "judge_models": "judge",
     "judge_panel": "judge",

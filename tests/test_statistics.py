@@ -8,7 +8,9 @@ from tasks.statistics import (
     PairedValues,
     bootstrap_means,
     holm,
+    holm_adjusted,
     mean_of,
+    minimum_detectable,
     paired_bootstrap,
     prompts_needed,
 )
@@ -82,6 +84,36 @@ def test_unequal_sides_are_refused():
 )
 def test_holm_steps_down(p_values, expected):
     assert holm(p_values, 0.05) == expected
+
+
+@pytest.mark.parametrize(
+    ("p_values", "adjusted"),
+    [
+        ({"a": 0.01, "b": 0.04, "c": 0.03}, {"a": 0.03, "b": 0.06, "c": 0.06}),  # 3, 2, 1 times
+        ({"a": 0.01, "b": 0.04, "c": 0.02}, {"a": 0.03, "b": 0.04, "c": 0.04}),
+        ({"a": 0.02, "b": 0.02, "c": 0.02}, {"a": 0.06, "b": 0.06, "c": 0.06}),
+        ({"a": 0.7, "b": 0.9}, {"a": 1.0, "b": 1.0}),
+        ({}, {}),
+    ],
+)
+def test_holm_multiplies_by_how_many_are_left(p_values, adjusted):
+    assert holm_adjusted(p_values) == pytest.approx(adjusted)
+
+
+def test_few_different_values_are_drawn_by_their_counts_and_mean_the_same(monkeypatch):
+    values = np.repeat([-1.0, 0.0, 1.0], [72, 409, 31])
+    by_counts = bootstrap_means(values, seed=0, resamples=4000)
+    monkeypatch.setattr("tasks.statistics._FEW_VALUES", 0)
+    one_by_one = bootstrap_means(values, seed=0, resamples=4000)
+    assert by_counts.mean() == pytest.approx(one_by_one.mean(), abs=0.002)
+    assert by_counts.std() == pytest.approx(one_by_one.std(), rel=0.05)
+    assert np.allclose(by_counts * 512, np.round(by_counts * 512))
+
+
+def test_the_smallest_detectable_drop_is_the_textbook_formula():
+    # (1.644854 + 0.841621) * 0.04, unless a drop is only one beyond 0.1.
+    assert minimum_detectable(0.04, 0.03, level=0.05, power=0.8) == pytest.approx(0.09946, abs=1e-4)
+    assert minimum_detectable(0.04, 0.1, level=0.05, power=0.8) == pytest.approx(0.13366, abs=1e-4)
 
 
 def test_prompts_needed_is_the_textbook_formula():

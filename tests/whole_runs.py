@@ -11,7 +11,7 @@ import yaml
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
 from infra.work import work_root
-from tests.small_run import prompt_rows, small_preset, write_rows
+from tests.small_run import PROMPTS_SECTION, prompt_rows, small_preset, write_rows
 
 MARKUP = '<script>alert("x")</script>'
 
@@ -59,7 +59,7 @@ def small_world(folder: Path, train: int = 16, **changes: Any) -> World:
         row["tags"] = [MARKUP]
     prompts = write_rows(folder / "pool.jsonl", rows)
     sections = {
-        "prompts": {"files": [str(prompts)], "per_round": 8, "held_out": 4},
+        "prompts": PROMPTS_SECTION | {"files": [str(prompts)]},
         "machine": {"side_by_side": 2},
     }
     return World(folder, small_preset(folder, **sections | changes))

@@ -140,6 +140,7 @@ def _preset(folder: Path, prompts: int) -> dict[str, Any]:
         "prompts": {
             "files": [str(folder / "prompts.jsonl")],
             "per_round": prompts,
+            "decontamination": {"share": None},  # all prompts follow one pattern
             "held_out": HELD_OUT,
         },
         "matrix": {**SCRIPTED, "recorded": recorded},

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import store_commands
+from flows.cli import gate_commands, store_commands
 from flows.cli.annotate import annotate
 from flows.cli.arguments import Name, Out, Preset, Settings, overrides_of
 from flows.cli.completion import presets, runs
@@ -183,6 +183,7 @@ def fork(
     fork_run(source, new, preset, overrides_of(settings or []))
 
 
+gate_commands.add_to(app)
 store_commands.add_to(app)
 
 

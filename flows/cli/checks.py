@@ -9,7 +9,7 @@ import pyarrow as pa
 from infra.models import local_folder
 from infra.processes.room import room, together
 from infra.work import work_root
-from tasks.collect import check_splits, cost_forecast, draw, read_pool
+from tasks.collect import check_splits, clean_pool, cost_forecast, draw
 from tasks.config import Config
 from tasks.errors import StorageError
 from tasks.evaluation_prompts import drawn_evaluation
@@ -61,7 +61,7 @@ class Preparation:
     @cached_property
     def pool(self) -> Pool:
         """The pool of prompts."""
-        return read_pool(self.config.prompts)
+        return clean_pool(self.config.prompts)[0]
 
     @cached_property
     def evaluation(self) -> pa.Table:

@@ -81,3 +81,48 @@ def test_nothing_measured_has_nothing_to_refuse():
 
 def test_every_round_promotes_what_is_worse():
     assert load_variant("tasks.gates", "every_round")({"win": spread(-0.9)}).outcome == "promoted"
+
+
+def test_every_slice_says_how_far_how_sure_and_what_it_could_see():
+    seen = GATE({"win": spread(-0.02), "safety": spread(0.2), "few": values([0.5])}).slices
+    win = seen["win"]
+    assert (win.n, win.estimate) == (200, pytest.approx(-0.02))
+    # The standard error is 0.2 / sqrt(200) = 0.01414.
+    assert (win.low, win.high) == pytest.approx((-0.02 - 0.0277, -0.02 + 0.0277), abs=0.002)
+    # One-sided at 0.05 / 2: 1.96 errors are below delta, so 0.1 and 0.8416 errors.
+    assert win.minimum_detectable == pytest.approx(0.1 + 0.8416 * 0.01414, abs=1e-3)
+    assert seen["safety"].p_better < 0.05 < seen["safety"].p_worse
+    assert (seen["few"].estimate, seen["few"].low, seen["few"].p_worse) == (0.5, None, None)
+
+
+def test_p_values_are_adjusted_for_how_many_slices_are_tested():
+    alone = GATE({"a": spread(-0.03)}).slices["a"].p_worse
+    among = GATE({"a": spread(-0.03), **{name: spread(0.3) for name in "bcd"}}).slices["a"].p_worse
+    assert among == pytest.approx(4 * alone)
+
+
+def test_what_a_small_slice_would_show_is_said():
+    reason = GATE({"win": spread(0.0, n=30, deviation=1.0)}).reasons[0]
+    # 1.6449 + 0.8416 errors of 1 / sqrt(30).
+    assert reason.endswith("what it would show is a drop of 0.454")
+
+
+BETTER = load_variant("tasks.gates", "if_better", on=["win*"], delta=0.1)
+
+
+def test_a_proven_gain_promotes_and_says_how_large():
+    outcome = BETTER({"win": spread(0.2), "safety": spread(0.0)})
+    assert outcome.outcome == "promoted"
+    assert outcome.reasons[0].startswith("win changed by +0.200 (+0.17")
+
+
+@pytest.mark.parametrize("slices", [{"win": spread(0.01)}, {"safety": spread(0.5)}, {}])
+def test_without_a_proven_gain_where_it_counts_the_reference_stays(slices):
+    assert BETTER(slices).outcome == "refused"
+
+
+def test_a_gain_does_not_pay_for_a_drop_elsewhere():
+    outcome = BETTER({"win": spread(0.5), "safety": spread(-0.2)})
+    assert outcome.outcome == "refused"
+    assert outcome.reasons == [outcome.reasons[0]]
+    assert outcome.reasons[0].startswith("safety fell by 0.200")

@@ -9,7 +9,7 @@ import yaml
 from docs.weekly import wait_for
 from infra.run_tree import RunTree
 from infra.storage import open_store
-from tests.small_run import prompt_rows, small_preset, write_rows
+from tests.small_run import PROMPTS_SECTION, prompt_rows, small_preset, write_rows
 
 ROUNDS = 4
 """The pool has prompts for as many."""
@@ -28,7 +28,7 @@ def few_children(folder):
     """A preset with one model to sample from and nothing held out of training."""
     rows = prompt_rows(train=8 * ROUNDS, held_out=4)
     pool = write_rows(folder / "pool.jsonl", rows)
-    prompts = {"files": [str(pool)], "per_round": 8, "held_out": 2}
+    prompts = PROMPTS_SECTION | {"files": [str(pool)], "held_out": 2}
     path = small_preset(folder, prompts=prompts)
     preset = yaml.safe_load(path.read_text(encoding="utf-8"))
     del preset["matrix"]["other"]
