@@ -14,6 +14,7 @@ from tasks.canonical import digest
 from tasks.config import Config, plain_config
 from tasks.errors import ConfigError
 from tasks.gate import GateOutcome
+from tasks.matches import matches_of, pair_cells, pairs_between
 from tasks.measuring import Measured, guarded_slices
 from tasks.quotas import used_responses, usefulness
 from tasks.records import (
@@ -27,6 +28,7 @@ from tasks.records import (
     Verdict,
 )
 from tasks.refresh_report import round_data, training_findings
+from tasks.refresh_rounds import facts_of, rounds_of
 from tasks.report.render import html, markdown
 from tasks.retiring import (
     NO_CONTRIBUTION,
@@ -36,7 +38,7 @@ from tasks.retiring import (
     retired_after,
 )
 
-__all__ = ["refresh", "report_page", "training_findings"]
+__all__ = ["facts_of", "refresh", "report_page", "rounds_of", "training_findings"]
 
 MAIN_SLICE = "all"
 
@@ -66,6 +68,8 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
         "reference_out": asdict(reference),
         "gate": asdict(outcome),
         "strengths": _strengths(standing, place),
+        "matches": [asdict(one) for one in matches_of(standing.votes)],
+        "pair_cells": [asdict(one) for one in pair_cells(standing.between)],
         **_uses(standing, tree, config, place),
         "figures": _figures(work, place),
         "counts": {role: counts_of(place, one) for role, one in artifacts.items()},
@@ -110,6 +114,8 @@ class _Standing(NamedTuple):
 
     votes: Counter[Vote]
     """Of verdicts of judges and people on responses of two cells."""
+    between: Counter[tuple[str, str]]
+    """Pairs by the cells of the chosen and of the rejected response."""
     cells: set[str]
     """Those that models, not people, answer for."""
     contributions: dict[str, Contribution]
@@ -119,7 +125,7 @@ class _Standing(NamedTuple):
 
 def _standing(work: RoundWork, place: Place) -> _Standing:
     """One pass over all responses, verdicts and pairs; those not trained on count as well."""
-    found = _Standing(Counter(), set(), {}, {})
+    found = _Standing(Counter(), Counter(), set(), {}, {})
     feedback = work.feedback
     with blocks_of(
         place,
@@ -131,12 +137,13 @@ def _standing(work: RoundWork, place: Place) -> _Standing:
     ) as blocks:
         for block in blocks:
             responses = block.records(Response, "responses")
-            cells = {row.response_id: row.cell for row in responses if row.origin != "human"}
-            found.cells.update(cells.values())
+            cells = {row.response_id: row.cell for row in responses}
+            found.cells.update(row.cell for row in responses if row.origin != "human")
             found.votes.update(votes_of(block.records(Verdict, "verdicts"), cells))
             pairs = [
                 row for name in ("pairs", "held_out") for row in block.records(PreferencePair, name)
             ]
+            found.between.update(pairs_between(pairs, cells))
             for cell, one in contributions(responses, pairs).items():
                 sofar = found.contributions.get(cell, NO_CONTRIBUTION)
                 found.contributions[cell] = sofar + one
@@ -148,7 +155,12 @@ def _standing(work: RoundWork, place: Place) -> _Standing:
 
 def _strengths(standing: _Standing, place: Place) -> dict[str, float]:
     """Strengths for the next round: fitted where every cell was judged, else as they were."""
-    fitted = fit_votes(standing.votes, standing.cells)
+    votes = {
+        vote: number
+        for vote, number in standing.votes.items()
+        if vote[0] in standing.cells and vote[1] in standing.cells
+    }
+    fitted = fit_votes(votes, standing.cells)
     if any(not one.num_verdicts for one in fitted.values()):
         return place.strengths
     return place.strengths | {cell: round(one.value, 6) for cell, one in fitted.items()}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import store_commands
+from flows.cli import ledger_commands, store_commands
 from flows.cli.annotate import annotate
 from flows.cli.arguments import Name, Out, Preset, Settings, overrides_of
 from flows.cli.completion import presets, runs
@@ -124,20 +124,6 @@ def show(
 
 
 @app.command()
-def decided(
-    name: Name,
-    round_index: Annotated[int, typer.Argument(metavar="ROUND", help="A round.")],
-    pair: Annotated[str, typer.Argument(help="A pair_id, or two response ids: A,B.")],
-    preset: Preset,
-    settings: Settings = None,
-) -> None:
-    """Say who decided a pair, and whom that overruled."""
-    from flows.cli.decided import show_decided
-
-    show_decided(name, round_index, pair, preset, overrides_of(settings or []))
-
-
-@app.command()
 def report(
     name: Name,
     preset: Preset,
@@ -170,6 +156,7 @@ def fork(
     fork_run(source, new, preset, overrides_of(settings or []))
 
 
+ledger_commands.add_to(app)
 store_commands.add_to(app)
 
 

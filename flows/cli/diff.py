@@ -1,0 +1,252 @@
+"""`tso diff`: what changed between two rounds."""
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.cli.formats import UNSAFE
+from flows.cli.log import change_shown
+from flows.cli.pair_lookup import on, rows_where
+from flows.cli.rows import conversation
+from flows.cli.terminal import clean, console
+from infra.artifacts import open_artifact
+from infra.run_tree import RunTree
+from infra.storage import Store, open_store
+from tasks.errors import ConfigError
+from tasks.ledger.difference import (
+    Difference,
+    FigureChange,
+    count_changes,
+    figure_changes,
+    notes_on,
+    pairs_change,
+    stage_changes,
+    values_of,
+)
+from tasks.ledger.rounds import RoundFacts, settings_changed
+from tasks.measuring import Measured
+from tasks.records import Artifact, Preference, PreferencePair, Prompt, Response
+from tasks.refresh import facts_of
+from tasks.report.formatting import figure as number_shown
+from tasks.report.formatting import shorten, signed
+from tasks.rounds import resolve
+from tasks.tables import from_table
+
+FORMS = ("text", "json")
+STATES = {
+    "same": "one stage for both",
+    "equal": "done twice, equal rows",
+    "new": "in the second alone",
+    "gone": "in the first alone",
+}
+TEXT = 200
+"""Characters of a response that people are shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is to be shown."""
+
+    slices: bool = False
+    """Figures of every slice."""
+    pairs: int = 5
+    """Turned pairs, at most."""
+    form: str = "text"
+    """text or json."""
+
+    def __post_init__(self) -> None:
+        if self.form not in FORMS:
+            raise ConfigError(f"--as {self.form!r}: use one of {', '.join(FORMS)}")
+
+
+def show_diff(
+    before: str, after: str, preset: str, overrides: Mapping[str, Any], asked: Asked
+) -> None:
+    """Compare the rounds RUN@ROUND `before` and `after`, which lie in one store."""
+    config, _ = resolve(preset, overrides)
+    store = open_store(config.storage)
+    run, first = round_named(before, "")
+    names = [(run, first), round_named(after, run)]
+    rounds = [_facts(store, *one) for one in names]
+    made = difference(store, rounds[0], rounds[1], slices=asked.slices)
+    if asked.form == "json":
+        text = json.dumps(asdict(made), indent=1, ensure_ascii=False)
+        sys.stdout.write(UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+        return
+    out = console()
+    _print(out, [f"{name}@{index}" for name, index in names], made)
+    _print_turned(out, store, rounds, made.pairs.turned[: asked.pairs])
+
+
+def round_named(text: str, run: str) -> tuple[str, int]:
+    """Run and round of RUN@ROUND; @ROUND is one of `run`."""
+    name, at, number = text.rpartition("@")
+    if not (at and (name or run) and number.isascii() and number.isdigit()):
+        raise ConfigError(f"{text!r}: write RUN@ROUND, e.g. demo@3, or @4 after it")
+    return name or run, int(number)
+
+
+def _facts(store: Store, run: str, round_index: int) -> RoundFacts:
+    tree = RunTree(store, run)
+    manifest = tree.read_round(round_index, "manifest.json")
+    if manifest is None:
+        raise ConfigError(f"round {round_index} of run {run!r} is not committed in {store.root}")
+    return facts_of(tree, manifest)
+
+
+def difference(
+    store: Store, before: RoundFacts, after: RoundFacts, *, slices: bool = False
+) -> Difference:
+    """Everything that differs between two rounds of one store."""
+    both = (before, after)
+    return Difference(
+        settings=settings_changed(before.config, after.config),
+        code=[one.code for one in both],
+        outcomes=[one.outcome for one in both],
+        references=[one.reference_in for one in both],
+        policies=[one.policy for one in both],
+        stages=stage_changes(*(_keys(store, one) for one in both)),
+        counts=count_changes(before, after),
+        figures=figure_changes(
+            *(values_of(_rows(store, one, "evaluate", "values", Measured)) for one in both),
+            notes_on(before, after),
+            slices=slices,
+        ),
+        pairs=pairs_change(*(_pairs(store, one) for one in both)),
+    )
+
+
+def _keys(store: Store, facts: RoundFacts) -> dict[str, dict[str, Any]]:
+    """Content and key of every stage of a round, by role."""
+    found = {}
+    for role, one in facts.manifest["artifacts"].items():
+        stage = open_artifact(store, Artifact(**one))
+        found[role] = {"content": one["content"], "key": stage.manifest["key"]}
+    return found
+
+
+def _pairs(store: Store, facts: RoundFacts) -> list[PreferencePair]:
+    return [
+        row
+        for name in ("rows", "held_out")
+        for row in _rows(store, facts, "pair", name, PreferencePair)
+    ]
+
+
+def _rows(store: Store, facts: RoundFacts, role: str, name: str, record: type) -> list[Any]:
+    """A table of a stage of the round; empty where the round has no such stage."""
+    artifact = facts.manifest["artifacts"].get(role)
+    if artifact is None:
+        return []
+    return list(from_table(record, open_artifact(store, Artifact(**artifact)).table(name)))
+
+
+def _print(out: Console, names: list[str], made: Difference) -> None:
+    before, after = names
+    for label, values in (
+        ("gate", made.outcomes),
+        ("reference", [one[:12] for one in made.references]),
+        ("policy", [one[:12] for one in made.policies]),
+        ("code", [", ".join(one) or "not noted" for one in made.code]),
+    ):
+        said = values[0] if values[0] == values[1] else " \N{RIGHTWARDS ARROW} ".join(values)
+        _say(out, f"{label}: {said}")
+    _say(out, "settings: " + ("the same" if not made.settings else ""))
+    for change in made.settings:
+        _say(out, f"  {change_shown(change)}")
+    _print_stages(out, made)
+    table = Table("count", before, after, "change", title="Data", title_justify="left")
+    for one in made.counts:
+        change = f"{one.after - one.before:+,}"
+        table.add_row(clean(f"{one.role} {one.name}"), f"{one.before:,}", f"{one.after:,}", change)
+    out.print(table)
+    _print_figures(out, names, made)
+    _say(out, _pairs_line(made))
+
+
+def _print_stages(out: Console, made: Difference) -> None:
+    by_state: dict[str, list[str]] = {}
+    for one in made.stages:
+        if one.state != "other":
+            by_state.setdefault(one.state, []).append(one.role)
+    for state, roles in by_state.items():
+        _say(out, f"stages, {STATES[state]}: {', '.join(roles)}")
+    for one in made.stages:
+        if one.state == "other":
+            _say(out, f"stage {one.role} differs: {', '.join(one.because)}")
+
+
+def _print_figures(out: Console, names: list[str], made: Difference) -> None:
+    headings = ("metric", "slice", *names, "difference", "95 %", "n", "")
+    table = Table(*headings, title="Figures of the policy", title_justify="left")
+    for one in made.figures:
+        table.add_row(*(clean(value) for value in _figure_row(one)))
+    out.print(table)
+    if any(not one.paired for one in made.figures):
+        _say(out, "other prompts in the two rounds: intervals of two independent means")
+    if any(one.beyond_chance for one in made.figures):
+        _say(out, f"* beyond chance, Holm-corrected over {len(made.figures)} figures")
+
+
+def _figure_row(one: FigureChange) -> tuple[str, ...]:
+    ends = (
+        f"{signed(one.low)} to {signed(one.high)}" if math.isfinite(one.low) else "not measurable"
+    )
+    return (
+        one.metric,
+        one.slice,
+        number_shown(one.before),
+        number_shown(one.after),
+        signed(one.difference) + ("*" if one.beyond_chance else ""),
+        ends,
+        f"{one.n:,}",
+        one.note,
+    )
+
+
+def _pairs_line(made: Difference) -> str:
+    pairs = made.pairs
+    return (
+        f"pairs: {pairs.before:,} and {pairs.after:,}; {pairs.same:,} in both, {pairs.gone:,} "
+        f"only in the first, {pairs.new:,} only in the second, {len(pairs.turned):,} turned round; "
+        f"{pairs.prompts_in_both:,} prompts have pairs in both"
+    )
+
+
+def _print_turned(out: Console, store: Store, rounds: list[RoundFacts], turned: Any) -> None:
+    """The texts of turned pairs, and who decided each time."""
+    for chosen, rejected in turned:
+        texts = {
+            row.response_id: row.text
+            for role, one in rounds[0].manifest["artifacts"].items()
+            if role.startswith(("sample-train-", "annotate"))
+            for row in _texts(store, role, Artifact(**one), {chosen, rejected})
+        }
+        ids = (min(chosen, rejected), max(chosen, rejected))
+        who = []
+        for one in rounds:
+            stage = Artifact(**one.manifest["artifacts"]["pair"])
+            [belief] = rows_where(store, Preference, [(stage, "preferences")], on(ids))
+            who.append(f"{belief.decided_by} ({belief.reason})")
+        stage = Artifact(**rounds[0].manifest["artifacts"]["collect-train"])
+        [prompt] = rows_where(store, Prompt, [(stage, "rows")], {"prompt_id": {belief.prompt_id}})
+        _say(out, f"\nturned: {shorten(conversation(prompt.messages), TEXT)}")
+        _say(out, f"  first  chosen, by {who[0]}: {shorten(texts[chosen], TEXT)}")
+        _say(out, f"  second chosen, by {who[1]}: {shorten(texts[rejected], TEXT)}")
+
+
+def _texts(store: Store, role: str, stage: Artifact, ids: set[str]) -> list[Any]:
+    table = "rows" if role.startswith("sample-train-") else "responses"
+    if table not in open_artifact(store, stage).manifest["tables"]:
+        return []
+    return list(rows_where(store, Response, [(stage, table)], {"response_id": ids}))
+
+
+def _say(out: Console, line: str) -> None:
+    out.print(clean(line), soft_wrap=True)
