@@ -1,13 +1,13 @@
 """Door: the gate decides on the next reference; report and round manifest are written."""
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 from infra.place import blocks_of, counts_of, records_of, spent_by, store_of
 from infra.prefect.door import door
 from infra.prefect.events import announce_round
-from infra.prefect.reports import publish_report
+from infra.prefect.reports import publish_report, publish_rounds
 from infra.run_tree import REPORT, RunTree
 from tasks.bradley_terry import Vote, fit_votes, votes_of
 from tasks.canonical import digest
@@ -28,8 +28,9 @@ from tasks.records import (
     Verdict,
 )
 from tasks.refresh_report import round_data, training_findings
-from tasks.refresh_rounds import facts_of, rounds_of
+from tasks.refresh_rounds import facts_of, rounds_of, run_data
 from tasks.report.render import html, markdown
+from tasks.report.render_run import run_html, run_markdown
 from tasks.retiring import (
     NO_CONTRIBUTION,
     Contribution,
@@ -38,7 +39,7 @@ from tasks.retiring import (
     retired_after,
 )
 
-__all__ = ["facts_of", "refresh", "report_page", "rounds_of", "training_findings"]
+__all__ = ["facts_of", "refresh", "report_page", "rounds_of", "run_page", "training_findings"]
 
 MAIN_SLICE = "all"
 
@@ -72,6 +73,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
         "pair_cells": [asdict(one) for one in pair_cells(standing.between)],
         **_uses(standing, tree, config, place),
         "figures": _figures(work, place),
+        "findings": [asdict(one) for one in training_findings(tree.store, artifacts)],
         "counts": {role: counts_of(place, one) for role, one in artifacts.items()},
         "spent_usd": spent_by(tree.store, place.run).usd(place.round_index),
         "report": page,
@@ -79,12 +81,20 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
     data = round_data(tree, manifest, config, place)
     store_of(place).write(report_path, html(data).encode())
     publish_report(place.run, place.round_index, markdown(data), page)
+    run = run_data(tree, manifest)
+    store_of(place).write(f"{tree.folder}/{REPORT}", run_html(run).encode())
+    publish_rounds(place.run, run_markdown(run), store_of(place).uri(f"{tree.folder}/{REPORT}"))
     tree.write_round(place.round_index, "manifest.json", manifest)
     announce_round(manifest, f"{page.removesuffix(REPORT)}manifest.json")
     return reference
 
 
-def report_page(config: Config, place: Place) -> str:
+def run_page(tree: RunTree, *, linked: bool) -> str:
+    """The page of a run, made again; `linked` where the pages of its rounds lie below it."""
+    return run_html(replace(run_data(tree), linked=linked))
+
+
+def report_page(config: Config, place: Place, *, linked: bool = True) -> str:
     """The report of a committed round as it was written, made again from the round's stages.
 
     `config` and `place` are the round's (`tasks.rounds.committed_round`).
@@ -93,7 +103,16 @@ def report_page(config: Config, place: Place) -> str:
     manifest = tree.read_round(place.round_index, "manifest.json")
     if manifest is None:
         raise ConfigError(f"round {place.round_index} of run {place.run!r} is not committed")
-    return html(round_data(tree, manifest, config, place))
+    manifest = {"findings": _findings_again(tree, manifest), **manifest}
+    return html(round_data(tree, manifest, config, place), linked=linked)
+
+
+def _findings_again(tree: RunTree, manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the diagnosis says of a training whose manifest does not: older ones had no findings."""
+    if "findings" in manifest:
+        return list(manifest["findings"])
+    stages = {role: Artifact(**one) for role, one in manifest["artifacts"].items()}
+    return [asdict(one) for one in training_findings(tree.store, stages)]
 
 
 def _decide(work: RoundWork, config: Config, place: Place) -> GateOutcome:

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra.artifacts import open_artifact
+from infra.forks import origin_of
 from infra.run_tree import RunTree
 from infra.worked import seconds_by_verb, work_of
+from tasks.agreement.known import FeedbackQuality
 from tasks.agreement.settings import AGREEMENT
 from tasks.errors import ConfigError
 from tasks.ledger.rounds import RoundFacts
 from tasks.records import Artifact, EvalReport
-from tasks.report.data import FeedbackQuality
+from tasks.report.run_data import RunData
 from tasks.step_metrics import reported
 from tasks.tables import from_table
 
@@ -33,6 +35,15 @@ def rounds_of(tree: RunTree, newest: Mapping[str, Any] | None = None) -> list[Ro
     return [facts_of(tree, one) for one in manifests]
 
 
+def run_data(tree: RunTree, newest: Mapping[str, Any] | None = None) -> RunData:
+    """What the page of a run shows; `newest` is a manifest about to be committed."""
+    return RunData(
+        run=tree.folder.rpartition("/")[2],
+        rounds=rounds_of(tree, newest),
+        origin=origin_of(tree),
+    )
+
+
 def facts_of(tree: RunTree, manifest: Mapping[str, Any]) -> RoundFacts:
     """What is known of one round: no table of rows is read, but figures and training steps."""
     index = int(manifest["round_index"])
@@ -51,7 +62,7 @@ def facts_of(tree: RunTree, manifest: Mapping[str, Any]) -> RoundFacts:
         code=list(dict.fromkeys(one.code for one in work)),
         feedback=FeedbackQuality.of(tree.read_round(index, f"{AGREEMENT}.json") or {}),
         training=_end_of_training(tree, stages),
-        decisions=_decisions(tree, index),
+        decisions=decisions_of(tree, index),
     )
 
 
@@ -75,7 +86,7 @@ def _end_of_training(tree: RunTree, stages: Mapping[str, Artifact]) -> dict[str,
     }
 
 
-def _decisions(tree: RunTree, index: int) -> list[dict[str, Any]]:
+def decisions_of(tree: RunTree, index: int) -> list[dict[str, Any]]:
     """What people decided about a round after it was committed, in order."""
     paths = sorted(tree.store.list(f"{tree.round_folder(index)}/decisions"))
     return [json.loads(tree.store.read(path)) for path in paths]

@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,9 +22,9 @@ from tasks.errors import ConfigError
 from tasks.ledger.difference import (
     Difference,
     FigureChange,
+    FigureSide,
     count_changes,
     figure_changes,
-    notes_on,
     pairs_change,
     stage_changes,
     values_of,
@@ -114,8 +114,10 @@ def difference(
         stages=stage_changes(*(_keys(store, one) for one in both)),
         counts=count_changes(before, after),
         figures=figure_changes(
-            *(values_of(_rows(store, one, "evaluate", "values", Measured)) for one in both),
-            notes_on(before, after),
+            *(
+                FigureSide(one, values_of(_rows(store, one, "evaluate", "values", Measured)))
+                for one in both
+            ),
             slices=slices,
         ),
         pairs=pairs_change(*(_pairs(store, one) for one in both)),
@@ -179,7 +181,15 @@ def _print_stages(out: Console, made: Difference) -> None:
         _say(out, f"stages, {STATES[state]}: {', '.join(roles)}")
     for one in made.stages:
         if one.state == "other":
-            _say(out, f"stage {one.role} differs: {', '.join(one.because)}")
+            _say(out, f"stage {one.role} differs: {_because(one.because)}")
+
+
+def _because(parts: Sequence[str]) -> str:
+    """Parts of a key, what the stage read told in short: its inputs differ because others do."""
+    own = [one for one in parts if not one.startswith("inputs.")]
+    read = [one.removeprefix("inputs.").partition("-")[0] for one in parts if one not in own]
+    inputs = [f"it read other {', '.join(dict.fromkeys(read))}"] if read else []
+    return ", ".join([*own, *inputs])
 
 
 def _print_figures(out: Console, names: list[str], made: Difference) -> None:
@@ -188,8 +198,10 @@ def _print_figures(out: Console, names: list[str], made: Difference) -> None:
     for one in made.figures:
         table.add_row(*(clean(value) for value in _figure_row(one)))
     out.print(table)
-    if any(not one.paired for one in made.figures):
-        _say(out, "other prompts in the two rounds: intervals of two independent means")
+    alone = [one.metric for one in made.figures if not one.paired]
+    if alone:
+        said = ", ".join(dict.fromkeys(alone))
+        _say(out, f"not paired prompt by prompt, so two independent means: {said}")
     if any(one.beyond_chance for one in made.figures):
         _say(out, f"* beyond chance, Holm-corrected over {len(made.figures)} figures")
 

@@ -122,18 +122,23 @@ class _Evidence:
     def _became(self) -> str:
         pair = self._found.pair
         if pair is None:
-            counts = _section(_section(self._manifest, "counts"), "pair")
-            dropped = {k.removeprefix("dropped_"): n for k, n in counts.items() if "dropped_" in k}
-            listed = ", ".join(
-                f"{reason} {number:,}" for reason, number in dropped.items() if number
-            )
-            said = f" (in the whole round: {listed})" if listed else ""
-            return f"no pair: the correction or the rule left it out, or a filter dropped it{said}"
+            left_out = "no pair: the correction or the rule left it out, or a filter did"
+            return left_out + self._filtered()
         kept = "held out to measure the policy" if self._found.held_out else "given to training"
         return (
             f"pair {pair.pair_id} by rule {pair.rule}: p(chosen) {pair.p_chosen:.2f}, margin "
             f"{pair.margin:.2f}, weight {pair.weight:.2f} of its prompt; {kept}"
         )
+
+    def _filtered(self) -> str:
+        """What filters dropped in the whole round: which pair they dropped is not kept."""
+        counts = _section(_section(self._manifest, "counts"), "pair")
+        listed = ", ".join(
+            f"{name.removeprefix('dropped_')} {number:,}"
+            for name, number in counts.items()
+            if name.startswith("dropped_") and number
+        )
+        return f" (in the whole round: {listed})" if listed else ""
 
     def _scores(self, authors: list[Author]) -> list[Score]:
         ids = {one.response.response_id: one.side for one in authors}
@@ -141,13 +146,10 @@ class _Evidence:
         for role, stage in self._stages.items():
             if not role.startswith("score-"):
                 continue
-            rows = rows_where(
-                self._store, ReferenceScore, [(stage, "rows")], {"response_id": set(ids)}
-            )
-            by_side = {
-                ids[row.response_id]: row
-                for row in sorted(rows, key=lambda one: ids[one.response_id])
-            }
+            wanted = {"response_id": set(ids)}
+            rows = rows_where(self._store, ReferenceScore, [(stage, "rows")], wanted)
+            known = {ids[row.response_id]: row for row in rows}
+            by_side = {side: known[side] for side in ids.values() if side in known}
             if by_side:
                 logps = {side: row.logp for side, row in by_side.items()}
                 tokens = {side: row.num_tokens for side, row in by_side.items()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import norm
@@ -11,7 +11,7 @@ from tasks.claims import changed_keys
 from tasks.ledger.rounds import WHOLE, Change, RoundFacts
 from tasks.measuring import Measured
 from tasks.records import PreferencePair
-from tasks.statistics import bootstrap_means, holm, mean_of
+from tasks.statistics import Mean, bootstrap_means, holm
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
@@ -179,24 +179,47 @@ def values_of(measured: Sequence[Measured]) -> Values:
     return found
 
 
-def figure_changes(
-    before: Values, after: Values, notes: Mapping[str, str], *, slices: bool
-) -> list[FigureChange]:
+class FigureSide(NamedTuple):
+    """What was measured of the policy of one round."""
+
+    facts: RoundFacts
+    """Its round."""
+    values: Values
+    """Prompt by prompt, for metrics that are means over prompts."""
+
+    def keys(self, *, slices: bool) -> list[tuple[str, str]]:
+        """Metric and slice of every figure; `all` alone unless `slices`."""
+        return [
+            (row.metric, row.slice)
+            for row in self.facts.evaluation
+            if row.checkpoint == self.facts.policy and (slices or row.slice == WHOLE)
+        ]
+
+    def mean(self, key: tuple[str, str]) -> Mean:
+        """The figure as it was reported."""
+        report = self.facts.figure(*key)
+        assert report is not None
+        return Mean(report.value, report.standard_error, report.n)
+
+
+def figure_changes(before: FigureSide, after: FigureSide, *, slices: bool) -> list[FigureChange]:
     """Every metric of both rounds over all prompts, or with `slices` on every slice.
 
-    `notes` say by metric what a reader should know. Intervals hold 95 % each; a paired bootstrap
-    where all prompts are the same, else a normal one for two independent means.
+    Intervals hold 95 % each: a paired bootstrap where the prompts are the same, else a normal one
+    for two independent means.
     """
-    keys = [key for key in after if key in before and (slices or key[1] == WHOLE)]
-    compared = {key: _compared(before[key], after[key]) for key in keys}
+    known = set(before.keys(slices=slices))
+    keys = [key for key in after.keys(slices=slices) if key in known]
+    compared = {key: _compared(before, after, key) for key in keys}
     p_values = {"\n".join(key): one.p_value for key, one in compared.items()}
     significant = set(holm(p_values, 1 - CONFIDENCE))
+    notes = notes_on(before.facts, after.facts)
     return [
         FigureChange(
             metric=key[0],
             slice=key[1],
-            before=mean_of(before[key].values()).value,
-            after=mean_of(after[key].values()).value,
+            before=before.mean(key).value,
+            after=after.mean(key).value,
             difference=one.difference,
             low=one.low,
             high=one.high,
@@ -221,8 +244,11 @@ class _Compared:
     paired: bool
 
 
-def _compared(before: Mapping[str, float], after: Mapping[str, float]) -> _Compared:
-    return _paired(before, after) if before.keys() == after.keys() else _unpaired(before, after)
+def _compared(before: FigureSide, after: FigureSide, key: tuple[str, str]) -> _Compared:
+    first, second = (one.values.get(key, {}) for one in (before, after))
+    if first and first.keys() == second.keys():
+        return _paired(first, second)
+    return _unpaired(before.mean(key), after.mean(key))
 
 
 def _paired(before: Mapping[str, float], after: Mapping[str, float]) -> _Compared:
@@ -241,8 +267,7 @@ def _paired(before: Mapping[str, float], after: Mapping[str, float]) -> _Compare
     )
 
 
-def _unpaired(before: Mapping[str, float], after: Mapping[str, float]) -> _Compared:
-    one, other = mean_of(before.values()), mean_of(after.values())
+def _unpaired(one: Mean, other: Mean) -> _Compared:
     difference = other.value - one.value
     if one.standard_error is None or other.standard_error is None:
         low, high, p_value = -np.inf, np.inf, 1.0

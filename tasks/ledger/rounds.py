@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.agreement.known import FeedbackQuality
 from tasks.claims import changed_keys
+from tasks.findings import Finding
 from tasks.matches import Match, PairCells
 from tasks.records import EvalReport
-from tasks.report.data import FeedbackQuality
 
 WHOLE = "all"
 """The slice that is not a slice."""
@@ -73,12 +74,17 @@ class RoundFacts:
     @property
     def usd(self) -> float:
         """What its calls cost."""
-        return sum(self.manifest.get("spent_usd", {}).values())
+        return float(sum(self.manifest.get("spent_usd", {}).values()))
 
     @property
     def all_seconds(self) -> float | None:
         """Time of all verbs; None where it was not noted."""
         return sum(self.seconds.values()) if self.seconds else None
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the diagnosis said of its training."""
+        return [Finding(**row) for row in self.manifest.get("findings", [])]
 
     @property
     def matches(self) -> list[Match]:

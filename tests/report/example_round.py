@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+from collections import Counter
 from typing import Any
 
 from example_feedback import measured
@@ -11,15 +12,18 @@ from example_measurements import (
     counts_of,
     evaluation,
     evidence,
-    history,
     lineage,
     steps,
 )
 
+from tasks.bradley_terry import votes_of
 from tasks.canonical import digest, short_id
 from tasks.diagnosis import diagnose
+from tasks.matches import matches_of, pair_cells, pairs_between
+from tasks.measuring import Measured
 from tasks.records import Preference, PreferencePair, Prompt, Response, Verdict
 from tasks.report import RoundData
+from tasks.report.movements import Movements, movements
 from tasks.report.tally import RangeRows
 from tasks.tables import grouped
 
@@ -76,7 +80,7 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
         findings=diagnose(evidence(made)),
         evaluation=reports,
         names=dict(CHECKPOINTS),
-        samples=[_sample(random_, number) for number in range(40)],
+        movements=moved(random_),
         gate=GATE,
         cells=CELLS,
         parts=[
@@ -85,7 +89,8 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
             ("gate", "not_worse (margin 0.03)"),
         ],
         lineage=lineage(),
-        history=history(reports),
+        matches=matches_of(Counter(votes_of(verdicts, cells_of(responses)))),
+        pair_cells=pair_cells(pairs_between(pairs, cells_of(responses))),
         **quality,
     )
 
@@ -247,5 +252,28 @@ def _pair(row: Preference) -> PreferencePair:
     )
 
 
-def _sample(random_: random.Random, number: int) -> tuple[Prompt, str, str]:
-    return _prompt(random_, 10_000 + number), _text(random_, 24), _text(random_, 28)
+def cells_of(responses: list[Response]) -> dict[str, str]:
+    """The cell of each response by id."""
+    return {row.response_id: row.cell for row in responses}
+
+
+def moved(random_: random.Random, number: int = 40) -> Movements:
+    """Evaluation prompts that a judge and a check tell apart."""
+    prompts = [_prompt(random_, index) for index in range(number)]
+    answered = {
+        one.prompt_id: (one, _text(random_, random_.randint(12, 45)), _text(random_, 20))
+        for one in prompts
+    }
+    measured = [
+        Measured(
+            metric=metric, slice="all", who=who, prompt_id=one.prompt_id,
+            value=random_.choice(values[who]), higher_is_better=True,
+        )
+        for one in prompts
+        for metric, values in (
+            ("win_against_reference", {"reference": (0.5,), "policy": (0, 0.5, 0.5, 1, 1)}),
+            ("check_pass_rate", {"reference": (0, 1), "policy": (0, 1, 1)}),
+        )
+        for who in values
+    ]  # fmt: skip
+    return movements(measured, "win_against_reference", answered)
