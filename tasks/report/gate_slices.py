@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 from tasks.report.feedback import Whisker
 from tasks.report.formatting import figure, signed
 
+_DECIMALS = 1.0
+"""A number with as many decimals as a difference is given."""
+
 
 class GuardedRow(NamedTuple):
     """One guarded slice: policy less reference."""
@@ -44,8 +47,8 @@ def _row(name: str, one: Mapping[str, Any], reach: float) -> GuardedRow:
     n, needed = int(one["n"]), int(one.get("n_needed") or 0)
     return GuardedRow(
         name=name,
-        difference=signed(estimate),
-        interval=f"{signed(low)} to {signed(high)}",
+        difference=signed(estimate, _DECIMALS),
+        interval=f"{signed(low, _DECIMALS)} to {signed(high, _DECIMALS)}",
         whisker=Whisker(at(low), at(estimate), at(high), 50.0),
         level=level_of(low, high),
         p_value=figure(one.get("adjusted_p")),

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 from tasks.ledger.rounds import RoundFacts
 from tasks.report.formatting import count, figure, short
 
-WIDTH, HEIGHT = 148, 42
+WIDTH, HEIGHT = 130, 42
 """Of a node (units of the drawing)."""
-ACROSS, DOWN = 186, 56
+ACROSS, DOWN = 158, 54
 """From one column or row to the next."""
-SHOWN = 20
+SHOWN = 16
 """Characters of a name that fit into a node."""
-COLUMNS = ("collect", "sample", "judge", "pair", "score", "train", "evaluate", "refresh")
+COLUMNS = ("collect", "sample", "judge", "pair", "train", "evaluate")
 """Of the stages of a round, from left to right; people stand with judges."""
 
 
@@ -87,7 +87,7 @@ def stage_graph(artifacts: Mapping[str, Mapping[str, Any]], outcome: str) -> Gra
 
 
 def _column(role: str) -> int | None:
-    """Where a role stands; evaluation's own answers and verdicts are told with `evaluate`."""
+    """Where a role stands; what only serves another stage, as scores do, has no place."""
     if role.endswith("-evaluation") or "-evaluation-" in role or role == "agreement":
         return None
     verb = role.partition("-")[0]
@@ -105,7 +105,7 @@ def _stage_node(
         x=column * ACROSS,
         y=(row + (tallest - rows) / 2) * DOWN,
         title=shown(title),
-        line=f"{count(int(artifact.get('rows', 0)))} rows · {short(artifact.get('content'))[:8]}",
+        line=f"{count(int(artifact.get('rows', 0)))} rows",
         hint=f"{role}: {artifact.get('uri', '')}",
         kind="stage",
     )

@@ -15,6 +15,8 @@ from tasks.report.measurements import Mark
 
 SHOWN_SLICES = 12
 """Guarded slices that are shown before the others are folded away."""
+_DECIMALS = 1.0
+"""A number with as many decimals as a difference is given."""
 HEALTH = ("loss", "margin", "accuracy", "clipped_both", "kl", "gradient_norm")
 """Means over the end of a training, as far as its loss reports them."""
 
@@ -139,7 +141,8 @@ def _worst(facts: RoundFacts) -> str:
 
 def _difference(one: Mapping[str, Any]) -> str:
     estimate, low, high = (float(one[name]) for name in ("estimate", "low", "high"))
-    return f"{signed(estimate)} ({signed(low)} to {signed(high)})"
+    said = [signed(value, _DECIMALS) for value in (estimate, low, high)]
+    return f"{said[0]} ({said[1]} to {said[2]})"
 
 
 def slice_rows(data: RunData) -> list[SliceRow]:
