@@ -1,5 +1,6 @@
 """Commands of `tso` that read what rounds have left; each command's work is in its own module."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(log)
     app.command()(diff)
     app.command()(why)
+    app.command()(card)
 
 
 def why(
@@ -65,3 +67,18 @@ def diff(
 
     asked = Asked(slices=slices, pairs=pairs, form=form)
     show_diff(before, after, preset, overrides_of(settings or []), asked)
+
+
+def card(
+    name: Name,
+    preset: Preset,
+    round_index: Annotated[
+        int | None, typer.Argument(metavar="[ROUND]", help="As it was after this round.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder to write to.")] = None,
+    settings: Settings = None,
+) -> None:
+    """Write cards for model hubs: of the preference pairs, and of the model."""
+    from flows.cli.card import write_cards
+
+    write_cards(name, round_index, preset, overrides_of(settings or []), out)

@@ -60,10 +60,10 @@ _FILTERS = (
 
 
 @cache
-def environment() -> Environment:
-    """The templates of this folder, escaping whatever they are given."""
+def environment(package: str = "tasks.report") -> Environment:
+    """The templates in the folder of `package`, escaping whatever they are given."""
     made = Environment(
-        loader=PackageLoader("tasks.report", "."),
+        loader=PackageLoader(package, "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
