@@ -128,7 +128,7 @@ def report(
     name: Name,
     preset: Preset,
     round_index: Annotated[
-        int | None, typer.Argument(metavar="[ROUND]", help="A round; the newest if not given.")
+        int | None, typer.Argument(metavar="[ROUND]", help="A round; the whole run if not given.")
     ] = None,
     opened: Annotated[
         bool | None,
@@ -137,7 +137,7 @@ def report(
     out: Out = None,
     settings: Settings = None,
 ) -> None:
-    """Make the report of a round again, and open it."""
+    """Make the report of a run, or of a round, again, and open it."""
     from flows.cli.report import write_report
 
     write_report(name, round_index, preset, overrides_of(settings or []), opened=opened, out=out)
