@@ -1,7 +1,7 @@
 """`python -m docs.report_screenshots STORE RUN [FOLDER]`: the pictures of docs/reports.md.
 
-Makes the pages of a run and of its newest round from its store and pictures them. Needs the dependency
-group `docs` and a Chromium (CHROMIUM names another than /usr/bin/chromium).
+Makes the pages of a run and of its newest round from its store and pictures them. Needs the
+dependency group `docs` and a Chromium (CHROMIUM names another than /usr/bin/chromium).
 """
 
 import os

@@ -97,7 +97,7 @@ def test_a_pair_leads_to_prompt_responses_models_and_judges(tree):
     assert (found.round_index, found.prompt.tags) == (0, ["fruits"])
     chosen, rejected = found.authors
     assert (chosen.side, chosen.response.text, chosen.settings) == (
-        "chosen", "fig", "scripted, temperature 0.7, top_p 1.0, max_tokens 512",
+        "chosen", "fig", "scripted, temperature 0.7",
     )  # fmt: skip
     assert (rejected.side, rejected.response.text) == ("rejected", "nut")
     assert found.judges == {"main": "rule"}

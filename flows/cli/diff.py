@@ -165,8 +165,8 @@ def _print(out: Console, names: list[str], made: Difference) -> None:
     _print_stages(out, made)
     table = Table("count", before, after, "change", title="Data", title_justify="left")
     for one in made.counts:
-        change = f"{one.after - one.before:+,}"
-        table.add_row(clean(f"{one.role} {one.name}"), f"{one.before:,}", f"{one.after:,}", change)
+        moved = f"{one.after - one.before:+,}"
+        table.add_row(clean(f"{one.role} {one.name}"), f"{one.before:,}", f"{one.after:,}", moved)
     out.print(table)
     _print_figures(out, names, made)
     _say(out, _pairs_line(made))
