@@ -72,11 +72,15 @@ def card_facts(tree: RunTree, settings: CardSettings, round_index: int | None) -
             f"round {round_index} of {tree.folder} is not committed; {len(rounds)} rounds are"
         )
     some = rounds if round_index is None else rounds[: round_index + 1]
-    people = Counter[str]()
+    people, simulated = Counter[str](), 0
     sources = Counter[str]()
     for one in some:
         sources.update(_counted(tree.store, one, "collect-train", "source"))
-        people.update(_people(tree.store, one))
+        made_up = one.config.get("annotate", {}).get("people", {})
+        for who, number in _people(tree.store, one).items():
+            simulated += number if who in made_up else 0
+            people[who] += 0 if who in made_up else number
+    people = +people
     return CardFacts(
         run=tree.folder.rpartition("/")[2],
         rounds=some,
@@ -84,6 +88,7 @@ def card_facts(tree: RunTree, settings: CardSettings, round_index: int | None) -
         sources=dict(sources),
         people=len(people),
         people_verdicts=people.total(),
+        simulated=simulated,
         origin=origin_of(tree),
     )
 

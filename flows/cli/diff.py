@@ -12,9 +12,8 @@ from rich.table import Table
 
 from flows.cli.formats import UNSAFE
 from flows.cli.log import change_shown
-from flows.cli.pair_lookup import on, rows_where
-from flows.cli.rows import conversation
 from flows.cli.terminal import clean, console
+from flows.cli.turned import turned_lines
 from infra.artifacts import open_artifact
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
@@ -31,10 +30,10 @@ from tasks.ledger.difference import (
 )
 from tasks.ledger.rounds import RoundFacts, settings_changed
 from tasks.measuring import Measured
-from tasks.records import Artifact, Preference, PreferencePair, Prompt, Response
+from tasks.records import Artifact, PreferencePair
 from tasks.refresh import facts_of
 from tasks.report.formatting import figure as number_shown
-from tasks.report.formatting import shorten, signed
+from tasks.report.formatting import signed
 from tasks.rounds import resolve
 from tasks.tables import from_table
 
@@ -45,8 +44,6 @@ STATES = {
     "new": "in the second alone",
     "gone": "in the first alone",
 }
-TEXT = 200
-"""Characters of a response that people are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +78,8 @@ def show_diff(
         return
     out = console()
     _print(out, [f"{name}@{index}" for name, index in names], made)
-    _print_turned(out, store, rounds, made.pairs.turned[: asked.pairs])
+    for line in turned_lines(store, rounds, made.pairs.turned[: asked.pairs]):
+        _say(out, line)
 
 
 def round_named(text: str, run: str) -> tuple[str, int]:
@@ -229,35 +227,6 @@ def _pairs_line(made: Difference) -> str:
         f"only in the first, {pairs.new:,} only in the second, {len(pairs.turned):,} turned round; "
         f"{pairs.prompts_in_both:,} prompts have pairs in both"
     )
-
-
-def _print_turned(out: Console, store: Store, rounds: list[RoundFacts], turned: Any) -> None:
-    """The texts of turned pairs, and who decided each time."""
-    for chosen, rejected in turned:
-        texts = {
-            row.response_id: row.text
-            for role, one in rounds[0].manifest["artifacts"].items()
-            if role.startswith(("sample-train-", "annotate"))
-            for row in _texts(store, role, Artifact(**one), {chosen, rejected})
-        }
-        ids = (min(chosen, rejected), max(chosen, rejected))
-        who = []
-        for one in rounds:
-            stage = Artifact(**one.manifest["artifacts"]["pair"])
-            [belief] = rows_where(store, Preference, [(stage, "preferences")], on(ids))
-            who.append(f"{belief.decided_by} ({belief.reason})")
-        stage = Artifact(**rounds[0].manifest["artifacts"]["collect-train"])
-        [prompt] = rows_where(store, Prompt, [(stage, "rows")], {"prompt_id": {belief.prompt_id}})
-        _say(out, f"\nturned: {shorten(conversation(prompt.messages), TEXT)}")
-        _say(out, f"  first  chosen, by {who[0]}: {shorten(texts[chosen], TEXT)}")
-        _say(out, f"  second chosen, by {who[1]}: {shorten(texts[rejected], TEXT)}")
-
-
-def _texts(store: Store, role: str, stage: Artifact, ids: set[str]) -> list[Any]:
-    table = "rows" if role.startswith("sample-train-") else "responses"
-    if table not in open_artifact(store, stage).manifest["tables"]:
-        return []
-    return list(rows_where(store, Response, [(stage, table)], {"response_id": ids}))
 
 
 def _say(out: Console, line: str) -> None:

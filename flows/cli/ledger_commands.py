@@ -28,7 +28,7 @@ def why(
     form: Annotated[str, typer.Option("--as", help="text or json.")] = "text",
     settings: Settings = None,
 ) -> None:
-    """Say where a pair comes from: prompt, models, verdicts, people, cost; whom it overruled."""
+    """Say where a pair comes from, and who decided it."""
     from flows.cli.why import show_why
 
     show_why(name, pair, round_index, preset, overrides_of(settings or []), form)
@@ -43,7 +43,7 @@ def log(
     form: Annotated[str, typer.Option("--as", help="text, table, json or csv.")] = "text",
     settings: Settings = None,
 ) -> None:
-    """Show the rounds of a run, newest first: outcome, figures, cost, time, what changed."""
+    """Show the rounds of a run: outcome, figures, cost, time."""
     from flows.cli.log import show_log
 
     show_log(name, preset, overrides_of(settings or []), number, form)
@@ -62,7 +62,7 @@ def diff(
     form: Annotated[str, typer.Option("--as", help="text or json.")] = "text",
     settings: Settings = None,
 ) -> None:
-    """Show what changed between two rounds: settings, code, data, figures, pairs."""
+    """Show what changed between two rounds."""
     from flows.cli.diff import Asked, show_diff
 
     asked = Asked(slices=slices, pairs=pairs, form=form)
@@ -78,7 +78,7 @@ def card(
     out: Annotated[Path | None, typer.Option(help="The folder to write to.")] = None,
     settings: Settings = None,
 ) -> None:
-    """Write cards for model hubs: of the preference pairs, and of the model."""
+    """Write cards of data and model, for model hubs."""
     from flows.cli.card import write_cards
 
     write_cards(name, round_index, preset, overrides_of(settings or []), out)

@@ -28,9 +28,11 @@ class CardFacts:
     sources: Mapping[str, int]
     """Prompts trained on, by their `source`."""
     people: int
-    """Persons whose verdicts or responses are in it."""
+    """Persons whose verdicts are in it; simulated ones are none."""
     people_verdicts: int
     """Verdicts of these persons."""
+    simulated: int = 0
+    """Verdicts of simulated people."""
     origin: Mapping[str, Any] | None = field(default=None)
     """Run and round that it was forked from."""
 

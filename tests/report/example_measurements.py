@@ -5,7 +5,9 @@ import random
 from typing import Any
 
 from tasks.canonical import digest
-from tasks.records import EvalReport
+from tasks.measuring import Measured
+from tasks.records import EvalReport, Prompt
+from tasks.report.movements import Movements, movements
 from tasks.statistics import Mean
 from tasks.training_evidence import Evidence, HeldOut, Lengths
 
@@ -77,6 +79,27 @@ def evaluation(random_: random.Random) -> list[EvalReport]:
                     )
                 )
     return rows
+
+
+def moved(random_: random.Random, prompts: list[Prompt], texts: list[str]) -> Movements:
+    """Evaluation prompts that a judge and a check tell apart; two texts for each."""
+    answered = {
+        one.prompt_id: (one, texts[2 * index], texts[2 * index + 1])
+        for index, one in enumerate(prompts)
+    }
+    measured = [
+        Measured(
+            metric=metric, slice="all", who=who, prompt_id=one.prompt_id,
+            value=random_.choice(values[who]), higher_is_better=True,
+        )
+        for one in prompts
+        for metric, values in (
+            ("win_against_reference", {"reference": (0.5,), "policy": (0, 0.5, 0.5, 1, 1)}),
+            ("check_pass_rate", {"reference": (0, 1), "policy": (0, 1, 1)}),
+        )
+        for who in values
+    ]  # fmt: skip
+    return movements(measured, "win_against_reference", answered)
 
 
 def lineage() -> dict[str, Any]:

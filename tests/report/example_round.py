@@ -13,6 +13,7 @@ from example_measurements import (
     evaluation,
     evidence,
     lineage,
+    moved,
     steps,
 )
 
@@ -20,10 +21,8 @@ from tasks.bradley_terry import votes_of
 from tasks.canonical import digest, short_id
 from tasks.diagnosis import diagnose
 from tasks.matches import matches_of, pair_cells, pairs_between
-from tasks.measuring import Measured
 from tasks.records import Preference, PreferencePair, Prompt, Response, Verdict
 from tasks.report import RoundData
-from tasks.report.movements import Movements, movements
 from tasks.report.tally import RangeRows
 from tasks.tables import grouped
 
@@ -80,7 +79,7 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
         findings=diagnose(evidence(made)),
         evaluation=reports,
         names=dict(CHECKPOINTS),
-        movements=moved(random_),
+        movements=moved(random_, prompts[:40], [_text(random_, 24) for _ in range(80)]),
         gate=GATE,
         cells=CELLS,
         parts=[
@@ -255,25 +254,3 @@ def _pair(row: Preference) -> PreferencePair:
 def cells_of(responses: list[Response]) -> dict[str, str]:
     """The cell of each response by id."""
     return {row.response_id: row.cell for row in responses}
-
-
-def moved(random_: random.Random, number: int = 40) -> Movements:
-    """Evaluation prompts that a judge and a check tell apart."""
-    prompts = [_prompt(random_, index) for index in range(number)]
-    answered = {
-        one.prompt_id: (one, _text(random_, random_.randint(12, 45)), _text(random_, 20))
-        for one in prompts
-    }
-    measured = [
-        Measured(
-            metric=metric, slice="all", who=who, prompt_id=one.prompt_id,
-            value=random_.choice(values[who]), higher_is_better=True,
-        )
-        for one in prompts
-        for metric, values in (
-            ("win_against_reference", {"reference": (0.5,), "policy": (0, 0.5, 0.5, 1, 1)}),
-            ("check_pass_rate", {"reference": (0, 1), "policy": (0, 1, 1)}),
-        )
-        for who in values
-    ]  # fmt: skip
-    return movements(measured, "win_against_reference", answered)
