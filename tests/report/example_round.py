@@ -60,6 +60,7 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
     responses = [row for prompt in prompts for row in _responses(random_, prompt)]
     verdicts, preferences = _opinions(random_, responses)
     pairs = _pairs(preferences)
+    cells = {row.response_id: row.cell for row in responses}
     reports = evaluation(random_)
     quality = measured(responses, verdicts, _STRENGTH)
     rows = RangeRows(
@@ -88,8 +89,8 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
             ("gate", "not_worse (margin 0.03)"),
         ],
         lineage=lineage(),
-        matches=matches_of(Counter(votes_of(verdicts, cells_of(responses)))),
-        pair_cells=pair_cells(pairs_between(pairs, cells_of(responses))),
+        matches=matches_of(Counter(votes_of(verdicts, cells))),
+        pair_cells=pair_cells(pairs_between(pairs, cells)),
         **quality,
     )
 
@@ -249,8 +250,3 @@ def _pair(row: Preference) -> PreferencePair:
         weight=1 / 3,
         rule="policy_first",
     )
-
-
-def cells_of(responses: list[Response]) -> dict[str, str]:
-    """The cell of each response by id."""
-    return {row.response_id: row.cell for row in responses}
