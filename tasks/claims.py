@@ -15,6 +15,7 @@ NOT_FROZEN = (
     "prices",
     "budget",
     "endpoints",
+    "card",
     "annotate.front_end",
     "annotate.quorum",
     "annotate.deadline_hours",

@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from tasks.agreement.settings import AgreementSettings
+from tasks.cards.settings import CardSettings
 from tasks.config_training import Positive, Section, Share, TrainingSection
 from tasks.consistency import check_consistent
 from tasks.correction import CorrectionSettings
@@ -229,6 +230,8 @@ class Config(Section):
     """What calls to servers may cost."""
     endpoints: Annotated[dict[str, EndpointLimits], NotInKey] = Field(default_factory=dict)
     """Limits of servers, by a name of your own."""
+    card: Annotated[CardSettings, NotInKey] = CardSettings()
+    """Licences and sources, for the cards of data and model (`tso card`)."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Config":

@@ -1,13 +1,13 @@
 """Door: the gate decides on the next reference; report and round manifest are written."""
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 from infra.place import blocks_of, counts_of, records_of, spent_by, store_of
 from infra.prefect.door import door
 from infra.prefect.events import announce_round
-from infra.prefect.reports import publish_report
+from infra.prefect.reports import publish_report, publish_rounds
 from infra.run_tree import REPORT, RunTree
 from tasks.bradley_terry import Vote, fit_votes, votes_of
 from tasks.canonical import digest
@@ -16,6 +16,7 @@ from tasks.decisions import History
 from tasks.early_stop import why_flat
 from tasks.errors import ConfigError
 from tasks.gate import GateOutcome
+from tasks.matches import matches_of, pair_cells, pairs_between
 from tasks.measuring import Measured, guarded_slices
 from tasks.quotas import used_responses, usefulness
 from tasks.records import (
@@ -29,7 +30,9 @@ from tasks.records import (
     Verdict,
 )
 from tasks.refresh_report import round_data, training_findings
+from tasks.refresh_rounds import facts_of, rounds_of, run_data
 from tasks.report.render import html, markdown
+from tasks.report.render_run import run_html, run_markdown
 from tasks.retiring import (
     NO_CONTRIBUTION,
     Contribution,
@@ -38,7 +41,7 @@ from tasks.retiring import (
     retired_after,
 )
 
-__all__ = ["refresh", "report_page", "training_findings"]
+__all__ = ["facts_of", "refresh", "report_page", "rounds_of", "run_page", "training_findings"]
 
 MAIN_SLICE = "all"
 
@@ -68,8 +71,11 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
         "reference_out": asdict(reference),
         "gate": asdict(outcome),
         "strengths": _strengths(standing, place),
+        "matches": [asdict(one) for one in matches_of(standing.votes)],
+        "pair_cells": [asdict(one) for one in pair_cells(standing.between)],
         **_uses(standing, tree, config, place),
         "figures": _figures(work, place),
+        "findings": [asdict(one) for one in training_findings(tree.store, artifacts)],
         "counts": {role: counts_of(place, one) for role, one in artifacts.items()},
         "spent_usd": spent_by(tree.store, place.run).usd(place.round_index),
         "report": page,
@@ -77,12 +83,20 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
     data = round_data(tree, manifest, config, place)
     store_of(place).write(report_path, html(data).encode())
     publish_report(place.run, place.round_index, markdown(data), page)
+    run = run_data(tree, manifest)
+    store_of(place).write(f"{tree.folder}/{REPORT}", run_html(run).encode())
+    publish_rounds(place.run, run_markdown(run), store_of(place).uri(f"{tree.folder}/{REPORT}"))
     tree.write_round(place.round_index, "manifest.json", manifest)
     announce_round(manifest, f"{page.removesuffix(REPORT)}manifest.json")
     return reference
 
 
-def report_page(config: Config, place: Place) -> str:
+def run_page(tree: RunTree, *, linked: bool) -> str:
+    """The page of a run, made again; `linked` where the pages of its rounds lie below it."""
+    return run_html(replace(run_data(tree), linked=linked))
+
+
+def report_page(config: Config, place: Place, *, linked: bool = True) -> str:
     """The report of a committed round as it was written, made again from the round's stages.
 
     `config` and `place` are the round's (`tasks.rounds.committed_round`).
@@ -91,7 +105,16 @@ def report_page(config: Config, place: Place) -> str:
     manifest = tree.read_round(place.round_index, "manifest.json")
     if manifest is None:
         raise ConfigError(f"round {place.round_index} of run {place.run!r} is not committed")
-    return html(round_data(tree, manifest, config, place))
+    manifest = {"findings": _findings_again(tree, manifest), **manifest}
+    return html(round_data(tree, manifest, config, place), linked=linked)
+
+
+def _findings_again(tree: RunTree, manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the diagnosis says of a training whose manifest does not: older ones had no findings."""
+    if "findings" in manifest:
+        return list(manifest["findings"])
+    stages = {role: Artifact(**one) for role, one in manifest["artifacts"].items()}
+    return [asdict(one) for one in training_findings(tree.store, stages)]
 
 
 def flattened(settings: RefreshSection, place: Place) -> str:
@@ -121,6 +144,8 @@ class _Standing(NamedTuple):
 
     votes: Counter[Vote]
     """Of verdicts of judges and people on responses of two cells."""
+    between: Counter[tuple[str, str]]
+    """Pairs by the cells of the chosen and of the rejected response."""
     cells: set[str]
     """Those that models, not people, answer for."""
     contributions: dict[str, Contribution]
@@ -130,7 +155,7 @@ class _Standing(NamedTuple):
 
 def _standing(work: RoundWork, place: Place) -> _Standing:
     """One pass over all responses, verdicts and pairs; those not trained on count as well."""
-    found = _Standing(Counter(), set(), {}, {})
+    found = _Standing(Counter(), Counter(), set(), {}, {})
     feedback = work.feedback
     with blocks_of(
         place,
@@ -142,12 +167,13 @@ def _standing(work: RoundWork, place: Place) -> _Standing:
     ) as blocks:
         for block in blocks:
             responses = block.records(Response, "responses")
-            cells = {row.response_id: row.cell for row in responses if row.origin != "human"}
-            found.cells.update(cells.values())
+            cells = {row.response_id: row.cell for row in responses}
+            found.cells.update(row.cell for row in responses if row.origin != "human")
             found.votes.update(votes_of(block.records(Verdict, "verdicts"), cells))
             pairs = [
                 row for name in ("pairs", "held_out") for row in block.records(PreferencePair, name)
             ]
+            found.between.update(pairs_between(pairs, cells))
             for cell, one in contributions(responses, pairs).items():
                 sofar = found.contributions.get(cell, NO_CONTRIBUTION)
                 found.contributions[cell] = sofar + one
@@ -159,7 +185,12 @@ def _standing(work: RoundWork, place: Place) -> _Standing:
 
 def _strengths(standing: _Standing, place: Place) -> dict[str, float]:
     """Strengths for the next round: fitted where every cell was judged, else as they were."""
-    fitted = fit_votes(standing.votes, standing.cells)
+    votes = {
+        vote: number
+        for vote, number in standing.votes.items()
+        if vote[0] in standing.cells and vote[1] in standing.cells
+    }
+    fitted = fit_votes(votes, standing.cells)
     if any(not one.num_verdicts for one in fitted.values()):
         return place.strengths
     return place.strengths | {cell: round(one.value, 6) for cell, one in fitted.items()}

@@ -8,12 +8,15 @@ from infra.blocks import by_prompt
 from infra.place import blocks_of, records_of, scores_of, side_of, table_of
 from infra.run_tree import RunTree
 from infra.storage import Store
+from tasks.agreement.known import FeedbackQuality
 from tasks.agreement.settings import AGREEMENT
-from tasks.config import Config
+from tasks.config import Config, plain_config
 from tasks.diagnosis import diagnose
 from tasks.diversity.measure import DiversityFigure, PromptDiversity
 from tasks.findings import Finding
 from tasks.forecast import cost_facts
+from tasks.matches import Match, PairCells
+from tasks.measuring import Measured
 from tasks.records import (
     Artifact,
     EvalReport,
@@ -24,7 +27,9 @@ from tasks.records import (
     Response,
     Verdict,
 )
-from tasks.report.data import FeedbackQuality, RoundData
+from tasks.refresh_rounds import decisions_of
+from tasks.report.data import RoundData
+from tasks.report.movements import movements, moving_metric
 from tasks.report.sides import (
     answers_side_by_side,
     cell_facts,
@@ -53,28 +58,33 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
     """All that a round's report shows, from what its manifest names."""
     stages = {role: Artifact(**one) for role, one in manifest["artifacts"].items()}
     answers = [one for role, one in stages.items() if role.startswith("sample-evaluation-")]
-    rounds = [*tree.manifests()[: place.round_index], manifest]
     return RoundData(
         run=place.run,
         round_index=place.round_index,
         ranges=_ranges(stages, config, place),
         counts=report_counts(manifest["counts"]),
         steps=_steps(stages["train"], place),
-        findings=training_findings(tree.store, stages),
+        findings=[Finding(**row) for row in manifest["findings"]],
         evaluation=records_of(place, EvalReport, stages["evaluate"]),
         names=_names(manifest, place),
-        samples=answers_side_by_side(
-            records_of(place, Prompt, stages["collect-evaluation"]),
-            records_of(place, Response, answers),
-            manifest["reference_in"]["sha256"],
-            manifest["policy"]["sha256"],
+        movements=movements(
+            records_of(place, Measured, stages["evaluate"], "values"),
+            moving_metric(plain_config(config)["evaluation"]["metrics"]),
+            answers_side_by_side(
+                records_of(place, Prompt, stages["collect-evaluation"]),
+                records_of(place, Response, answers),
+                manifest["reference_in"]["sha256"],
+                manifest["policy"]["sha256"],
+            ),
         ),
         gate=manifest["gate"],
         cells=cell_facts(config, place.strengths, place.shares),
         parts=[*part_facts(config), *cost_facts(manifest)],
         lineage=lineage(manifest),
         **_quality(tree, manifest, place),
-        history=[{"round_index": one["round_index"], **one["figures"]} for one in rounds],
+        matches=[Match(**row) for row in manifest.get("matches", [])],
+        pair_cells=[PairCells(**row) for row in manifest.get("pair_cells", [])],
+        decisions=decisions_of(tree, place.round_index),
     )
 
 

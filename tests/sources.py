@@ -28,6 +28,7 @@ DOOR_PARTS = {
     "judge_recorded": "judge",
     "pair_passes": "pair",
     "refresh_report": "refresh",
+    "refresh_rounds": "refresh",
     "rounds_checks": "rounds",
     "sample_job": "sample",
     "score_rows": "score",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import gate_commands, store_commands
+from flows.cli import gate_commands, ledger_commands, store_commands
 from flows.cli.annotate import annotate
 from flows.cli.arguments import Name, Out, Preset, Settings, overrides_of
 from flows.cli.completion import presets, runs
@@ -137,25 +137,11 @@ def show(
 
 
 @app.command()
-def decided(
-    name: Name,
-    round_index: Annotated[int, typer.Argument(metavar="ROUND", help="A round.")],
-    pair: Annotated[str, typer.Argument(help="A pair_id, or two response ids: A,B.")],
-    preset: Preset,
-    settings: Settings = None,
-) -> None:
-    """Say who decided a pair, and whom that overruled."""
-    from flows.cli.decided import show_decided
-
-    show_decided(name, round_index, pair, preset, overrides_of(settings or []))
-
-
-@app.command()
 def report(
     name: Name,
     preset: Preset,
     round_index: Annotated[
-        int | None, typer.Argument(metavar="[ROUND]", help="A round; the newest if not given.")
+        int | None, typer.Argument(metavar="[ROUND]", help="A round; the whole run if not given.")
     ] = None,
     opened: Annotated[
         bool | None,
@@ -164,7 +150,7 @@ def report(
     out: Out = None,
     settings: Settings = None,
 ) -> None:
-    """Make the report of a round again, and open it."""
+    """Make the report of a run, or of a round, again, and open it."""
     from flows.cli.report import write_report
 
     write_report(name, round_index, preset, overrides_of(settings or []), opened=opened, out=out)
@@ -184,6 +170,7 @@ def fork(
 
 
 gate_commands.add_to(app)
+ledger_commands.add_to(app)
 store_commands.add_to(app)
 
 

@@ -52,7 +52,7 @@ class Texts:
                     yield from stage.table(name).to_pylist()
 
 
-def conversation(messages: Sequence[Mapping[str, str]]) -> str:
+def conversation(messages: Sequence[Mapping[str, Any]]) -> str:
     """A conversation as text; roles are named where there are several turns."""
     if len(messages) == 1:
         return str(messages[0]["content"])

@@ -12,12 +12,12 @@ from flows.cli.terminal import clean, console
 from infra.artifacts import MANIFEST, Finished, open_artifact, read_stage
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
+from tasks.agreement.known import FeedbackQuality
 from tasks.agreement.settings import AGREEMENT
 from tasks.errors import ConfigError, DataError
 from tasks.findings import Finding
 from tasks.records import Artifact
 from tasks.refresh import training_findings
-from tasks.report.data import FeedbackQuality
 from tasks.report.feedback import in_words
 from tasks.retiring import Retired
 from tasks.rounds import resolve

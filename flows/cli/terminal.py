@@ -2,9 +2,9 @@
 
 from rich.console import Console
 
-from tasks.report.formatting import clean
+from tasks.report.formatting import clean, seconds_shown
 
-__all__ = ["bytes_shown", "clean", "console"]
+__all__ = ["bytes_shown", "clean", "console", "seconds_shown"]
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 

@@ -14,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import task_run
 
 from infra.prefect.elsewhere import Call, during
+from infra.worked import noted_work
 from tasks.errors import BudgetError, ConfigError, ConflictError, DataError, FlowRunError
 
 P = ParamSpec("P")
@@ -62,13 +63,14 @@ def door(verb: str, *, retries: int = 0) -> Callable[[Callable[P, R]], Any]:
 
 
 def _known(verb: str, function: Callable[P, R]) -> Callable[P, R]:
-    """`function`, which can find out in which call it is."""
+    """`function`, which can find out in which call it is; what it takes is noted."""
     signature = inspect.signature(function)
 
     @wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
         given = signature.bind(*args, **kwargs).arguments
-        with during(Call(verb, function, given)):
+        name = str(given.get("name", ""))
+        with noted_work(given["place"], verb, name), during(Call(verb, function, given)):
             return function(*args, **kwargs)
 
     return called

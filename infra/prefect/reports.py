@@ -18,13 +18,25 @@ def publish_report(run: str, round_index: int, text: str, page: str) -> None:
     """
     if FlowRunContext.get() is None and TaskRunContext.get() is None:
         return
+    _publish(f"report-{run}", text, page, f"Run {run}, round {round_index}. The whole report: ")
+
+
+def publish_rounds(run: str, text: str, page: str) -> None:
+    """Show all rounds of a run as an artifact of the flow run; nothing outside of one.
+
+    `page` is the URI of the run's page.
+    """
+    if FlowRunContext.get() is not None or TaskRunContext.get() is not None:
+        _publish(f"rounds-{run}", text, page, f"Run {run}, all rounds. The whole report: ")
+
+
+def _publish(key: str, text: str, page: str, described: str) -> None:
     link = browser_link(page)
     shown = f"[{link}]({link})" if link else f"`{page.removeprefix('file://')}`"
-    key = f"report-{run}".lower().replace("_", "-").replace(".", "-")
     create_markdown_artifact(
         markdown=f"{text}\n\n## The whole report\n\nOpen it in a browser: {shown}\n",
-        key=key,
-        description=f"Run {run}, round {round_index}. The whole report: {shown}",
+        key=key.lower().replace("_", "-").replace(".", "-"),
+        description=f"{described}{shown}",
     )
 
 

@@ -4,6 +4,7 @@ Links in Prefect's UI lead here. It serves reports and their list, nothing else 
 this machine alone.
 """
 
+import math
 import os
 import re
 import sys
@@ -15,7 +16,8 @@ from infra.run_tree import NAME, REPORT
 from infra.storage import Store, open_store
 from tasks.errors import StorageError
 
-PAGE = re.compile(rf"runs/({NAME.pattern})/rounds/(\d{{5}})/{re.escape(REPORT)}")
+PAGE = re.compile(rf"runs/({NAME.pattern})/(?:rounds/(\d{{5}})/)?{re.escape(REPORT)}")
+"""The page of a run, or of one of its rounds."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -65,22 +67,30 @@ class Reports(BaseHTTPRequestHandler):
 
 
 def list_of(store: Store) -> str:
-    """A page that links the reports of all runs, each run's newest round first."""
-    rounds: dict[str, list[tuple[int, str]]] = {}
+    """A page that links the reports of all runs: of the whole, then of rounds, newest first."""
+    pages: dict[str, list[tuple[float, str]]] = {}
     for path in store.list("runs"):
         if found := PAGE.fullmatch(path):
-            rounds.setdefault(found[1], []).append((int(found[2]), path))
+            place = math.inf if found[2] is None else int(found[2])
+            pages.setdefault(found[1], []).append((place, path))
     blocks = [
         f"<h2>{escape(run)}</h2><p>"
-        + " · ".join(f'<a href="/{escape(path)}">round {index}</a>' for index, path in found[::-1])
+        + " · ".join(
+            f'<a href="/{escape(path)}">{_called(place)}</a>'
+            for place, path in sorted(listed, reverse=True)
+        )
         + "</p>"
-        for run, found in sorted(rounds.items())
+        for run, listed in sorted(pages.items())
     ]
     body = "".join(blocks) or "<p>No round is finished yet.</p>"
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>Reports</title>"
         f"<style>{STYLE}</style><h1>Reports</h1>{body}"
     )
+
+
+def _called(place: float) -> str:
+    return "all rounds" if math.isinf(place) else f"round {place:.0f}"
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -27,6 +27,12 @@ class Said:
     """Whether what was decided is the opposite."""
     note: str
     """Tags, comment, time and front end of a person's answer."""
+    version: str = ""
+    """Digest of what gave the opinion; empty for people and the prior."""
+    cost_usd: float | None = None
+    """Money paid for it, where that is known."""
+    reply: str | None = None
+    """What a model replied, word for word."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +80,9 @@ def _said(verdict: Verdict, preference: Preference, answer: Answer | None) -> Sa
         p_b_wins=verdict.p_b_wins,
         overruled=verdict.outcome == against,
         note=_note(answer) if person and answer else "",
+        version=verdict.annotator_version,
+        cost_usd=verdict.cost_usd,
+        reply=verdict.reply,
     )
 
 

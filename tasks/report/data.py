@@ -1,39 +1,18 @@
 """What a round's report is made of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from tasks.agreement.drift import Drift
-from tasks.agreement.figures import QualityFigure
-from tasks.agreement.floors import Breach
+from tasks.agreement.known import FeedbackQuality
 from tasks.diversity.measure import DiversityFigure
 from tasks.findings import Finding
-from tasks.records import EvalReport, Prompt
+from tasks.matches import Match, PairCells
+from tasks.records import EvalReport
+from tasks.report.movements import Movements
 from tasks.report.tally import RangeRows, Tally
 from tasks.retiring import Retired
-
-
-@dataclass(frozen=True, kw_only=True)
-class FeedbackQuality:
-    """What is known of the round's judges and people."""
-
-    figures: list[QualityFigure] = field(default_factory=list)
-    """Biases and agreement."""
-    drift: list[Drift] = field(default_factory=list)
-    """What changed since earlier rounds."""
-    breaches: list[Breach] = field(default_factory=list)
-    """What floors and ceilings object to."""
-
-    @classmethod
-    def of(cls, known: Mapping[str, Any]) -> "FeedbackQuality":
-        """As a round's agreement.json holds it; empty for a round that has none."""
-        return cls(
-            figures=[QualityFigure(**row) for row in known.get("figures", [])],
-            drift=[Drift(**row) for row in known.get("drift", [])],
-            breaches=[Breach(**row) for row in known.get("breaches", [])],
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +38,8 @@ class RoundData:
     """This round's measurements of policy, reference and SFT anchor."""
     names: dict[str, str]
     """sha256 of a checkpoint -> policy, reference or sft."""
-    samples: list[tuple[Prompt, str, str]]
-    """Evaluation prompt, the reference's response, the policy's response."""
+    movements: Movements
+    """Evaluation prompts on which the policy moved most against the reference."""
     gate: dict[str, Any]
     """outcome (promoted, inconclusive, refused), reasons (sentences), n_needed (by slice)."""
     cells: list[dict[str, Any]]
@@ -70,9 +49,13 @@ class RoundData:
     lineage: dict[str, Any]
     """artifacts (verb -> uri, content, rows), reference_in and reference_out (sha256), config
     (digest), seeds (name -> number)."""
-    history: list[dict[str, float]]
-    """A dict for each round up to this one: round_index and the policy's main figures by metric."""
-    feedback: FeedbackQuality = FeedbackQuality()
+    matches: list[Match] = field(default_factory=list)
+    """Who beats whom among the cells."""
+    pair_cells: list[PairCells] = field(default_factory=list)
+    """Whose responses win the pairs."""
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    """What people decided about the round after the gate."""
+    feedback: FeedbackQuality = field(default_factory=FeedbackQuality)
     """Biases of judges, agreement, drift."""
     diversity: list[DiversityFigure] = field(default_factory=list)
     """How different the responses of each cell are."""

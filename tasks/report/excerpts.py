@@ -1,8 +1,7 @@
-"""A few samples to read: pairs and evaluation responses, chosen by digest, not by taste."""
+"""A few pairs to read, chosen by digest, not by taste."""
 
 from typing import NamedTuple
 
-from tasks.canonical import digest
 from tasks.records import Message
 from tasks.report.data import RoundData
 from tasks.report.tally import KINDS, ShownPair
@@ -12,7 +11,7 @@ class Side(NamedTuple):
     """One of two texts that stand side by side."""
 
     label: str
-    """chosen, rejected, reference or policy."""
+    """chosen or rejected."""
     cell: str
     """The cell that wrote it, or empty."""
     text: str
@@ -25,40 +24,18 @@ class Excerpt(NamedTuple):
     left: Side
     right: Side
     decided_by: str
-    """Who decided a pair; empty for an evaluation prompt."""
+    """Who decided it; empty where that is not known."""
     overruled: list[str]
     """Annotators who said the opposite."""
 
 
-def excerpts(data: RoundData, number: int = 10) -> list[Excerpt]:
-    """At most `number` excerpts, half pairs and half evaluation responses where there are enough.
-
-    Pairs are mixed by who decided them, at most one a prompt; the order of the rows is irrelevant.
-    """
-    pairs, answers = _pairs(data), _answers(data)
-    num_answers = min(len(answers), max(number // 2, number - len(pairs)))
-    return pairs[: number - num_answers] + answers[:num_answers]
-
-
-def _answers(data: RoundData) -> list[Excerpt]:
-    ordered = sorted(data.samples, key=lambda sample: digest(sample[0].prompt_id))
-    return [
-        Excerpt(
-            messages=prompt.messages,
-            left=Side("reference", "", reference),
-            right=Side("policy", "", policy),
-            decided_by="",
-            overruled=[],
-        )
-        for prompt, reference, policy in ordered
-    ]
-
-
-def _pairs(data: RoundData) -> list[Excerpt]:
-    """One excerpt for each prompt with a pair, taking turns between the ways of deciding."""
+def excerpts(data: RoundData, number: int = 6) -> list[Excerpt]:
+    """At most `number` pairs, taking turns between the ways of deciding, at most one a prompt."""
     shown = data.tally.shown
     kinds = [*KINDS, *sorted(shown.keys() - set(KINDS))]
-    return _taking_turns([[_pair(one) for _, one in shown.get(kind, [])] for kind in kinds])
+    return _taking_turns([[_pair(one) for _, one in shown.get(kind, [])] for kind in kinds])[
+        :number
+    ]
 
 
 def _pair(one: ShownPair) -> Excerpt:

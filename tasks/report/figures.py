@@ -59,6 +59,10 @@ class Curve(NamedTuple):
     x: Sequence[float]
     y: Sequence[float]
     last: float
+    low: Sequence[float] = ()
+    """Lower ends of intervals, a point each; none where empty."""
+    high: Sequence[float] = ()
+    """Upper ends."""
 
 
 class Drawing(NamedTuple):
@@ -116,8 +120,8 @@ def training_drawings(steps: list[dict[str, float]]) -> list[Drawing]:
         curves = _curves(panel, steps)
         if curves:
             legend = [(curve.label, curve.last) for curve in curves]
-            svg = _svg(curves, is_share=panel.is_share)
-            drawings.append(Drawing(panel.title, panel.unit, legend, svg))
+            drawn = svg(curves, is_share=panel.is_share)
+            drawings.append(Drawing(panel.title, panel.unit, legend, drawn))
     return drawings
 
 
@@ -127,34 +131,26 @@ def _own_panels(steps: list[dict[str, float]]) -> list[Panel]:
     return [Panel(name, "", ((name, ""),)) for name in names if name not in _DRAWN | _NOT_DRAWN]
 
 
-def history_drawings(history: list[dict[str, float]], most: int = 6) -> list[Drawing]:
-    """One drawing for each metric over the rounds, once there are two rounds."""
-    rounds = sorted(history, key=lambda row: row["round_index"])
-    metrics = list(dict.fromkeys(key for row in rounds for key in row if key != "round_index"))
-    drawings = []
-    for metric in metrics[:most]:
-        known = [row for row in rounds if math.isfinite(row.get(metric, math.nan))]
-        if len(known) > 1:
-            x, y = ([row[key] for row in known] for key in ("round_index", metric))
-            svg = _svg([Curve(metric, x, y, y[-1])], dots=True)
-            drawings.append(Drawing(metric, "", [("", y[-1])], svg))
-    return drawings
-
-
 def training_png(steps: list[dict[str, float]]) -> bytes | None:
     """All panels in one picture of 900 x 460 pixels; None without a step."""
+    panels = [(panel, curves) for panel in PANELS if (curves := _curves(panel, steps))]
+    return panels_png(panels, rows=2) if panels else None
+
+
+def panels_png(
+    panels: list[tuple[Panel, list[Curve]]], *, rows: int = 1, dots: bool = False
+) -> bytes:
+    """Up to three panels a row in one picture of 900 pixels, 230 a row; titles stay as they are."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    panels = [(panel, curves) for panel in PANELS if (curves := _curves(panel, steps))]
-    if not panels:
-        return None
     with rc_context(_SETTINGS):
-        figure = Figure(figsize=(11.25, 5.75), dpi=80, layout="constrained")
-        axes = figure.subplots(2, 3, squeeze=False).flatten()
+        figure = Figure(figsize=(11.25, 2.875 * rows), dpi=80, layout="constrained")
+        axes = figure.subplots(rows, 3, squeeze=False).flatten()
         for axis, (panel, curves) in zip(axes, panels, strict=False):
-            _draw(axis, curves, _PRINTED, is_share=panel.is_share)
-            axis.set_title(f"{panel.title} ({panel.unit})", fontsize=9, loc="left")
+            _draw(axis, curves, _PRINTED, is_share=panel.is_share, dots=dots)
+            title = f"{panel.title} ({panel.unit})" if panel.unit else panel.title
+            axis.set_title(title, fontsize=9, loc="left", parse_math=False)
             if len(curves) > 1:
                 axis.legend([curve.label for curve in curves], frameon=False, fontsize=8)
         for axis in axes[len(panels) :]:
@@ -179,7 +175,8 @@ def _binned(values: list[float]) -> list[float]:
     return [float(np.mean(part)) for part in np.array_split(np.array(values), MAX_POINTS)]
 
 
-def _svg(curves: list[Curve], *, is_share: bool = False, dots: bool = False) -> Markup:
+def svg(curves: list[Curve], *, is_share: bool = False, dots: bool = False) -> Markup:
+    """The curves as a part of a page, in its colours; `dots` mark each point and its interval."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -210,6 +207,9 @@ def _draw(
             axis.plot(curve.x, curve.y, label="_nolegend_", **pale)
         if dots:
             look |= {"marker": "o", "markersize": 3.5}
+            axis.vlines(
+                curve.x[: len(curve.low)], curve.low, curve.high, color=look["color"], linewidth=1
+            )
         axis.plot(curve.x, curve.y if smooth is None else smooth, linewidth=1.5, **look)
     if is_share:
         axis.set_ylim(-0.03, 1.03)

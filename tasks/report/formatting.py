@@ -55,6 +55,24 @@ def share(value: float | None) -> str:
     )
 
 
+def seconds_shown(seconds: float | None) -> str:
+    """A time for people: 8.2 s, 3 min 05 s, 2 h 07 min; a dash where it is not known."""
+    if seconds is None or not math.isfinite(seconds):
+        return DASH
+    if seconds < 60:
+        return f"{seconds:.1f}\N{NO-BREAK SPACE}s"
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes}\N{NO-BREAK SPACE}min {left:02d}\N{NO-BREAK SPACE}s"
+    return f"{hours:,}\N{NO-BREAK SPACE}h {minutes_left:02d}\N{NO-BREAK SPACE}min"
+
+
+def usd(amount: float) -> str:
+    """Money: 12.30 USD; four decimals below one dollar, where calls are cheap."""
+    return f"{amount:,.2f} USD" if abs(amount) >= 1 else f"{amount:.4f} USD"
+
+
 def short(digest: Any) -> str:
     """The first 12 characters of a digest, or a dash; a record with a sha256 is its sha256."""
     if isinstance(digest, Mapping):

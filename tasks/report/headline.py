@@ -1,5 +1,6 @@
 """The round in plain words and a few figures."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tasks.report.corrections import Correction
@@ -23,6 +24,11 @@ _OUTCOMES = {
 _UNDECIDED = ("Not decided", "The gate has not decided about this round.")
 
 
+def outcome_words(outcome: str) -> str:
+    """What the gate said, for people."""
+    return _OUTCOMES.get(outcome, _UNDECIDED)[0]
+
+
 class KeyFigure(NamedTuple):
     """One number that sums up a part of the round."""
 
@@ -41,7 +47,17 @@ class Headline(NamedTuple):
     reasons: list[str]
     needed: list[tuple[str, int]]
     """Slices that were too small, and how many prompts each would take."""
+    decided: str
+    """What a person decided afterwards; empty where nobody did."""
     figures: list[KeyFigure]
+
+
+def decided(decisions: Sequence[Mapping[str, Any]]) -> str:
+    """What the last person decided about a round, in words; empty where nobody did."""
+    if not decisions:
+        return ""
+    last = decisions[-1]
+    return f"{last.get('action')} by {last.get('by')}: {last.get('reason')}"
 
 
 def headline(data: RoundData, table: Evaluation, corrected: Correction) -> Headline:
@@ -56,6 +72,7 @@ def headline(data: RoundData, table: Evaluation, corrected: Correction) -> Headl
         sentence=sentence,
         reasons=[str(reason) for reason in data.gate.get("reasons") or []],
         needed=[(str(name), int(number)) for name, number in sorted(needed.items())],
+        decided=decided(data.decisions),
         figures=_figures(data, table, corrected),
     )
 

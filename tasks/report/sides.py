@@ -8,27 +8,24 @@ from tasks.model_matrix import evaluated_name
 from tasks.records import Prompt, Response
 from tasks.variants import kind_of, plain
 
-SHOWN_PAIRS = 200
-"""Evaluation prompts handed to the report, which picks among them."""
-
 
 def answers_side_by_side(
     prompts: Sequence[Prompt], answers: Sequence[Response], reference: str, policy: str
-) -> list[tuple[Prompt, str, str]]:
-    """Prompt, the reference's answer and the policy's, where both answered and they differ.
+) -> dict[str, tuple[Prompt, str, str]]:
+    """Prompt, the reference's answer and the policy's by prompt_id, where they differ.
 
     `reference` and `policy` are the sha256 of their weights.
     """
     by_cell: dict[tuple[str, str], str] = {
         (row.cell, row.prompt_id): row.text for row in answers if row.sample_index == 0
     }
-    found = []
+    found = {}
     for prompt in prompts:
         ours = by_cell.get((evaluated_name(policy), prompt.prompt_id))
         theirs = by_cell.get((evaluated_name(reference), prompt.prompt_id))
         if ours is not None and theirs is not None and ours != theirs:
-            found.append((prompt, theirs, ours))
-    return found[:SHOWN_PAIRS]
+            found[prompt.prompt_id] = (prompt, theirs, ours)
+    return found
 
 
 def cell_facts(

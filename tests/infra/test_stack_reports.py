@@ -12,6 +12,7 @@ from infra.stack.reports import Reports
 from infra.storage import open_store
 
 PAGES = {
+    "runs/weekly/report.html": b"<p>all rounds</p>",
     "runs/weekly/rounds/00000/report.html": b"<p>first</p>",
     "runs/weekly/rounds/00001/report.html": b"<p>second</p>",
     "runs/weekly/rounds/00001/manifest.json": b"{}",
@@ -43,14 +44,14 @@ def got(url):
 def test_the_list_links_every_report_and_the_link_of_an_artifact_opens(served):
     url, store = served
     listed, _ = got(f"{url}/")
-    for path in list(PAGES)[:2]:
+    for path in list(PAGES)[:3]:
         assert f'href="/{path}"'.encode() in listed
         body, headers = got(browser_link(store.uri(path)))
         assert body == PAGES[path] and "script-src" not in headers["Content-Security-Policy"]
         assert headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
-@pytest.mark.parametrize("path", [*list(PAGES)[2:], "runs/../stages/train/ab/secret.html", "nope"])
+@pytest.mark.parametrize("path", [*list(PAGES)[3:], "runs/../stages/train/ab/secret.html", "nope"])
 def test_nothing_but_reports_is_served(served, path):
     with pytest.raises(urllib.error.HTTPError, match="404"):
         got(f"{served[0]}/{path}")

@@ -5,13 +5,13 @@ from typing import Any
 from tasks.agreement.drift import drift
 from tasks.agreement.floors import breaches
 from tasks.agreement.intervals import Sampling
+from tasks.agreement.known import FeedbackQuality
 from tasks.agreement.measure import quality
 from tasks.agreement.settings import AgreementSettings
 from tasks.diversity.measure import cell_figures, drawn_prompts, prompt_rows
 from tasks.diversity.settings import DiversitySettings
 from tasks.judging import candidates_of
 from tasks.records import Response, Verdict
-from tasks.report.data import FeedbackQuality
 from tasks.responses import by_id
 from tasks.retiring import Retired
 

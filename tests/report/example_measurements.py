@@ -1,11 +1,13 @@
-"""The numbers of the made-up round: optimizer steps, evaluation, lineage, history."""
+"""The numbers of the made-up round: optimizer steps, evaluation, lineage, gate."""
 
 import math
 import random
 from typing import Any
 
 from tasks.canonical import digest
-from tasks.records import EvalReport
+from tasks.measuring import Measured
+from tasks.records import EvalReport, Prompt
+from tasks.report.movements import Movements, movements
 from tasks.statistics import Mean
 from tasks.training_evidence import Evidence, HeldOut, Lengths
 
@@ -79,6 +81,27 @@ def evaluation(random_: random.Random) -> list[EvalReport]:
     return rows
 
 
+def moved(random_: random.Random, prompts: list[Prompt], texts: list[str]) -> Movements:
+    """Evaluation prompts that a judge and a check tell apart; two texts for each."""
+    answered = {
+        one.prompt_id: (one, texts[2 * index], texts[2 * index + 1])
+        for index, one in enumerate(prompts)
+    }
+    measured = [
+        Measured(
+            metric=metric, slice="all", who=who, prompt_id=one.prompt_id,
+            value=random_.choice(values[who]), higher_is_better=True,
+        )
+        for one in prompts
+        for metric, values in (
+            ("win_against_reference", {"reference": (0.5,), "policy": (0, 0.5, 0.5, 1, 1)}),
+            ("check_pass_rate", {"reference": (0, 1), "policy": (0, 1, 1)}),
+        )
+        for who in values
+    ]  # fmt: skip
+    return movements(measured, "win_against_reference", answered)
+
+
 def lineage() -> dict[str, Any]:
     verbs = ("collect", "sample", "judge", "annotate", "pair", "score", "train", "evaluate")
     return {
@@ -98,21 +121,6 @@ def lineage() -> dict[str, Any]:
     }
 
 
-def history(reports: list[EvalReport]) -> list[dict[str, float]]:
-    earlier = [(0.531, 0.690, 24.3), (0.562, 0.712, 25.0), (0.544, 0.705, 25.2)]
-    metrics = ("win_against_sft", "check_pass_rate", "length")
-    rows: list[dict[str, float]] = [
-        {"round_index": index, **dict(zip(metrics, values, strict=True))}
-        for index, values in enumerate(earlier)
-    ]
-    now = {
-        row.metric: row.value
-        for row in reports
-        if row.slice == "all" and row.checkpoint == digest("policy")
-    }
-    return [*rows, {"round_index": len(rows), **now}]
-
-
 def counts_of(prompts: int, pairs: int) -> dict[str, dict[str, int]]:
     dropped = {"near_equal": 31, "length_balance": 118, "truncated": 9}
     return {
@@ -130,4 +138,22 @@ GATE = {
         "length: policy less reference is +1.9 words, upper bound +3.4, allowed 6.0",
     ],
     "n_needed": {"poem": 310},
+    "slices": {
+        name: {
+            "n": n,
+            "estimate": estimate,
+            "low": estimate - width,
+            "high": estimate + width,
+            "p_value": 0.2,
+            "adjusted_p": 0.6,
+            "minimum_detectable": 1.3 * width,
+            "n_needed": 310 if name.endswith("poem") else 100,
+        }
+        for name, n, estimate, width in (
+            ("win_against_sft", 512, 0.051, 0.028),
+            ("win_against_sft · poem", 74, -0.021, 0.071),
+            ("check_pass_rate", 512, 0.018, 0.022),
+            ("check_pass_rate · points", 140, -0.052, 0.041),
+        )
+    },
 }

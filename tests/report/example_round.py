@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+from collections import Counter
 from typing import Any
 
 from example_feedback import measured
@@ -11,13 +12,15 @@ from example_measurements import (
     counts_of,
     evaluation,
     evidence,
-    history,
     lineage,
+    moved,
     steps,
 )
 
+from tasks.bradley_terry import votes_of
 from tasks.canonical import digest, short_id
 from tasks.diagnosis import diagnose
+from tasks.matches import matches_of, pair_cells, pairs_between
 from tasks.records import Preference, PreferencePair, Prompt, Response, Verdict
 from tasks.report import RoundData
 from tasks.report.tally import RangeRows
@@ -57,6 +60,7 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
     responses = [row for prompt in prompts for row in _responses(random_, prompt)]
     verdicts, preferences = _opinions(random_, responses)
     pairs = _pairs(preferences)
+    cells = {row.response_id: row.cell for row in responses}
     reports = evaluation(random_)
     quality = measured(responses, verdicts, _STRENGTH)
     rows = RangeRows(
@@ -76,7 +80,7 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
         findings=diagnose(evidence(made)),
         evaluation=reports,
         names=dict(CHECKPOINTS),
-        samples=[_sample(random_, number) for number in range(40)],
+        movements=moved(random_, prompts[:40], [_text(random_, 24) for _ in range(80)]),
         gate=GATE,
         cells=CELLS,
         parts=[
@@ -85,7 +89,8 @@ def example_round(seed: int = 0, num_prompts: int = 600) -> RoundData:
             ("gate", "not_worse (margin 0.03)"),
         ],
         lineage=lineage(),
-        history=history(reports),
+        matches=matches_of(Counter(votes_of(verdicts, cells))),
+        pair_cells=pair_cells(pairs_between(pairs, cells)),
         **quality,
     )
 
@@ -245,7 +250,3 @@ def _pair(row: Preference) -> PreferencePair:
         weight=1 / 3,
         rule="policy_first",
     )
-
-
-def _sample(random_: random.Random, number: int) -> tuple[Prompt, str, str]:
-    return _prompt(random_, 10_000 + number), _text(random_, 24), _text(random_, 28)

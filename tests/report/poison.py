@@ -51,7 +51,12 @@ def poisoned(data: RoundData, suffix: str) -> RoundData:
 
 
 def _gate(gate: dict[str, Any], suffix: str) -> dict[str, Any]:
-    return gate | {key: _poison(gate[key], suffix, keys=True) for key in ("reasons", "n_needed")}
+    hostile = {key: _poison(gate[key], suffix, keys=True) for key in ("reasons", "n_needed")}
+    return (
+        gate
+        | hostile
+        | {"slices": {f"{name}{suffix}": one for name, one in gate["slices"].items()}}
+    )
 
 
 def _lineage(lineage: dict[str, Any], suffix: str) -> dict[str, Any]:
@@ -72,6 +77,8 @@ def _lineage(lineage: dict[str, Any], suffix: str) -> dict[str, Any]:
 def _poison(value: Any, suffix: str, keys: bool = False) -> Any:
     if isinstance(value, str):
         return value + suffix
+    if hasattr(value, "_fields"):
+        return type(value)(*(_poison(item, suffix) for item in value))
     if isinstance(value, list | tuple):
         return type(value)(_poison(item, suffix) for item in value)
     if dataclasses.is_dataclass(value):

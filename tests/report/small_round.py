@@ -4,6 +4,7 @@ from example_round import verdict
 
 from tasks.records import Preference, PreferencePair, Prompt, Response
 from tasks.report import RoundData
+from tasks.report.movements import NOTHING
 from tasks.report.tally import RangeRows
 
 
@@ -38,12 +39,11 @@ def small_round(**changes) -> RoundData:
         "findings": [],
         "evaluation": [],
         "names": {},
-        "samples": [],
+        "movements": NOTHING,
         "gate": {},
         "cells": [{"name": "policy"}],
         "parts": [],
         "lineage": {},
-        "history": [],
     }
     return _round(fields | changes)
 

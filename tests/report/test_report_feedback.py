@@ -9,10 +9,10 @@ from small_round import small_round
 from tasks.agreement.drift import Drift
 from tasks.agreement.figures import QualityFigure
 from tasks.agreement.floors import Breach
+from tasks.agreement.known import FeedbackQuality
 from tasks.diversity.measure import DiversityFigure, PromptDiversity
 from tasks.report import html, markdown
 from tasks.report.cells import cell_rows
-from tasks.report.data import FeedbackQuality
 from tasks.report.diversity import diversity_table
 from tasks.report.feedback import feedback_tables
 from tasks.retiring import Retired

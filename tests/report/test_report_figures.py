@@ -9,7 +9,7 @@ import sys
 from example_measurements import steps as example_steps
 from PIL import Image
 
-from tasks.report.figures import MAX_POINTS, history_drawings, training_drawings, training_png
+from tasks.report.figures import MAX_POINTS, training_drawings, training_png
 
 
 def _steps(number, **values):
@@ -79,14 +79,6 @@ def test_every_line_of_the_picture_keeps_its_colour():
         colours = [colour for _, colour in picture.convert("RGB").getcolors()]
     for channel in range(3):  # red, green and blue each stand out somewhere
         assert max(c[channel] - max(c[:channel] + c[channel + 1 :]) for c in colours) > 20
-
-
-def test_history_needs_two_rounds_and_never_draws_a_name():
-    rounds = [{"round_index": 1, "$\\win$": 0.6}, {"round_index": 0, "$\\win$": 0.5}]
-    assert history_drawings(rounds[:1]) == []
-    drawing = history_drawings(rounds)[0]
-    assert drawing.legend == [("", 0.6)]
-    assert "win" not in drawing.svg
 
 
 def test_importing_the_report_does_not_import_matplotlib():

