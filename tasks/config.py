@@ -14,15 +14,18 @@ from pydantic_core import ErrorDetails
 
 from tasks.agreement.settings import AgreementSettings
 from tasks.cards.settings import CardSettings
+from tasks.config_evaluation import (
+    ComparisonRule,
+    EvaluationSection,
+    Judge,
+    RefreshSection,
+)
 from tasks.config_training import Positive, Section, Share, TrainingSection
 from tasks.consistency import check_consistent
 from tasks.correction import CorrectionSettings
 from tasks.decontamination.settings import DecontaminationSettings
-from tasks.divergence_settings import DivergenceSettings
 from tasks.diversity.settings import DiversitySettings
-from tasks.early_stop import EarlyStopSettings
 from tasks.errors import ConfigError
-from tasks.harness import HarnessSettings
 from tasks.label_studio_settings import LabelStudioSettings
 from tasks.near_duplicates import NearDuplicateSettings
 from tasks.placement import Placement
@@ -34,8 +37,6 @@ from tasks.spending import Budget, EndpointLimits, Price, Terms
 from tasks.storage_settings import StorageSettings
 from tasks.variants import NotInKey, built, chosen_from, first_problem, plain, problem_text
 
-Judge = Annotated[Any, *chosen_from("tasks.judges")]
-ComparisonRule = Annotated[Any, *chosen_from("tasks.comparison_rules")]
 EvaluationSet = Annotated[Any, *chosen_from("tasks.evaluation_sets")]
 Aggregation = Annotated[Any, *chosen_from("tasks.aggregations")]
 PairFilter = Annotated[Any, *chosen_from("tasks.pair_filters")]
@@ -156,34 +157,6 @@ class PairsSection(Section):
     """What drops pairs, in this order."""
     held_out_share: Share = 0.05
     """Share of the prompts whose pairs measure reward accuracy and are not trained on."""
-
-
-class EvaluationSection(Section):
-    """How policy, reference and SFT model are measured each round."""
-
-    metrics: dict[str, Annotated[Any, *chosen_from("tasks.metrics")]]
-    """What is measured, by name."""
-    judges: dict[str, Judge] = Field(default_factory=dict)
-    """Judges of win rates; they must differ from the judges that label."""
-    comparisons: ComparisonRule = Field(default={"kind": "all"}, validate_default=True)
-    """Which of the answers of policy, reference and SFT model the judges compare."""
-    temperature: Annotated[float, Field(ge=0)] = 0.0
-    """Evaluation responses are greedy by default."""
-    divergence: DivergenceSettings | None = None
-    """How kl_to_reference and kl_to_sft are measured; null: they are not."""
-    harness: HarnessSettings | None = None
-    """Tasks of lm-evaluation-harness that the same models are measured on; null: none."""
-
-
-class RefreshSection(Section):
-    """Whether the policy becomes the next reference."""
-
-    gate: Annotated[Any, *chosen_from("tasks.gates")]
-    """Who decides."""
-    guards: list[str] = Field(default=["*"], min_length=1)
-    """Slices that the gate sees, by name (`checks`, `checks · fruits`); * stands for any text."""
-    early_stop: EarlyStopSettings | None = None
-    """Whether the run ends when its rounds gain no more; null: it goes on."""
 
 
 class MachineSection(Section):

@@ -6,7 +6,7 @@ from infra.place import contents, note, open_stage, records_of, scores_of, store
 from infra.prefect.door import door
 from infra.prefect.elsewhere import elsewhere
 from infra.stages import Stage
-from tasks.config import EvaluationSection
+from tasks.config_evaluation import EvaluationSection
 from tasks.evaluate_harness import harness_key, on_tasks
 from tasks.likelihoods import chosen_logp, divergences, reward_accuracy
 from tasks.measuring import Measured, measure, measure_alone, reports
@@ -51,30 +51,27 @@ def evaluate(
         "reference": place.reference.sha256,
         "sft": place.sft.sha256,
     }
-    inputs = {
-        "prompts": prompts.content,
-        "pairs": pairs.content,
-        **contents("answers", answers),
-        **contents("opinions", opinions),
-        **contents("scores", scores),
-        **_contents_of(drawn),
-    }
     stage = open_stage(
         place,
         "evaluate",
         settings={"metrics": settings_of(settings.metrics), **harness_key(settings.harness)},
-        inputs=inputs,
+        inputs={
+            "prompts": prompts.content,
+            "pairs": pairs.content,
+            **contents("answers", answers),
+            **contents("opinions", opinions),
+            **contents("scores", scores),
+            **_contents_of(drawn),
+        },
         fingerprints=checkpoints,
         semantics=SEMANTICS,
     )
     done = stage.finished() or elsewhere(stage)
     if done is None:
-        tasks = on_tasks(settings.harness, policy, place)
         measured = _measured(prompts, answers, opinions, settings, checkpoints, place)
         measured += _likelihoods(pairs, scores, drawn, place)
-        measured += tasks.measured
-        rows = [*reports(measured, checkpoints), *tasks.reports]
-        artifact = _commit(stage, rows, measured)
+        tasks = on_tasks(settings.harness, policy, place)
+        artifact = _commit(stage, measured + tasks.measured, tasks.reports, checkpoints)
     else:
         artifact = done.artifact
     return Evaluated(artifact=note(place, "evaluate", artifact), answers=answers)
@@ -105,7 +102,10 @@ def _measured(
     )
 
 
-def _commit(stage: Stage, rows: list[EvalReport], measured: list[Measured]) -> Artifact:
+def _commit(
+    stage: Stage, measured: list[Measured], others: list[EvalReport], checkpoints: dict[str, str]
+) -> Artifact:
+    rows = [*reports(measured, checkpoints), *others]
     return stage.commit(
         tables={
             "rows": (EvalReport, to_table(EvalReport, rows)),

@@ -15,7 +15,7 @@ from infra.stages import Stage
 from infra.table_files import spooled
 from tasks.canonical import short_id
 from tasks.comparison_rules.all import All
-from tasks.config import ComparisonRule, Judge
+from tasks.config_evaluation import ComparisonRule, Judge
 from tasks.judge_asking import ToDo, asked_verdicts, spent
 from tasks.judge_models import described, fingerprint_of, numbered, served
 from tasks.judge_panel import Heard, commit_panel, panel_stage

@@ -11,7 +11,8 @@ from infra.prefect.reports import publish_report, publish_rounds
 from infra.run_tree import REPORT, RunTree
 from tasks.bradley_terry import Vote, fit_votes, votes_of
 from tasks.canonical import digest
-from tasks.config import Config, RefreshSection, plain_config
+from tasks.config import Config, plain_config
+from tasks.config_evaluation import RefreshSection
 from tasks.decisions import History
 from tasks.early_stop import why_flat
 from tasks.errors import ConfigError
