@@ -61,10 +61,11 @@ def _sources(settings: PromptsSection) -> list[Source]:
     return [*settings.files, *sets]
 
 
-def _known_pool(settings: PromptsSection, place: Place) -> Pool:
+def _known_pool(settings: PromptsSection, place: Place) -> tuple[Pool, Artifact]:
     """The pool as an earlier round read it, or read now: files are parsed once.
 
-    Train prompts that repeat a measured one are left out.
+    Train prompts that repeat a measured one are left out. Its stage is noted by whoever draws
+    from it: a round that finds the pool used up has not begun.
     """
     against = settings.decontamination.against if settings.decontamination else []
     stage = open_stage(
@@ -86,12 +87,10 @@ def _known_pool(settings: PromptsSection, place: Place) -> Pool:
         semantics=SEMANTICS,
     )
     if done := stage.finished():
-        note(place, POOL, done.artifact)
-        return Pool(done.table(), done.counts)
+        return Pool(done.table(), done.counts), done.artifact
     pool, tables = clean_pool(settings)
     rows = {"rows": (Prompt, pool.table), **tables}
-    note(place, POOL, stage.commit(tables=rows, counts=pool.counts, deterministic=True))
-    return pool
+    return pool, stage.commit(tables=rows, counts=pool.counts, deterministic=True)
 
 
 def clean_pool(settings: PromptsSection) -> tuple[Pool, Mapping[str, Any]]:
@@ -126,12 +125,13 @@ def decontaminated_feedback(feedback: Feedback, settings: PromptsSection, place:
 @door("collect")
 def collect(settings: PromptsSection, place: Place) -> Collected | None:
     """Draw the round's prompts; None if all are used up, DataError if a measured split changed."""
-    pool = _known_pool(settings, place)
+    pool, read = _known_pool(settings, place)
     RunTree(store_of(place), place.run).create("splits.json", split_digests(pool.table))
     check_splits(pool, place)
     batch, evaluation = draw(pool, settings, place)
     if not batch.num_rows:
         return None
+    note(place, POOL, read)
     return Collected(
         train=_commit(batch, "train", pool.counts, place),
         evaluation=_commit(evaluation, "evaluation", pool.counts, place),
