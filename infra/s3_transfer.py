@@ -21,6 +21,10 @@ PARTS_AT_ONCE = 4
 MOST_PARTS = 10_000
 """S3's limit: above 156 GB the parts grow."""
 INVALID_RANGE = "InvalidRange"
+ANSWER_SECONDS = 60.0
+"""One try of an upload gets so long, besides the time that its body takes."""
+SLOWEST_BYTES = 2**17
+"""Bytes a second; a body that goes more slowly is sent anew."""
 
 
 def part_bytes(size: int) -> int:
@@ -36,8 +40,23 @@ class Transfer:
         self._bucket = bucket
 
     async def call(self, method: str, **arguments: Any) -> Any:
-        """One call to S3, tried again where the network or the server failed."""
-        return await self._files._call_s3(method, Bucket=self._bucket, **arguments)
+        """One call to S3, tried again where the network or the server failed.
+
+        The client itself waits for ever if the leave to send a body gets lost on the way.
+        """
+        from s3fs.core import _error_wrapper
+
+        await self._files.set_session()
+        function = getattr(await self._files.get_s3(self._bucket), method)
+        given = {"Bucket": self._bucket, **arguments}
+        known = self._files._get_s3_method_kwargs(function, **given)
+        body = arguments.get("Body")
+        seconds = None if body is None else ANSWER_SECONDS + len(body) / SLOWEST_BYTES
+
+        async def attempt() -> Any:
+            return await asyncio.wait_for(function(**known), seconds)
+
+        return await _error_wrapper(attempt, retries=self._files.retries)
 
     async def read(self, key: str, start: int = 0, end: int | None = None) -> bytes:
         """The bytes from `start` to before `end`; body and answer are one try."""

@@ -38,7 +38,7 @@ PATIENCE_SECONDS = 600.0
 Answer = TypeVar("Answer")
 
 
-def _asked(question: Callable[[SyncPrefectClient], Answer]) -> Answer:
+def asked(question: Callable[[SyncPrefectClient], Answer]) -> Answer:
     """What the server says, asked until it answers."""
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -74,7 +74,7 @@ class StackRun:
 
     def flow_run(self) -> FlowRun:
         """The flow run as the server knows it."""
-        return _asked(lambda client: client.read_flow_run(self._known_id()))
+        return asked(lambda client: client.read_flow_run(self.known_id()))
 
     def state(self) -> str:
         """Name of the flow run's state."""
@@ -83,22 +83,18 @@ class StackRun:
 
     def retry(self) -> None:
         """What the button Retry does."""
-        known = self._known_id()
-        _asked(lambda client: client.set_flow_run_state(known, AwaitingRetry(), force=True))
+        known = self.known_id()
+        asked(lambda client: client.set_flow_run_state(known, AwaitingRetry(), force=True))
 
-    def _known_id(self) -> UUID:
+    def known_id(self) -> UUID:
+        """The flow run; RuntimeError before it is triggered."""
         if self._id is None:
             raise RuntimeError("trigger the flow run first")
         return self._id
 
     def items(self) -> list[Item]:
         """Everything that was begun so far, in order."""
-        path = self.work / "items.jsonl"
-        if not path.exists():
-            return []
-        whole = path.read_bytes()
-        lines = whole[: whole.rfind(b"\n") + 1].splitlines()
-        return [(one["stage"], one["item"]) for one in map(json.loads, lines)]
+        return items_in(self.work / "items.jsonl")
 
     def committed(self) -> set[Item]:
         """Items that nobody may work on again; (stage, "*") stands for all of a finished stage."""
@@ -125,7 +121,7 @@ class StackRun:
         if kind in SERVERS:
             return _roots(processes_of(self.settings.folder, kind))
         found = processes_of(self.settings.folder, *WORKERS)
-        lines = {one: _command_line(one) for one in found}
+        lines = {one: command_line(one) for one in found}
         chosen = {
             "worker": lambda line: "worker start" in line,
             "child": lambda line: "tasks.training" in line or "_transformers_child" in line,
@@ -165,6 +161,15 @@ class StackRun:
         return wrong
 
 
+def items_in(path: Path) -> list[Item]:
+    """What an item log holds, in order; nothing if there is none."""
+    if not path.exists():
+        return []
+    whole = path.read_bytes()
+    lines = whole[: whole.rfind(b"\n") + 1].splitlines()
+    return [(one["stage"], one["item"]) for one in map(json.loads, lines)]
+
+
 def _roots(found: list[psutil.Process]) -> list[psutil.Process]:
     """Those whose parent is not among them: what the supervisor started."""
     pids = {one.pid for one in found}
@@ -178,7 +183,8 @@ def _roots(found: list[psutil.Process]) -> list[psutil.Process]:
     return roots
 
 
-def _command_line(process: psutil.Process) -> str:
+def command_line(process: psutil.Process) -> str:
+    """Of a live process; empty if it is gone."""
     try:
         return " ".join(process.cmdline())
     except psutil.Error:

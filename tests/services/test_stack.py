@@ -102,7 +102,7 @@ def test_the_command_again_changes_nothing(stack):
     automations = stack.api("/automations/filter", {})
     said = stack.tso("stack", "up")
     assert [pid_of(stack, name) for name in PARTS] == pids
-    assert stack.api("/automations/filter", {}) == automations and len(automations) == 5
+    assert stack.api("/automations/filter", {}) == automations and len(automations) == 6
     assert "starting" not in said and "made" not in said
 
 
