@@ -11,7 +11,7 @@ import subprocess
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from types import TracebackType
+from typing import Any
 
 from tasks.errors import ChildError, ConfigError
 
@@ -55,12 +55,7 @@ class CutNetwork:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: Any) -> None:
         self._stack.close()
 
     def command(self, command: Sequence[str]) -> tuple[str, ...]:
@@ -112,12 +107,7 @@ class Forwarder:
         threading.Thread(target=self._serve, daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: Any) -> None:
         self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
 
