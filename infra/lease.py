@@ -89,7 +89,8 @@ class Lease:
     It is taken over at once from the same flow run or from a dead process of this boot, otherwise
     when it has expired; else HeldError says who holds it. A lease is no lock: a holder that sleeps
     longer than `seconds` loses it and may still be writing, so data is kept right by
-    first-commit-wins; `check` tells a holder that it lost the lease.
+    first-commit-wins; `check` tells a holder that it lost the lease, and `superseded` is called
+    (in a thread) when another process took it for the same flow run.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Lease:
         holder: Holder,
         seconds: float = 60,
         renew_seconds: float = 20,
+        superseded: Callable[[], None] | None = None,
     ) -> None:
         self._store = store
         self._path = path
@@ -106,7 +108,7 @@ class Lease:
         self._seconds = seconds
         self._renew_seconds = renew_seconds
         self._since = time.time()
-        self._until = 0.0
+        self._superseded = superseded
         self._taken_by: dict[str, Any] | None = None
         self._closing = threading.Event()
         self._renewer = threading.Thread(target=self._renew_now_and_then, daemon=True)
@@ -132,14 +134,9 @@ class Lease:
             _log.warning("The lease stays until it expires: %s", failure)
 
     def check(self) -> None:
-        """Raise HeldError if another flow run took the lease, or it expired unrenewed."""
+        """Raise HeldError if somebody else took the lease."""
         if self._taken_by is not None:
             raise self._held(self._taken_by)
-        if time.time() > self._until:
-            raise HeldError(
-                f"{self._store.uri(self._path)}: this process could not renew its lease for "
-                f"{self._seconds:g} s. Check the store and start again: finished work is kept"
-            )
 
     def _take(self) -> None:
         for _ in range(TRIES):
@@ -157,7 +154,7 @@ class Lease:
     def _take_over(self, old: dict[str, Any]) -> None:
         """Replace `old`; of several who do so at once the one whose marker is created does it."""
         marker = f"{self._path}.{digest(old)[:16]}"
-        if not self._store.create(marker, self._entry()[0]):
+        if not self._store.create(marker, self._entry()):
             if self._may_take(self._read(marker) or {}):
                 self._store.delete(marker)  # its maker died between marker and lease
             time.sleep(WAIT_SECONDS)
@@ -179,15 +176,13 @@ class Lease:
     def _is_mine(self, entry: dict[str, Any] | None) -> bool:
         return entry is not None and entry.get("holder") == asdict(self._holder)
 
-    def _entry(self) -> tuple[bytes, float]:
+    def _entry(self) -> bytes:
         until = time.time() + self._seconds
         body = {"holder": asdict(self._holder), "since": self._since, "until": until}
-        return canonical_json(body).encode(), until
+        return canonical_json(body).encode()
 
     def _write(self, put: Callable[[str, bytes], Any]) -> None:
-        data, until = self._entry()
-        put(self._path, data)
-        self._until = until
+        put(self._path, self._entry())
 
     def _read(self, path: str) -> dict[str, Any] | None:
         """The entry; {} if it is damaged, which anybody may take; None if there is none."""
@@ -214,6 +209,9 @@ class Lease:
             self._write(self._store.write)
         else:
             self._taken_by = entry
+            same = entry.get("holder", {}).get("flow_run_id") == self._holder.flow_run_id
+            if same and self._superseded is not None:
+                self._superseded()
 
     def _held(self, entry: dict[str, Any]) -> HeldError:
         holder = entry.get("holder", {})

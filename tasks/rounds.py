@@ -13,6 +13,7 @@ from prefect.runtime import flow_run
 from infra.cache import let_go
 from infra.forks import check_forked
 from infra.lease import Holder, Lease
+from infra.prefect.attempts import end_without_a_word
 from infra.prefect.reports import tag_flow_run
 from infra.presets import read_preset
 from infra.run_tree import RunTree
@@ -47,6 +48,8 @@ class Rounds:
     """Verbs to do again in the first of the rounds."""
     sft: Checkpoint
     """The model the run starts from."""
+    lease: Lease | None = None
+    """What keeps other flow runs away; None where nothing is worked on."""
 
     def places(self) -> Iterator[Place]:
         """The place of each claimed round that is not committed yet, one after another.
@@ -54,6 +57,8 @@ class Rounds:
         A round's place depends on the round before, so it is made when that one is done.
         """
         for round_index in self.claim.indices:
+            if self.lease is not None:
+                self.lease.check()
             if round_index >= len(self._tree().manifests()):
                 yield self._begin(round_index)
                 let_go()
@@ -167,9 +172,11 @@ def claimed(
     frozen_facts_changed(tree.create("frozen.json", now), now, run)
     flow_run_id = str(flow_run.get_id())
     tag_flow_run(run)
-    with Lease(tree.store, f"{tree.folder}/lease.json", Holder.here(flow_run_id)):
+    holder = Holder.here(flow_run_id)
+    path = f"{tree.folder}/lease.json"
+    with Lease(tree.store, path, holder, superseded=end_without_a_word) as lease:
         claim = _claim(tree, flow_run_id, rounds, until)
-        yield Rounds(config=config, claim=claim, run=run, redo=redo, sft=sft)
+        yield Rounds(config=config, claim=claim, run=run, redo=redo, sft=sft, lease=lease)
 
 
 def previewed(

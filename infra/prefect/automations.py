@@ -42,9 +42,12 @@ TAKEN, SUBMITTING = "prefect.flow-run.Pending", "prefect.flow-run.Submitting"
 """A worker has taken the flow run, and starts a process for it."""
 STARTED = tuple(
     f"prefect.flow-run.{name}"
-    for name in ("InfrastructurePending", "Running", "Scheduled", "AwaitingRetry", "Late")
+    for name in (
+        *("InfrastructurePending", "Running", "Cancelling"),
+        *("Scheduled", "AwaitingRetry", "AwaitingConcurrencySlot", "Late"),
+    )
 )
-"""A process or pod is there, or no worker has the flow run any more."""
+"""A process or pod is there or being ended, or no worker has the flow run any more."""
 GOES_ON = tuple(
     f"prefect.flow-run.{name}"
     for name in ("Scheduled", "AwaitingRetry", "Pending", "Running", "Completed", "Cancelled")

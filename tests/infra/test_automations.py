@@ -6,6 +6,7 @@ import pytest
 from prefect import flow
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State, StateType
 from prefect.settings import get_current_settings
 from prefect.states import Pending, Scheduled
 
@@ -73,13 +74,20 @@ def left_alone():
 
 def test_a_flow_run_that_its_worker_took_and_never_started_is_crashed(api):
     make_automations(api, silence_seconds=10)
+    further = [State(type=StateType.CANCELLING), Scheduled(name="AwaitingConcurrencySlot")]
     with get_client(sync_client=True) as client:
+        others = [client.create_flow_run(left_alone, state=Pending()) for _ in further]
+        for other, state in zip(others, further, strict=True):
+            client.set_flow_run_state(other.id, Pending(name="Submitting"), force=True)
+            client.set_flow_run_state(other.id, state, force=True)
         submitted = client.create_flow_run(left_alone, state=Pending())
         client.set_flow_run_state(submitted.id, Pending(name="Submitting"))
         scheduled = client.create_flow_run(left_alone, state=Scheduled())
         wait_for("its end", lambda: client.read_flow_run(submitted.id).state.is_crashed(), 60)
         assert client.read_flow_run(scheduled.id).state.is_scheduled()
+        left = [client.read_flow_run(other.id).state_name for other in others]
         message = client.read_flow_run(submitted.id).state.message
+    assert left == ["Cancelling", "AwaitingConcurrencySlot"]
     assert message == "No sign of life for 10 s. Retry goes on where it was."
 
 

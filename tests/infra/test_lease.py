@@ -127,13 +127,43 @@ def test_a_holder_that_slept_too_long_is_told_who_took_its_lease(store):
     assert not store.exists(PATH)
 
 
-def test_a_holder_whose_store_is_away_is_told_when_its_term_is_over(store, monkeypatch):
-    with Lease(store, PATH, elsewhere("flow-1"), seconds=0.05, renew_seconds=0.01) as lease:
-        monkeypatch.setattr(store._backend, "read", lambda path: 1 / 0)
-        time.sleep(0.1)
-        with pytest.raises(HeldError, match="could not renew its lease"):
-            lease.check()
-        monkeypatch.undo()
+def test_an_attempt_is_told_when_another_process_goes_on_for_its_flow_run(store):
+    told = threading.Event()
+    with Lease(store, PATH, elsewhere("flow-1"), renew_seconds=0.05, superseded=told.set):
+        left_behind(store, replace(elsewhere("flow-1"), pid=8))
+        assert told.wait(timeout=60)
+    assert entry_of(store)["holder"]["pid"] == 8
+
+
+def test_an_attempt_that_is_superseded_ends_as_if_it_had_done_its_work(disk):
+    program = f"""
+        import time
+        from infra.lease import Holder, Lease
+        from infra.prefect.attempts import end_without_a_word
+        from infra.storage import open_store
+        here = {{"renew_seconds": 0.05, "superseded": end_without_a_word}}
+        with Lease(open_store({disk.root!r}), {PATH!r}, Holder.here("flow-1"), **here):
+            time.sleep(600)
+    """
+    attempt = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)])
+    deadline = time.monotonic() + 60
+    while entry_of(disk) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    left_behind(disk, elsewhere("flow-1"))
+    assert attempt.wait(timeout=60) == 0
+    assert entry_of(disk)["holder"]["host"] == "other-machine"
+
+
+def test_a_lease_that_another_flow_run_took_supersedes_nobody(store):
+    told = threading.Event()
+    slept = {"seconds": -1, "renew_seconds": 0.05, "superseded": told.set}
+    with (
+        Lease(store, PATH, elsewhere("flow-1"), **slept) as lease,
+        Lease(store, PATH, elsewhere("flow-2")),
+    ):
+        lease._renewer.join(timeout=60)
+        assert not told.is_set()
 
 
 def test_giving_back_leaves_the_lease_of_another_alone(store):
@@ -178,7 +208,7 @@ def test_a_taker_that_died_halfway_delays_nobody(store):
     left_behind(store, old, seconds=-1)
     dead = replace(Holder.here("flow-dead"), process_started=0.0)
     halfway = Lease(store, PATH, dead)
-    store.create(f"{PATH}.{digest(entry_of(store))[:16]}", halfway._entry()[0])
+    store.create(f"{PATH}.{digest(entry_of(store))[:16]}", halfway._entry())
     with Lease(store, PATH, Holder.here("flow-2")) as lease:
         lease.check()
     assert store.list() == []
