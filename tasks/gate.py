@@ -1,7 +1,8 @@
 """What a gate says at the end of a round."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from tasks.comparing import Compared
 
@@ -23,6 +24,11 @@ class GateOutcome:
     def refreshes(self) -> bool:
         """True if the policy becomes the next reference."""
         return self.outcome != "refused"
+
+
+def slices_seen(gate: Mapping[str, Any]) -> dict[str, Compared]:
+    """The slices that the outcome in a round's manifest names; none in older manifests."""
+    return {name: Compared(**one) for name, one in (gate.get("slices") or {}).items()}
 
 
 def too_small(slices: dict[str, Compared]) -> dict[str, int]:

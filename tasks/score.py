@@ -32,7 +32,6 @@ from tasks.score_rows import (
     POLICY,
     REFERENCE,
     ROWS,
-    SHARD_ROWS,
     ScoreRows,
     further_of,
     tables_of,
@@ -149,10 +148,7 @@ def _run(
 ) -> None:
     """Let a child score the shards that are still to do."""
     committed = set(stage.shards())
-    own = {
-        index: [index * SHARD_ROWS, min(rows.number, (index + 1) * SHARD_ROWS)]
-        for index in place.part.indices(rows.num_shards)
-    }
+    own = {index: rows.span(index) for index in place.part.indices(rows.num_shards)}
     todo = {index: span for index, span in own.items() if index not in committed}
     if not todo:
         return

@@ -51,6 +51,10 @@ class ScoreRows(NamedTuple):
         """Shards that they are scored in."""
         return -(-self.number // SHARD_ROWS)
 
+    def span(self, shard: int) -> list[int]:
+        """The first row of a shard, and the first behind it."""
+        return [shard * SHARD_ROWS, min(self.number, (shard + 1) * SHARD_ROWS)]
+
 
 def write_rows(
     folder: Path,

@@ -22,7 +22,7 @@ def placed(story, tmp_path_factory):
         patch.setenv("TSO_WORK", str(folder / "work"))
         patch.delenv("TSO_STORE", raising=False)
         patch.setattr("tasks.responses.SHARD_PROMPTS", 4)
-        patch.setattr("tasks.score.SHARD_ROWS", 8)
+        patch.setattr("tasks.score_rows.SHARD_ROWS", 8)
         state = world.rounds()
         assert state.is_completed(), error_of(state)
         [manifest] = world.tree().manifests()

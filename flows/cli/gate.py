@@ -13,8 +13,10 @@ from flows.cli.terminal import console
 from infra.decisions import between_rounds
 from infra.run_tree import RunTree
 from infra.storage import open_store
+from tasks.comparing import Compared
 from tasks.decisions import Decision, History
 from tasks.errors import ConfigError
+from tasks.gate import slices_seen
 from tasks.rounds import resolve
 
 COLUMNS = ("slice", "n", "policy - reference", "interval", "p worse", "would see", "n needed")
@@ -44,7 +46,7 @@ def _print_outcome(out: Console, history: History, index: int) -> None:
     table = Table(title=f"round {index}: {gate['outcome']}", title_justify="left")
     for column in COLUMNS:
         table.add_column(column, justify="left" if column == "slice" else "right")
-    for name, one in gate.get("slices", {}).items():
+    for name, one in slices_seen(gate).items():
         table.add_row(name, *_cells(one))
     if table.rows:
         out.print(table)
@@ -54,15 +56,14 @@ def _print_outcome(out: Console, history: History, index: int) -> None:
         out.print(reason, soft_wrap=True)
 
 
-def _cells(one: Mapping[str, Any]) -> list[str]:
-    low, high = one["low"], one["high"]
+def _cells(one: Compared) -> list[str]:
     return [
-        str(one["n"]),
-        _number(one["estimate"], "+.3f"),
-        "" if low is None else f"{low:+.3f} to {high:+.3f}",
-        _number(one["p_worse"], ".3f"),
-        _number(one["minimum_detectable"], ".3f"),
-        f"{one['n_needed']:,}",
+        str(one.n),
+        _number(one.estimate, "+.3f"),
+        "" if one.low is None else f"{one.low:+.3f} to {one.high:+.3f}",
+        _number(one.p_worse, ".3f"),
+        _number(one.minimum_detectable, ".3f"),
+        f"{one.n_needed:,}",
     ]
 
 

@@ -15,6 +15,7 @@ from tasks.cards.facts import (
 )
 from tasks.report.feedback import written
 from tasks.report.funnel import MEANINGS
+from tasks.report.gate_slices import guarded_rows
 from tasks.report.render import environment
 
 LOSS_FREE = ("learning_rate", "epochs", "prompts_per_batch", "warmup_share", "decay", "max_tokens")
@@ -51,7 +52,7 @@ def model_card(facts: CardFacts) -> str:
         lineage=lineage_rows(facts),
         loss=loss,
         settings={name: training[name] for name in LOSS_FREE if name in training},
-        guarded=facts.newest.manifest["gate"].get("slices") or {},
+        guarded=guarded_rows(facts.newest.manifest["gate"]),
     )
 
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from tasks.comparing import Compared
+from tasks.gate import slices_seen
 from tasks.ledger.log import Entry, entries
 from tasks.ledger.rounds import RoundFacts, interval, main_metric
 from tasks.records import EvalReport
 from tasks.report.formatting import DASH, count, figure, seconds_shown, share, signed, usd
-from tasks.report.gate_slices import level_of
+from tasks.report.gate_slices import by_fall, interval_of, level_of
 from tasks.report.headline import KeyFigure, decided, outcome_words
 from tasks.report.measurements import Mark
 
@@ -125,44 +127,36 @@ def _marks(reports: Mapping[int, EvalReport | None]) -> dict[int, Mark]:
     }
 
 
-def _guarded(facts: RoundFacts) -> Mapping[str, Mapping[str, Any]]:
-    """By slice: estimate, low, high of policy less reference, as the gate measured them."""
-    found: Mapping[str, Mapping[str, Any]] = facts.manifest["gate"].get("slices") or {}
-    return found
+def _guarded(facts: RoundFacts) -> dict[str, Compared]:
+    """By slice: policy less reference, as the gate measured it."""
+    return slices_seen(facts.manifest["gate"])
 
 
 def _worst(facts: RoundFacts) -> str:
     slices = _guarded(facts)
-    if not slices:
-        return ""
-    name = min(slices, key=lambda one: (float(slices[one]["estimate"]), one))
-    return f"{name} {_difference(slices[name])}"
+    worst = next(iter(by_fall(slices)), None)
+    return f"{worst} {_difference(slices[worst])}" if worst is not None else ""
 
 
-def _difference(one: Mapping[str, Any]) -> str:
-    estimate, low, high = (float(one[name]) for name in ("estimate", "low", "high"))
-    said = [signed(value, _DECIMALS) for value in (estimate, low, high)]
-    return f"{said[0]} ({said[1]} to {said[2]})"
+def _difference(one: Compared) -> str:
+    if one.estimate is None:
+        return DASH
+    said, ends = signed(one.estimate, _DECIMALS), interval_of(one)
+    return f"{said} ({ends})" if ends else said
 
 
 def slice_rows(data: RunData) -> list[SliceRow]:
     """Every guarded slice of any round, the one that fell most in the newest first."""
     by_round = [_guarded(one) for one in data.rounds]
-    names = {name for slices in by_round for name in slices}
-
-    def fell(name: str) -> tuple[float, str]:
-        return float(by_round[-1].get(name, {}).get("estimate", 0.0)), name
-
+    newest = by_fall(by_round[-1])
+    names = [*newest, *sorted({name for slices in by_round for name in slices} - set(newest))]
     return [
         SliceRow(
             name=name,
             cells=[_difference(one[name]) if name in one else DASH for one in by_round],
-            levels=[
-                level_of(float(one[name]["low"]), float(one[name]["high"])) if name in one else ""
-                for one in by_round
-            ],
+            levels=[level_of(one[name]) if name in one else "" for one in by_round],
         )
-        for name in sorted(names, key=fell)
+        for name in names
     ]
 
 

@@ -144,8 +144,9 @@ GATE = {
             "estimate": estimate,
             "low": estimate - width,
             "high": estimate + width,
-            "p_value": 0.2,
-            "adjusted_p": 0.6,
+            "upper": estimate + 0.8 * width,
+            "p_worse": 0.6,
+            "p_better": 0.2,
             "minimum_detectable": 1.3 * width,
             "n_needed": 310 if name.endswith("poem") else 100,
         }

@@ -56,7 +56,7 @@ def manifest(
     out = reference if outcome == "refused" else policy
     slices = {
         name: {"n": n, "estimate": (mean := random_.gauss(0.02, 0.03)), "low": mean - w,
-               "high": mean + w, "adjusted_p": 0.4, "minimum_detectable": w, "n_needed": 400}
+               "high": mean + w, "p_worse": 0.4, "minimum_detectable": w, "n_needed": 400}
         for name, n, w in (("win", 512, 0.028), ("win · poem", 74, 0.071), ("checks", 512, 0.02))
     }  # fmt: skip
     return {
