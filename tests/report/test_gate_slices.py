@@ -40,4 +40,4 @@ def test_a_slice_without_prompts_stands_last():
 def test_the_page_of_a_run_copes_with_both():
     data = example_run(rounds=1)
     data.rounds[0].manifest["gate"] |= gate_of(empty=[], one=[-0.5])
-    assert "one −0.5" in run_html(data)
+    assert "one \u22120.5" in run_html(data)
