@@ -17,15 +17,21 @@ from tests.whole_runs import World, children, error_of, small_world
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """The folder of one store: what runs have in common is sampled and scored once."""
+    return tmp_path_factory.mktemp("losses")
+
+
 def world_of(folder, **training) -> World:
     return small_world(folder, training=TRAINING | training)
 
 
-def round_of(world, **arguments):
+def round_of(world, run):
     """The manifest of the next round."""
-    state = world.rounds(**arguments)
+    state = world.rounds(run)
     assert state.is_completed(), state.message
-    return world.tree().manifests()[-1]
+    return world.tree(run).manifests()[-1]
 
 
 def tables():
@@ -51,9 +57,9 @@ def counts(world, manifest, role):
     return open_artifact(world.store, Artifact(**manifest["artifacts"][role])).counts
 
 
-def test_a_round_with_kto_trains_on_single_responses(tmp_path):
-    world = world_of(tmp_path, loss={"kind": "kto"})
-    manifest = round_of(world)
+def test_a_round_with_kto_trains_on_single_responses(shared):
+    world = world_of(shared, loss={"kind": "kto"})
+    manifest = round_of(world, "kto")
     examples, side = tables()
     pairs = world.table(manifest, "pair").to_pylist()
     chosen = {pair["chosen_id"] for pair in pairs}
@@ -76,9 +82,9 @@ def test_a_round_with_kto_trains_on_single_responses(tmp_path):
     assert first_step(world, manifest)["loss"] == pytest.approx(0.5, abs=1e-3)
 
 
-def test_a_round_with_bmc_marks_the_tokens_in_which_responses_differ(tmp_path):
-    world = world_of(tmp_path, loss={"kind": "bmc"})
-    manifest = round_of(world)
+def test_a_round_with_bmc_marks_the_tokens_in_which_responses_differ(shared):
+    world = world_of(shared, loss={"kind": "bmc"})
+    manifest = round_of(world, "bmc")
     examples, side = tables()
     marks = [side[one["example_id"]]["chosen_edited"] for one in examples]
     assert [len(one) for one in marks] == [len(one["chosen_ids"]) for one in examples]
@@ -86,10 +92,10 @@ def test_a_round_with_bmc_marks_the_tokens_in_which_responses_differ(tmp_path):
     assert first_step(world, manifest)["loss"] == pytest.approx(math.log(2), abs=1e-5)
 
 
-def test_rounds_with_mrpo_score_by_several_references_once_each(tmp_path):
+def test_rounds_with_mrpo_score_by_several_references_once_each(shared):
     other = str(tiny_model(seed=1))
-    world = world_of(tmp_path, loss={"kind": "mrpo"}, references=[other, "round:0"])
-    first = round_of(world)
+    world = world_of(shared, loss={"kind": "mrpo"}, references=[other, "round:0"])
+    first = round_of(world, "mrpo")
     examples, _ = tables()
     assert all(len(one["chosen_logps"]) == 3 * len(one["chosen_ids"]) for one in examples)
     base, far, earlier = (
@@ -104,7 +110,7 @@ def test_rounds_with_mrpo_score_by_several_references_once_each(tmp_path):
     assert {row["reference"] for row in far.values()}.isdisjoint({known[0]["reference"]})
     assert all(math.isfinite(row["loss"]) for row in world.table(first, "train").to_pylist())
     before = children()
-    assert round_of(world, run="twin")["artifacts"] == first["artifacts"] and children() == before
+    assert round_of(world, "twin")["artifacts"] == first["artifacts"] and children() == before
 
 
 def test_a_reference_with_another_tokenizer_is_refused_before_anything_is_sampled(tmp_path):
@@ -115,9 +121,9 @@ def test_a_reference_with_another_tokenizer_is_refused_before_anything_is_sample
     assert f"training.references names {other!r}, whose tokenizer" in str(error)
 
 
-def test_a_round_with_selm_scores_and_trains_on_what_the_policy_said_besides(tmp_path):
-    world = world_of(tmp_path, loss={"kind": "selm", "alpha": 0.1})
-    manifest = round_of(world)
+def test_a_round_with_selm_scores_and_trains_on_what_the_policy_said_besides(shared):
+    world = world_of(shared, loss={"kind": "selm", "alpha": 0.1})
+    manifest = round_of(world, "selm")
     examples, side = tables()
     own = {row["response_id"] for row in world.table(manifest, "sample-train-policy").to_pylist()}
     known = [row["token_logps"] for name, row in scores(world, manifest).items() if name in own]
@@ -125,16 +131,16 @@ def test_a_round_with_selm_scores_and_trains_on_what_the_policy_said_besides(tmp
     assert first_step(world, manifest)["loss"] == pytest.approx(math.log(2), abs=1e-4)
 
 
-def test_a_round_with_upo_knows_how_far_opinions_differ(tmp_path):
+def test_a_round_with_upo_knows_how_far_opinions_differ(shared):
     rule = {"kind": "rule", "margin": 0.0}
     faulty = {
         name: {"kind": "simulated", "judge": rule, "name": name, "noise": 0.3}
         for name in ("first", "second")
     }
     world = small_world(
-        tmp_path, training=TRAINING | {"loss": {"kind": "upo"}}, judges={"main": rule} | faulty
+        shared, training=TRAINING | {"loss": {"kind": "upo"}}, judges={"main": rule} | faulty
     )
-    round_of(world)
+    round_of(world, "upo")
     examples, side = tables()
     values = {row["uncertainty"] for row in side.values()}
     assert len(side) == len(examples) and 0 in values
