@@ -171,6 +171,27 @@ def test_credentials_that_are_taken_back_are_named_and_the_stage_goes_on_with_ne
     resumes(place, undisturbed, kept, begun)
 
 
+def test_keys_that_an_s3_server_takes_back_are_named_and_the_stage_goes_on_with_new_ones(
+    swift, s3, monkeypatch, strikes, undisturbed
+):
+    place = small_place(root=s3, round_index=0)
+    old = swift.credentials.secret
+
+    def take_back():
+        swift.stop()
+        swift.renew_credentials()
+        swift.start()
+
+    said = "The secret key is wrong: check AWS_ACCESS_KEY_ID"
+    with strikes(take_back), pytest.raises(StorageError, match=said) as caught:
+        sampled(place)
+    assert old not in str(caught.value) and swift.credentials.secret not in str(caught.value)
+    for name, value in swift.environment().items():
+        monkeypatch.setenv(name, value)
+    kept, begun = shards_in(place), items()
+    resumes(place, undisturbed, kept, begun)
+
+
 def test_whichever_write_is_refused_the_stage_ends_as_if_nothing_had_happened(
     tmp_path, monkeypatch, undisturbed
 ):
