@@ -7,15 +7,20 @@ stages/train/<aa>/<key digest>/checkpoints/step-0000100/...       the trainer's 
 
 import json
 import logging
+import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 from infra.stages import Stage
 from infra.storage import Store, StoredFile
-from tasks.errors import DamagedError, StorageError
+from tasks.errors import DamagedError
 
 DONE = "DONE.json"
+LAST = "DONE"
+"""The file of a checkpoint that its trainer writes last and removes first."""
+HELD = "uploads"
+"""Folder beside the trainer's checkpoints: links to the one that is being copied."""
 MODELS = "checkpoints/models"
 
 _log = logging.getLogger(__name__)
@@ -24,20 +29,44 @@ _log = logging.getLogger(__name__)
 def put_checkpoint(store: Store, stage: str, local: Path, keep_last: int) -> None:
     """Copy a finished checkpoint below the stage's folder, the list of its files last.
 
-    Of those in the store the last `keep_last` stay. A checkpoint that its trainer removes
-    meanwhile is left out: newer ones are there.
+    Of those in the store the last `keep_last` stay. A checkpoint that its trainer has removed is
+    left out: newer ones are there. One that it removes meanwhile is copied to its end: were every
+    checkpoint given up for a newer one, a slow store would never hold any.
     """
-    prefix = f"{stage}/checkpoints/{local.name}"
+    held = local.parent.parent / HELD / local.name
     try:
-        files = store.put_folder(local, prefix)
-    except (FileNotFoundError, StorageError):
-        if (local / "DONE").exists():
-            raise
-        _log.info("%s was superseded while it was copied to the store", local.name)
-        return
-    store.write(f"{prefix}/{DONE}", _listing(files))
+        if not _hold(local, held):
+            _log.info("%s was superseded before it was copied to the store", local.name)
+            return
+        prefix = f"{stage}/checkpoints/{local.name}"
+        store.write(f"{prefix}/{DONE}", _listing(store.put_folder(held, prefix)))
+    finally:
+        shutil.rmtree(held, ignore_errors=True)
     for older in _finished(store, stage)[:-keep_last]:
         _discard(store, f"{stage}/checkpoints/{older}")
+
+
+def _hold(local: Path, held: Path) -> bool:
+    """Link the files of a checkpoint to `held`; False if its trainer has begun to remove it.
+
+    The trainer removes its DONE first: while that is there, so is all the rest.
+    """
+    shutil.rmtree(held, ignore_errors=True)
+    try:
+        shutil.copytree(local, held, copy_function=_linked)
+    except (FileNotFoundError, shutil.Error):
+        if (local / LAST).exists():
+            raise
+    return (local / LAST).exists()
+
+
+def _linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # a file system without hard links
+        shutil.copyfile(source, target)
 
 
 def fetch_checkpoint(store: Store, stage: str, workdir: Path) -> None:
@@ -45,7 +74,7 @@ def fetch_checkpoint(store: Store, stage: str, workdir: Path) -> None:
 
     One that is damaged in the store is passed over with a warning.
     """
-    if any((workdir / "checkpoints").glob("step-*/DONE")):
+    if any((workdir / "checkpoints").glob(f"step-*/{LAST}")):
         return
     for name in reversed(_finished(store, stage)):
         local = workdir / "checkpoints" / name
@@ -59,7 +88,9 @@ def fetch_checkpoint(store: Store, stage: str, workdir: Path) -> None:
 
 def _fetch(store: Store, prefix: str, local: Path) -> None:
     files = _listed(store, f"{prefix}/{DONE}")
-    last = [file for file in files if file.path.endswith("/DONE")]
+    last = [file for file in files if file.path.endswith(f"/{LAST}")]
+    if not last:
+        raise DamagedError(f"{store.uri(prefix)}/{DONE} does not list {LAST}")
     others = [file for file in files if file not in last]
     store.get_folder([*others, *last], prefix, local)
 

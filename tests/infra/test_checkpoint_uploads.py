@@ -1,4 +1,5 @@
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -90,9 +91,8 @@ def test_a_store_that_fails_for_a_moment_is_not_taken_for_damage(store, tmp_path
         fetch_checkpoint(store, STAGE, tmp_path / "two")
 
 
-def test_a_checkpoint_removed_while_it_is_copied_is_left_out(store, tmp_path, monkeypatch, caplog):
-    caplog.set_level(logging.INFO)
-    local, put_file = made(tmp_path, 4), store.put_file
+def test_a_checkpoint_removed_while_it_is_copied_is_copied_to_its_end(store, tmp_path, monkeypatch):
+    local, put_file = made(tmp_path / "one", 4), store.put_file
 
     def put(path, target):
         shutil.rmtree(local, ignore_errors=True)  # the trainer has newer ones
@@ -100,8 +100,39 @@ def test_a_checkpoint_removed_while_it_is_copied_is_left_out(store, tmp_path, mo
 
     monkeypatch.setattr(store, "put_file", put)
     put_checkpoint(store, STAGE, local, 2)
+    assert fetched(store, tmp_path / "two") == {"step-0000004": "weights of step 4"}
+    assert list((tmp_path / "one").rglob("*.safetensors")) == []
+
+
+@pytest.mark.parametrize("left", [[], ["tensors.safetensors"]])
+def test_a_checkpoint_that_its_trainer_has_removed_takes_no_place(store, tmp_path, caplog, left):
+    caplog.set_level(logging.INFO)
+    put_checkpoint(store, STAGE, made(tmp_path / "one", 4), 1)
+    local = made(tmp_path / "one", 8)
+    for path in local.iterdir():
+        if path.name not in left:
+            path.unlink()
+    if not left:
+        local.rmdir()
+    put_checkpoint(store, STAGE, local, 1)
     assert "superseded" in caplog.text
-    assert fetched(store, tmp_path / "two") == {}
+    assert fetched(store, tmp_path / "two") == {"step-0000004": "weights of step 4"}
+
+
+def test_a_list_without_files_is_damaged(store, tmp_path, caplog):
+    put_checkpoint(store, STAGE, made(tmp_path / "one", 4), 2)
+    store.write(f"{STAGE}/checkpoints/step-0000008/DONE.json", b"[]")
+    assert fetched(store, tmp_path / "two") == {"step-0000004": "weights of step 4"}
+    assert "does not list DONE" in caplog.text
+
+
+def test_where_no_links_can_be_made_files_are_copied(store, tmp_path, monkeypatch):
+    def refused(source, target):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    put_checkpoint(store, STAGE, made(tmp_path / "one", 4), 2)
+    assert fetched(store, tmp_path / "two") == {"step-0000004": "weights of step 4"}
 
 
 def stage_of(store) -> Stage:
