@@ -129,7 +129,7 @@ def test_a_holder_that_slept_too_long_is_told_who_took_its_lease(store):
 
 def test_an_attempt_is_told_when_another_process_goes_on_for_its_flow_run(store):
     told = threading.Event()
-    with Lease(store, PATH, elsewhere("flow-1"), renew_seconds=0.05, superseded=told.set):
+    with Lease(store, PATH, elsewhere("flow-1"), renew_seconds=0.5, superseded=told.set):
         left_behind(store, replace(elsewhere("flow-1"), pid=8))
         assert told.wait(timeout=60)
     assert entry_of(store)["holder"]["pid"] == 8
@@ -141,7 +141,7 @@ def test_an_attempt_that_is_superseded_ends_as_if_it_had_done_its_work(disk):
         from infra.lease import Holder, Lease
         from infra.prefect.attempts import end_without_a_word
         from infra.storage import open_store
-        here = {{"renew_seconds": 0.05, "superseded": end_without_a_word}}
+        here = {{"renew_seconds": 0.5, "superseded": end_without_a_word}}
         with Lease(open_store({disk.root!r}), {PATH!r}, Holder.here("flow-1"), **here):
             time.sleep(600)
     """
@@ -157,7 +157,7 @@ def test_an_attempt_that_is_superseded_ends_as_if_it_had_done_its_work(disk):
 
 def test_a_lease_that_another_flow_run_took_supersedes_nobody(store):
     told = threading.Event()
-    slept = {"seconds": -1, "renew_seconds": 0.05, "superseded": told.set}
+    slept = {"seconds": -1, "renew_seconds": 0.5, "superseded": told.set}
     with (
         Lease(store, PATH, elsewhere("flow-1"), **slept) as lease,
         Lease(store, PATH, elsewhere("flow-2")),
