@@ -52,7 +52,7 @@ def by_fall(slices: Mapping[str, Compared]) -> list[str]:
 def _row(name: str, one: Compared, reach: float) -> GuardedRow:
     return GuardedRow(
         name=name,
-        difference=DASH if one.estimate is None else signed(one.estimate, _DECIMALS),
+        difference=difference_of(one),
         interval=interval_of(one) or DASH,
         whisker=_whisker(one, reach),
         level=level_of(one),
@@ -70,6 +70,11 @@ def _whisker(one: Compared, reach: float) -> Whisker | None:
         round(50 + 47 * value / reach, 2) for value in (one.low, one.estimate, one.high)
     )
     return Whisker(low, middle, high, 50.0)
+
+
+def difference_of(one: Compared) -> str:
+    """Policy less reference, signed; a dash without a prompt."""
+    return DASH if one.estimate is None else signed(one.estimate, _DECIMALS)
 
 
 def interval_of(one: Compared) -> str:

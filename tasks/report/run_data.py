@@ -10,15 +10,13 @@ from tasks.gate import slices_seen
 from tasks.ledger.log import Entry, entries
 from tasks.ledger.rounds import RoundFacts, interval, main_metric
 from tasks.records import EvalReport
-from tasks.report.formatting import DASH, count, figure, seconds_shown, share, signed, usd
-from tasks.report.gate_slices import by_fall, interval_of, level_of
+from tasks.report.formatting import DASH, count, figure, seconds_shown, share, usd
+from tasks.report.gate_slices import by_fall, difference_of, interval_of, level_of
 from tasks.report.headline import KeyFigure, decided, outcome_words
 from tasks.report.measurements import Mark
 
 SHOWN_SLICES = 12
 """Guarded slices that are shown before the others are folded away."""
-_DECIMALS = 1.0
-"""A number with as many decimals as a difference is given."""
 HEALTH = ("loss", "margin", "accuracy", "clipped_both", "kl", "gradient_norm")
 """Means over the end of a training, as far as its loss reports them."""
 
@@ -139,9 +137,7 @@ def _worst(facts: RoundFacts) -> str:
 
 
 def _difference(one: Compared) -> str:
-    if one.estimate is None:
-        return DASH
-    said, ends = signed(one.estimate, _DECIMALS), interval_of(one)
+    said, ends = difference_of(one), interval_of(one)
     return f"{said} ({ends})" if ends else said
 
 
