@@ -293,26 +293,3 @@ def plain_config(config: Config) -> dict[str, Any]:
         data["matrix"][name] |= {**settings, "engine": settings.pop("kind")}
         data["matrix"][name].pop("kind", None)
     return data
-
-
-def with_overrides(data: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """`data` with dotted keys replaced, e.g. {"judges.main.noise": 0.1}; None removes a key."""
-    result: dict[str, Any] = _copied(data)
-    for dotted, value in overrides.items():
-        *path, last = dotted.split(".")
-        place = result
-        for name in path:
-            place = place.setdefault(name, {})
-            if not isinstance(place, dict):
-                raise ConfigError(f"override {dotted!r}: {name!r} is a value, not a section")
-        if value is None:
-            place.pop(last, None)
-        else:
-            place[last] = value
-    return result
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _copied(item) for key, item in value.items()}
-    return value

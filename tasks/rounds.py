@@ -19,9 +19,10 @@ from infra.presets import read_preset
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
 from tasks.claims import Claim, frozen_facts_changed, new_claim, round_config
-from tasks.config import Config, build_config, plain_config, with_overrides
+from tasks.config import Config, build_config, plain_config
 from tasks.decisions import History
 from tasks.errors import ConfigError
+from tasks.layers import with_overrides
 from tasks.recorded_config import RecordedData, build_recorded
 from tasks.records import Checkpoint, Place
 from tasks.retiring import shares_of

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tasks.config import Config, build_config, with_overrides
+from tasks.config import Config, build_config
+from tasks.layers import with_overrides
 from tasks.records import Checkpoint, Place
 from tasks.storage_settings import StorageSettings
 

@@ -13,9 +13,9 @@ from tasks.config import (
     TrainingSection,
     build_config,
     plain_config,
-    with_overrides,
 )
 from tasks.errors import ConfigError
+from tasks.layers import with_overrides
 from tasks.variants import kinds, settings_of, variant_class
 from tests.small_config import plain_small, small_config
 

@@ -40,7 +40,7 @@ INFRA_MAY = tuple(
     for name in (
         *("records", "errors", "canonical", "tables", "placement"),
         *("child", "variants", "sources", "conversations", "spending", "serving"),
-        *("storage_settings", "annotation_items", "harness"),
+        *("storage_settings", "annotation_items", "harness", "layers"),
     )
 )
 

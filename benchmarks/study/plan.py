@@ -10,8 +10,8 @@ import yaml
 
 from infra.presets import read_preset
 from tasks.canonical import digest
-from tasks.config import with_overrides
 from tasks.errors import ConfigError
+from tasks.layers import with_overrides
 
 FOLDER = Path(__file__).parent
 
