@@ -59,7 +59,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
     artifacts = _artifacts(tree, place)
     report_path = f"{tree.round_folder(place.round_index)}/{REPORT}"
     page = store_of(place).uri(report_path)
-    standing = _standing(work, place)
+    standing = _standing(work, artifacts["pair"], place)
     manifest = {
         "run": place.run,
         "round_index": place.round_index,
@@ -154,8 +154,11 @@ class _Standing(NamedTuple):
     """Responses of each cell that are in pairs, and all of them."""
 
 
-def _standing(work: RoundWork, place: Place) -> _Standing:
-    """One pass over all responses, verdicts and pairs; those not trained on count as well."""
+def _standing(work: RoundWork, pairs: Artifact, place: Place) -> _Standing:
+    """One pass over what cells and people wrote, over verdicts and over `pairs` as they were made.
+
+    Pairs that are not trained on count as well; what transforms made of them does not.
+    """
     found = _Standing(Counter(), Counter(), set(), {}, {})
     feedback = work.feedback
     with blocks_of(
@@ -163,22 +166,26 @@ def _standing(work: RoundWork, place: Place) -> _Standing:
         "responses",
         responses=feedback.responses,
         verdicts=feedback.verdicts,
-        pairs=work.pairs,
-        held_out=(work.pairs, "held_out"),
+        pairs=pairs,
+        held_out=(pairs, "held_out"),
     ) as blocks:
         for block in blocks:
-            responses = block.records(Response, "responses")
+            responses = [
+                row
+                for row in block.records(Response, "responses")
+                if row.cell in place.strengths or row.origin == "human"
+            ]
             cells = {row.response_id: row.cell for row in responses}
             found.cells.update(row.cell for row in responses if row.origin != "human")
             found.votes.update(votes_of(block.records(Verdict, "verdicts"), cells))
-            pairs = [
+            made = [
                 row for name in ("pairs", "held_out") for row in block.records(PreferencePair, name)
             ]
-            found.between.update(pairs_between(pairs, cells))
-            for cell, one in contributions(responses, pairs).items():
+            found.between.update(pairs_between(made, cells))
+            for cell, one in contributions(responses, made).items():
                 sofar = found.contributions.get(cell, NO_CONTRIBUTION)
                 found.contributions[cell] = sofar + one
-            for cell, (used, all_) in used_responses(responses, pairs).items():
+            for cell, (used, all_) in used_responses(responses, made).items():
                 before = found.used.get(cell, (0, 0))
                 found.used[cell] = (before[0] + used, before[1] + all_)
     return found

@@ -28,6 +28,7 @@ FAMILIES = tuple(
     for name in (
         *("judges", "checks", "comparison_rules", "pair_rules", "pair_filters"),
         *("losses", "metrics", "gates", "queue_reasons", "aggregations", "evaluation_sets"),
+        *("transforms",),
     )
 )
 
@@ -66,7 +67,7 @@ MAY_READ = {
     "tasks/tokens.py": {"pathlib"},
     "tasks/weights.py": {"pathlib"},
     "tasks/describe.py": {"pathlib"},
-    "tasks/judges/_template.py": {"pathlib"},
+    "tasks/templates.py": {"pathlib"},
     "tasks/report/figures.py": {"io"},
 }
 """Domain modules that read local files given to them, or write to memory."""
