@@ -71,7 +71,7 @@ def write_run(path: Path, run: Run) -> None:
 def measured(plan: Plan) -> Found:
     """All runs of the plan that are measured already, whoever asked for them.
 
-    DataError if they do not begin with one model: teaching may come out otherwise on other machines.
+    DataError if they do not begin with one model: teaching may differ between machines.
     """
     found: Found = {}
     for variant in plan.variants:
