@@ -41,6 +41,7 @@ from tasks.variants import NotInKey, chosen_from, first_problem, problem_text
 EvaluationSet = Annotated[Any, *chosen_from("tasks.evaluation_sets")]
 Aggregation = Annotated[Any, *chosen_from("tasks.aggregations")]
 PairFilter = Annotated[Any, *chosen_from("tasks.pair_filters")]
+Selection = Annotated[Any, *chosen_from("tasks.selections")]
 Transform = Annotated[Any, *chosen_from("tasks.transforms")]
 
 
@@ -108,6 +109,8 @@ class PairsSection(Section):
 
     rule: Annotated[Any, *chosen_from("tasks.pair_rules")]
     """Which preferences become pairs."""
+    selection: Selection | None = None
+    """Which responses of a prompt the rule sees; null: all of them."""
     filters: list[PairFilter] = Field(default_factory=list)
     """What drops pairs, in this order."""
     held_out_share: Share = 0.05

@@ -28,7 +28,7 @@ FAMILIES = tuple(
     for name in (
         *("judges", "checks", "comparison_rules", "pair_rules", "pair_filters"),
         *("losses", "metrics", "gates", "queue_reasons", "aggregations", "evaluation_sets"),
-        *("transforms",),
+        *("selections", "transforms"),
     )
 )
 
@@ -47,7 +47,7 @@ INFRA_MAY = tuple(
 
 LIBRARIES = {
     *("pydantic", "numpy", "pandas", "pyarrow", "scipy", "jinja2", "rapidfuzz", "matplotlib"),
-    *("krippendorff", "sacrebleu", "crowdkit", "py3langid"),
+    *("krippendorff", "sacrebleu", "crowdkit", "py3langid", "stop_words"),
     *("torch", "transformers", "peft", "safetensors", "tokenizers", "tensorboard"),
     *("markupsafe", "PIL", "pydantic_core"),  # parts of jinja2, matplotlib and pydantic
 }

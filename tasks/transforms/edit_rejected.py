@@ -1,8 +1,10 @@
 """An editor rewrites the rejected response toward the chosen one (the bridge of BMC)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
@@ -12,6 +14,7 @@ from tasks.config_matrix import WriterSection
 from tasks.errors import ConfigError
 from tasks.records import PreferencePair, Response
 from tasks.responses import Drawn
+from tasks.seeds import uniform_of
 from tasks.templates import render_template, template_text
 from tasks.transforms._contract import (
     CUT,
@@ -25,6 +28,7 @@ from tasks.transforms._contract import (
     response_made,
     why_unwritten,
 )
+from tasks.transforms._guard import Guard, check_guard, is_worse
 from tasks.variants import settings_of
 
 FAMILY = "tasks.transforms"
@@ -53,8 +57,11 @@ class EditRejected:
     SUPPLIES: ClassVar[tuple[str, ...]] = ()
     READS_TOKENS: ClassVar[bool] = False
 
-    writer: WriterSection
-    """The editor: engine, model and decoding, written flat like a cell of the matrix."""
+    writer: WriterSection | None = None
+    """The editor: engine, model and decoding, written flat like a cell of the matrix; null: no
+    model, but some of the changes of words that lead to the chosen response are made."""
+    share_of_changes: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Without a writer: share of these changes, drawn by seed, one at least."""
     template: str = "edit_rejected"
     """A template of this package, or the path of a .j2 file: it may use messages, chosen, rejected,
     fence and declined."""
@@ -66,8 +73,12 @@ class EditRejected:
     """An edit longer than this times the longer of the two responses is no use (characters)."""
     refusals: tuple[str, ...] = REFUSALS
     """Regular expressions: an edit in which one is found, and in neither response, is a refusal."""
+    guard: Guard | None = None
+    """A judge that compares without being asked over a network, e.g. {kind: rule}: an edit that it
+    finds worse than the rejected response is no use; null: nobody looks."""
 
     def __post_init__(self) -> None:
+        check_guard(self.guard)
         for pattern in self.refusals:
             try:
                 re.compile(pattern)
@@ -82,10 +93,12 @@ class EditRejected:
 
     def most(self, pairs: int, responses: int) -> int:
         """One edit for each pair."""
-        return pairs
+        return pairs if self.writer else 0
 
     def asks(self, view: PromptPairs, maker: Maker) -> list[Ask]:
-        """One question for each pair."""
+        """One question for each pair; none without a writer."""
+        if self.writer is None:
+            return []
         return [Ask(ask_id=one.pair_id, messages=self._question(one, view)) for one in view.pairs]
 
     def _question(self, pair: PreferencePair, view: PromptPairs) -> list[Any]:
@@ -122,14 +135,29 @@ class EditRejected:
         index: int,
     ) -> tuple[Response | None, str]:
         """The edited response, or why there is none."""
-        if why := why_unwritten(written, pair.pair_id):
-            return None, why
         chosen, rejected = (view.responses[one] for one in (pair.chosen_id, pair.rejected_id))
-        drawn = written[pair.pair_id]
-        text = (drawn.text or "").strip()
-        if why := self._why_no_use(text, drawn.finish_reason, chosen.text, rejected.text):
+        if self.writer is None:
+            drawn = self._mixed(rejected.text, chosen.text, (*maker.seeds, pair.pair_id)), "stop"
+        elif why := why_unwritten(written, pair.pair_id):
             return None, why
-        return response_made(text, rejected, maker, index), ""
+        else:
+            found = written[pair.pair_id]
+            drawn = (found.text or "").strip(), found.finish_reason
+        if why := self._why_no_use(*drawn, chosen.text, rejected.text):
+            return None, why
+        edited = response_made(drawn[0], rejected, maker, index)
+        if is_worse(self.guard, view.prompt, edited, rejected):
+            return None, "worse_than_rejected"
+        return edited, ""
+
+    def _mixed(self, rejected: str, chosen: str, names: tuple[str | int, ...]) -> str:
+        """`rejected` with some of its words replaced by those of `chosen`, where they differ."""
+        steps = list(_steps(rejected, chosen))
+        changes = [place for place, (old, new) in enumerate(steps) if old != new]
+        changes.sort(key=lambda place: uniform_of(*names, "edit_rejected", place))
+        made = set(changes[: max(1, round(self.share_of_changes * len(changes)))])
+        words = [new if place in made else old for place, (old, new) in enumerate(steps)]
+        return "".join(words).strip()
 
     def _why_no_use(self, text: str, finish: str, chosen: str, rejected: str) -> str:
         """The first thing that is wrong with an edit, or nothing."""
@@ -158,6 +186,14 @@ class EditRejected:
         if self.becomes == "edited_over_rejected":
             return pair_of(pair, edited_id, pair.rejected_id)
         return pair_of(pair, pair.chosen_id, edited_id)
+
+
+def _steps(rejected: str, chosen: str) -> Iterator[tuple[str, str]]:
+    """Both texts word by word with the white space in front, what has no counterpart beside ''."""
+    old, new = (re.findall(r"\s*\S+", text) for text in (rejected, chosen))
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    for _, first, end, other_first, other_end in matcher.get_opcodes():
+        yield from zip_longest(old[first:end], new[other_first:other_end], fillvalue="")
 
 
 VARIANT = EditRejected
