@@ -126,6 +126,8 @@ def _corrected(
             made.prior.add(to_table(Verdict, prior))
             made.preferences.add(to_table(Preference, preferences))
             made.counts.update(counted_preferences(preferences))
+            if rule is None:  # labels are all that the round trains on
+                continue
             if competes(rule):
                 found = rule.pairs(by_prompt)
                 contest.add(rule.competitors(found, by_prompt, place.seed))

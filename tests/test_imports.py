@@ -26,7 +26,7 @@ DOOR_MODULES = tuple(f"tasks.{door}" for door in DOORS)
 FAMILIES = tuple(
     f"tasks.{name}"
     for name in (
-        *("judges", "checks", "comparison_rules", "pair_rules", "pair_filters"),
+        *("judges", "checks", "comparison_rules", "pair_rules", "pair_filters", "label_rules"),
         *("losses", "metrics", "gates", "queue_reasons", "aggregations", "evaluation_sets"),
     )
 )
