@@ -42,6 +42,7 @@ Aggregation = Annotated[Any, *chosen_from("tasks.aggregations")]
 PairRule = Annotated[Any, *chosen_from("tasks.pair_rules")]
 LabelRule = Annotated[Any, *chosen_from("tasks.label_rules")]
 PairFilter = Annotated[Any, *chosen_from("tasks.pair_filters")]
+Selection = Annotated[Any, *chosen_from("tasks.selections")]
 
 
 class RunSection(Section):
@@ -155,7 +156,9 @@ class PairsSection(Section):
 
     rule: PairRule | None = None
     """Which preferences become pairs; null where `labels` makes all that is trained on."""
-    labels: Annotated[LabelRule | None, NotInKey] = None
+    selection: Selection | None = None
+    """Which responses of a prompt the rule sees; null: all of them."""
+    labels: LabelRule | None = None
     """How single responses get a label, for losses on single responses; null: from the pairs."""
     filters: list[PairFilter] = Field(default_factory=list)
     """What drops pairs, in this order."""

@@ -66,6 +66,11 @@ def _check_pair_settings(config: "Config") -> None:
                 f"{kind_of(config.pairs.labels)!r}, which filters of pairs do not drop; set "
                 "pairs.filters=[]"
             )
+    if config.pairs.rule is None and config.pairs.selection is not None:
+        raise ConfigError(
+            "pairs.selection chooses what the pair rule sees, and pairs.rule is null; leave it "
+            "out, or name a pair rule"
+        )
     if config.pairs.rule is None and config.quotas.retire_after is not None:
         raise ConfigError(
             "quotas.retire_after counts the pairs that a cell is needed for, and pairs.rule is "

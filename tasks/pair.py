@@ -1,6 +1,7 @@
 """Door: responses and verdicts in, corrected preferences and preference pairs out."""
 
 from contextlib import ExitStack
+from typing import Any
 
 from infra.place import contents, note, open_stage
 from infra.prefect.door import door
@@ -16,6 +17,8 @@ from tasks.records import Artifact, Feedback, Place
 from tasks.variants import settings_of
 
 SEMANTICS = 1
+OPTIONAL = ("selection", "labels")
+"""Settings of pairs that a key holds only where there are some."""
 
 
 @door("pair")
@@ -89,8 +92,7 @@ def _stage(
         "pair",
         settings={
             "correction": settings_of(correction),
-            "pairs": settings_of(settings),
-            **({} if settings.labels is None else {"labels": settings_of(settings.labels)}),
+            "pairs": _settings_of(settings),
             "strengths": dict(place.strengths),
             "min_distance": place.min_distance,
         },
@@ -102,3 +104,9 @@ def _stage(
         seeds={"seed": place.seed},
         semantics=SEMANTICS,
     )
+
+
+def _settings_of(settings: PairsSection) -> dict[str, Any]:
+    """What pairs depend on; settings that are not there leave the key as it was without them."""
+    plain: dict[str, Any] = settings_of(settings)
+    return {name: one for name, one in plain.items() if name not in OPTIONAL or one is not None}

@@ -109,7 +109,8 @@ def rows_to_score(
 
     Without them (None), every response is scored.
     """
-    trained_on = next((members[one] for one in TRAINED_ON if one in (members or {})), [])
+    known = members or {}
+    trained_on = next((known[one] for one in TRAINED_ON if one in known), [])
     if members is None:
         used = set(responses)
     else:

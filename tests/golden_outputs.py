@@ -21,7 +21,7 @@ from tasks.variants import kind_of
 from tasks.voices import Voice
 from tests.golden_inputs import CHECKS, TEXTS, loss_inputs
 from tests.golden_judges import of_judge
-from tests.golden_pairs import of_label_rule, of_pair_filter
+from tests.golden_pairs import of_label_rule, of_pair_filter, of_selection
 from tests.opinion_makers import (
     candidate,
     preference,
@@ -73,7 +73,10 @@ def of_pair_rule(rule: Any) -> Any:
             )
             for number, both in enumerate(every)
         ]
-        by_prompt[prompt_id] = PromptPreferences(preferences=preferences, candidates=members)
+        scores = {one: float(number * number % 5) for number, one in enumerate(ids)}
+        by_prompt[prompt_id] = PromptPreferences(
+            preferences=preferences, candidates=members, scores={"estimator": scores}
+        )
     return [
         [[one.prompt_id, one.chosen_id, one.rejected_id, one.margin] for one in rule(by_prompt, 3)],
         [[one.chosen_id, one.rejected_id] for one in rule(by_prompt, 4)],
@@ -241,6 +244,7 @@ OUTPUTS: dict[str, Callable[[Any], Any]] = {
     "tasks.pair_rules": of_pair_rule,
     "tasks.label_rules": of_label_rule,
     "tasks.pair_filters": of_pair_filter,
+    "tasks.selections": of_selection,
     "tasks.losses": of_loss,
     "tasks.metrics": of_metric,
     "tasks.gates": of_gate,

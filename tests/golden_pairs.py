@@ -1,4 +1,4 @@
-"""What pair filters and label rules return on inputs that never change."""
+"""What selections, pair filters and label rules return on inputs that never change."""
 
 from dataclasses import replace
 from typing import Any
@@ -50,6 +50,16 @@ def of_pair_filter(one: Any) -> Any:
                 rejected=response("r", TEXTS[number * 3 % len(TEXTS)]),
                 reference_chosen_logp=-10.0 - number,
                 reference_rejected_logp=-40.0 + number,
+                estimates=[0.1 + 0.025 * number, 0.3, 1 - 0.03 * number],
             )
         )
     return dict(sorted(one(views).items()))
+
+
+def of_selection(selection: Any) -> Any:
+    """What stays of ten, four, one and no responses, under two seeds."""
+    scores = {f"r{number}": number * 0.7 % 1 for number in range(10)}
+    sizes = (10, 4, 1, 0)
+    return [
+        selection(dict(list(scores.items())[:size]), "p", seed) for size in sizes for seed in (1, 2)
+    ]
