@@ -212,6 +212,7 @@ def child_main(work: Work, part: Part | None = None) -> Callable[[], None]:
         if len(sys.argv) != 2:
             sys.stderr.write(f"usage: python -m MODULE WORKDIR (got {sys.argv[1:]})\n")
             sys.exit(BAD_INPUT)
+        _leave_out_sklearn()
         code = run(work, Path(sys.argv[1]), part)
         if part is None:
             sys.exit(code)
@@ -221,6 +222,11 @@ def child_main(work: Work, part: Part | None = None) -> Callable[[], None]:
         os._exit(code)
 
     return main
+
+
+def _leave_out_sklearn() -> None:
+    """Where it is installed, transformers loads it, a second of work, for what no child does."""
+    sys.modules["sklearn"] = None  # type: ignore[assignment]
 
 
 def run(work: Work, workdir: Path, part: Part | None = None) -> int:

@@ -42,6 +42,12 @@ def torch_memory(spec: dict[str, Any], reporter: Reporter) -> None:
     torch.empty(1 << 58)
 
 
+def generation(spec: dict[str, Any], reporter: Reporter) -> None:
+    import transformers.generation.candidate_generator as loaded
+
+    assert not hasattr(loaded, "roc_curve"), "scikit-learn was loaded"
+
+
 def dies(spec: dict[str, Any], reporter: Reporter) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -37,6 +37,10 @@ def test_result_and_all_events_of_a_child_come_back(tmp_path: Path) -> None:
     assert events == [{"event": "progress", "done": n} for n in range(3)]
 
 
+def test_no_child_waits_for_scikit_learn_to_load(tmp_path: Path) -> None:
+    assert start(tmp_path, "generation")["answer"] == 42
+
+
 def test_events_and_result_of_an_earlier_attempt_are_not_replayed(tmp_path: Path) -> None:
     start(tmp_path, "nothing")
     events: list[Any] = []
