@@ -35,11 +35,11 @@ from tasks.sample_job import (
     Shown,
     folder_of,
     job_of,
-    needs_of,
     purse_for,
     spent,
     tokens_for,
 )
+from tasks.sample_job import needs_of as needs_of  # what a machine must hold is shown, too
 from tasks.tables import to_table
 from tasks.token_logps import TABLE, beside, split_off
 from tasks.tokens import load_tokenizer, render

@@ -69,14 +69,18 @@ class Supplies:
             row["explored_ids"] = self.ids.responses[explored]
             row["explored_logps"] = reference_logps(self.scores, explored)
         if any(name.endswith("_edited") for name in wanted):
-            sides = [self.ids.responses[one] for one in (pair.chosen_id, pair.rejected_id)]
-            marks = edited(*sides, self.unmarked)
+            chosen, rejected = (self.ids.responses[one] for one in _sides(pair))
+            marks = edited(chosen, rejected, self.unmarked)
             row |= dict(zip(("chosen_edited", "rejected_edited"), marks, strict=True))
         return {name: row[name] for name in wanted}
 
 
+def _sides(pair: PreferencePair) -> tuple[str, str]:
+    return pair.chosen_id, pair.rejected_id
+
+
 def _compared(pair: PreferencePair) -> tuple[str, str]:
-    a_id, b_id = sorted((pair.chosen_id, pair.rejected_id))
+    a_id, b_id = sorted(_sides(pair))
     return a_id, b_id
 
 

@@ -18,6 +18,7 @@ from tasks.derivations import Derivation
 from tasks.errors import DataError
 from tasks.records import (
     EvalReport,
+    Label,
     Preference,
     PreferencePair,
     Prompt,
@@ -37,6 +38,7 @@ KEYS: dict[type, tuple[str, ...]] = {
     Preference: ("prompt_id", "a_id", "b_id"),
     PreferencePair: ("pair_id",),
     Derivation: ("response_id", "made_from"),
+    Label: ("response_id",),
     ReferenceScore: ("response_id", "reference"),
     TrainingExample: ("example_id",),
     EvalReport: ("checkpoint", "metric", "slice"),

@@ -106,7 +106,7 @@ def _worked(
 ) -> Artifact:
     """Let the writer write, then make pairs of it, a range of prompts at a time."""
     maker = _maker(settings, cell, place)
-    given = {"pairs": pairs, "prompts": prompts, "responses": feedback.responses}
+    given: dict[str, Any] = {"pairs": pairs, "prompts": prompts, "responses": feedback.responses}
     with ExitStack() as stack:
         blocks = stack.enter_context(blocks_of(place, "pairs", SHARD_PROMPTS, **given))
         if cell is not None:
