@@ -40,6 +40,7 @@ from tasks.variants import NotInKey, built, chosen_from, first_problem, plain, p
 EvaluationSet = Annotated[Any, *chosen_from("tasks.evaluation_sets")]
 Aggregation = Annotated[Any, *chosen_from("tasks.aggregations")]
 PairFilter = Annotated[Any, *chosen_from("tasks.pair_filters")]
+Replay = Annotated[Any, *chosen_from("tasks.replays")]
 
 
 class RunSection(Section):
@@ -191,6 +192,8 @@ class Config(Section):
     diversity: DiversitySettings = DiversitySettings()
     """How different responses are, as the report shows it."""
     pairs: PairsSection
+    replay: Replay | None = None
+    """Which pairs of earlier rounds a round trains on again; null: none."""
     training: TrainingSection
     evaluation: EvaluationSection
     refresh: RefreshSection

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tasks.errors import DataError
-from tasks.pairs import reweigh
+from tasks.pairs import prompt_weights, reweigh
 from tasks.records import PreferencePair, ReferenceScore, TrainingExample
 from tasks.tables import counted
 from tasks.training_data import Tokenised
@@ -73,7 +73,8 @@ def pair_examples(
     """
     reasons = [_why_not(pair, ids, scores, dropped) for pair in pairs]
     left = [pair for pair, reason in zip(pairs, reasons, strict=True) if reason is None]
-    examples = [_pair_example(pair, ids, scores) for pair in reweigh(left)]
+    weighed = reweigh(left, prompt_weights(pairs))
+    examples = [_pair_example(pair, ids, scores) for pair in weighed]
     return Examples(examples, dict(counted(f"dropped_{one}" for one in reasons if one)))
 
 
