@@ -1,10 +1,12 @@
 """Pairs that compete with all others of a round for room: decided by a few numbers of each."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tasks.pairs import PairView
 
 FREE = 0
 """The group of pairs that compete with nobody: all of them stay."""
@@ -35,6 +37,15 @@ class Contest:
             self._groups.append(np.array([one.group for one in rows], np.int8))
             self._ranks.append(np.array([one.rank for one in rows], np.float64))
             self._names.append(np.array([one.name.encode() for one in rows]))
+
+    @classmethod
+    def lost(cls, selection: Any, pairs: Sequence[PairView], reason: str) -> dict[str, str]:
+        """`reason` by pair_id for each of `pairs` that a contest among them alone would drop."""
+        contest = cls()
+        contest.add(selection.competitors(pairs))
+        stays = contest.staying(selection.rooms)
+        lost = [view for view, stay in zip(pairs, stays, strict=True) if not stay]
+        return {view.pair.pair_id: reason for view in lost}
 
     def staying(self, rooms: Callable[[Mapping[int, int]], Mapping[int, int]]) -> NDArray[np.bool_]:
         """Which pairs stay; `rooms` says from the sizes of groups how many of which may."""

@@ -40,7 +40,11 @@ from tasks.variants import NotInKey, built, chosen_from, first_problem, plain, p
 EvaluationSet = Annotated[Any, *chosen_from("tasks.evaluation_sets")]
 Aggregation = Annotated[Any, *chosen_from("tasks.aggregations")]
 PairFilter = Annotated[Any, *chosen_from("tasks.pair_filters")]
+<<<<<<< HEAD
 Replay = Annotated[Any, *chosen_from("tasks.replays")]
+=======
+Selection = Annotated[Any, *chosen_from("tasks.selections")]
+>>>>>>> main
 
 
 class RunSection(Section):
@@ -154,6 +158,8 @@ class PairsSection(Section):
 
     rule: Annotated[Any, *chosen_from("tasks.pair_rules")]
     """Which preferences become pairs."""
+    selection: Selection | None = None
+    """Which responses of a prompt the rule sees; null: all of them."""
     filters: list[PairFilter] = Field(default_factory=list)
     """What drops pairs, in this order."""
     held_out_share: Share = 0.05

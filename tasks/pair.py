@@ -1,6 +1,7 @@
 """Door: responses and verdicts in, corrected preferences and preference pairs out."""
 
 from contextlib import ExitStack
+from typing import Any
 
 from infra.place import contents, note, open_stage
 from infra.prefect.door import door
@@ -63,7 +64,7 @@ def _stage(
         "pair",
         settings={
             "correction": settings_of(correction),
-            "pairs": settings_of(settings),
+            "pairs": _settings_of(settings),
             "strengths": dict(place.strengths),
             "min_distance": place.min_distance,
         },
@@ -75,3 +76,9 @@ def _stage(
         seeds={"seed": place.seed},
         semantics=SEMANTICS,
     )
+
+
+def _settings_of(settings: PairsSection) -> dict[str, Any]:
+    """What pairs depend on; a selection that is not there leaves the key as it was without one."""
+    plain: dict[str, Any] = settings_of(settings)
+    return {name: one for name, one in plain.items() if name != "selection" or one is not None}

@@ -18,6 +18,7 @@ from infra.table_files import Spool, TableFile, spooled
 from tasks.competition import Contest
 from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
+from tasks.estimates import passes_of
 from tasks.judging import candidates_of
 from tasks.pairing import (
     competes,
@@ -25,6 +26,7 @@ from tasks.pairing import (
     counted_preferences,
     filtered,
     in_turns,
+    reads_passes,
     split_pairs,
     views_of,
 )
@@ -40,6 +42,7 @@ from tasks.records import (
     Verdict,
 )
 from tasks.responses import by_id
+from tasks.selecting import readers_of, selected, with_scores
 from tasks.tables import grouped, to_table
 from tasks.variants import kind_of
 
@@ -96,7 +99,7 @@ def made_pairs(
         counts=Counter(comparisons=0, made=0, pairs=0, prompts_with_pairs=0, held_out=0),
     )
     with ExitStack() as passes:
-        left = _corrected(made, feedback, correction, settings.rule, place, passes)
+        left = _corrected(made, feedback, correction, settings, place, passes)
         filters = [one for one in settings.filters if one.STAGE == "paired"]
         for turn in in_turns(filters):
             if turn:
@@ -109,12 +112,14 @@ def _corrected(
     made: Made,
     feedback: Feedback,
     correction: CorrectionSettings,
-    rule: Any,
+    settings: PairsSection,
     place: Place,
     passes: ExitStack,
 ) -> _Left:
     """The first pass: prior, preferences, and the pairs that the rule makes of them."""
     pairs, contest = _none_yet(passes), Contest()
+    rule, selection = settings.rule, settings.selection
+    readers = readers_of(rule, selection)
     tables: dict[str, Any] = {"responses": feedback.responses, "verdicts": feedback.verdicts}
     with blocks_of(place, "responses", **tables) as blocks:
         for block in blocks:
@@ -126,6 +131,9 @@ def _corrected(
             made.prior.add(to_table(Verdict, prior))
             made.preferences.add(to_table(Preference, preferences))
             made.counts.update(counted_preferences(preferences))
+            scored = with_scores(by_prompt, verdicts, readers)
+            by_prompt, unseen = selected(scored, selection, place.seed)
+            made.counts.update(unseen)
             if competes(rule):
                 found = rule.pairs(by_prompt)
                 contest.add(rule.competitors(found, by_prompt, place.seed))
@@ -157,14 +165,19 @@ def _filtered(
     alone = alone if competes(last) else [*alone, last]
     pairs, contest = _none_yet(passes), Contest()
     tables: dict[str, Any] = {"responses": feedback.responses, "pairs": TableFile(left.pairs.path)}
+    if reads_passes(filters):
+        tables["verdicts"] = feedback.verdicts
     with blocks_of(place, "responses", **tables) as blocks:
         for block, found in left.of(blocks):
             responses = by_id(block.records(Response, "responses"))
-            dropped = filtered(found, responses, alone, {})
+            said = block.records(Verdict, "verdicts") if "verdicts" in tables else []
+            estimates = passes_of(said)
+            dropped = filtered(found, responses, alone, {}, estimates)
             made.counts.update(f"dropped_{reason}" for reason in dropped.values())
             kept = [pair for pair in found if pair.pair_id not in dropped]
             if competes(last):
-                contest.add(last.competitors(views_of(kept, responses, {})))
+                views = views_of(kept, responses, {}, estimates)
+                contest.add(last.competitors(views, place.seed))
             pairs.add(to_table(PreferencePair, kept))
     pairs.close()
     if not competes(last):

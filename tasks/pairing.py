@@ -5,6 +5,7 @@ from typing import Any
 
 from tasks.candidates import Candidate
 from tasks.correction import CorrectionSettings, correct, prior_verdicts
+from tasks.estimates import NO_PASSES, Passes, wins_in_passes
 from tasks.pairs import PairView, PromptPreferences
 from tasks.records import Preference, PreferencePair, Response, Verdict
 from tasks.seeds import uniform_of
@@ -42,6 +43,11 @@ def competes(selection: Any) -> bool:
     return hasattr(selection, "competitors")
 
 
+def reads_passes(filters: Sequence[Any]) -> bool:
+    """Whether one of `filters` looks at the passes of the estimator."""
+    return any(getattr(one, "READS_PASSES", False) for one in filters)
+
+
 def in_turns(filters: Sequence[Any]) -> list[list[Any]]:
     """`filters` in turns, each of which ends with one that weighs all pairs left, or at the end."""
     turns: list[list[Any]] = [[]]
@@ -57,15 +63,17 @@ def filtered(
     responses: Mapping[str, Response],
     filters: Sequence[Any],
     logps: Mapping[str, float],
+    passes: Passes = NO_PASSES,
 ) -> dict[str, str]:
     """The reason by pair_id of each pair that a filter drops; filters see what is left, in order.
 
-    `logps` are summed reference log-probabilities (nats) by response, once there are some.
+    `logps` are summed reference log-probabilities (nats) by response, once there are some;
+    `passes` the estimator's scores, where a filter reads them.
     """
     left = list(pairs)
     reasons: dict[str, str] = {}
     for one in filters:
-        views = views_of(left, responses, logps)
+        views = views_of(left, responses, logps, passes)
         found = one(views)
         reasons |= found
         left = [pair for pair in left if pair.pair_id not in found]
@@ -76,6 +84,7 @@ def views_of(
     pairs: Sequence[PreferencePair],
     responses: Mapping[str, Response],
     logps: Mapping[str, float],
+    passes: Passes = NO_PASSES,
 ) -> list[PairView]:
     """Pairs as filters see them."""
     return [
@@ -85,6 +94,7 @@ def views_of(
             rejected=responses[pair.rejected_id],
             reference_chosen_logp=logps.get(pair.chosen_id),
             reference_rejected_logp=logps.get(pair.rejected_id),
+            estimates=wins_in_passes(pair.chosen_id, pair.rejected_id, passes),
         )
         for pair in pairs
     ]

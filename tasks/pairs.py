@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tasks.candidates import Candidate
 from tasks.canonical import short_id
 from tasks.errors import DataError
+from tasks.near_duplicates import standing
 from tasks.records import Preference, PreferencePair, Response
 from tasks.tables import grouped
 
@@ -19,11 +20,21 @@ class PromptPreferences:
     """After correction, dropped ones included."""
     candidates: Mapping[str, Candidate]
     """By response id."""
+    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By annotator, then response id; of those whose scores a rule or selection reads."""
 
     def kept(self) -> list[Preference]:
         """The preferences that have an outcome, sorted by ids."""
         some = [one for one in self.preferences if one.outcome != "dropped"]
         return sorted(some, key=lambda one: (one.a_id, one.b_id))
+
+    def scores_by(self, annotator: str) -> dict[str, float]:
+        """Its scores of the responses that are there, near-duplicates of others left out."""
+        scores = self.scores.get(annotator, {})
+        there = standing(list(self.candidates.values()))
+        return {
+            one.response_id: scores[one.response_id] for one in there if one.response_id in scores
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +51,8 @@ class PairView:
     """Summed log-probability of chosen under the reference (nats), once scored."""
     reference_rejected_logp: float | None = None
     """Summed log-probability of rejected under the reference (nats), once scored."""
+    estimates: Sequence[float] = ()
+    """P(chosen wins) in each pass of the estimator; empty where nobody asks for them."""
 
 
 def chosen_and_rejected(preference: Preference) -> tuple[str, str]:

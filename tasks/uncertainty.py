@@ -2,22 +2,40 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 
+from tasks.estimates import Passes, passes_of, wins_in_passes
 from tasks.records import Verdict
 from tasks.voices import P_B_WINS, p_b_wins
 
 
 def uncertainties(verdicts: Iterable[Verdict]) -> dict[tuple[str, str], float]:
-    """BALD (nats, 0 to ln 2) by a_id and b_id, over all judges, orders and replicates.
+    """BALD (nats, 0 to ln 2) by a_id and b_id: over the passes of an estimator, if there is one.
 
-    Comparisons with fewer than two readable opinions of judges have none: of a single opinion
-    nothing says how sure it is.
+    Otherwise over all judges, orders and replicates. Comparisons with fewer than two readable
+    opinions have none: of a single opinion nothing says how sure it is.
     """
+    said = list(verdicts)
+    if passes := passes_of(said):
+        return _of_passes(said, passes)
     opinions: dict[tuple[str, str], list[float]] = {}
-    for one in verdicts:
+    for one in said:
         if one.annotator_kind == "judge" and one.b_id and one.outcome in P_B_WINS:
             opinions.setdefault((one.a_id, one.b_id), []).append(p_b_wins(one))
     return {ids: bald(some) for ids, some in opinions.items() if len(some) > 1}
+
+
+def _of_passes(verdicts: Iterable[Verdict], passes: Passes) -> dict[tuple[str, str], float]:
+    """Of any two responses of a prompt that the estimator has scored in two passes or more."""
+    of_prompt: dict[str, set[str]] = {}
+    for one in verdicts:
+        if len(passes.get(one.a_id, ())) > 1:
+            of_prompt.setdefault(one.prompt_id, set()).add(one.a_id)
+    return {
+        ids: bald(wins_in_passes(*ids, passes))
+        for some in of_prompt.values()
+        for ids in combinations(sorted(some), 2)
+    }
 
 
 def bald(probabilities: Sequence[float]) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 from infra.engines._contract import Decoding, Job, Request
 from tasks.aggregations._contract import Vote
 from tasks.evaluation_view import EvaluationView
-from tasks.pairs import PairView, PromptPreferences
+from tasks.pairs import PromptPreferences
 from tasks.queue_reasons._contract import Evidence
 from tasks.seeds import uniform_of
 from tasks.sources import Row
@@ -21,10 +21,13 @@ from tasks.variants import kind_of
 from tasks.voices import Voice
 from tests.golden_inputs import CHECKS, TEXTS, loss_inputs
 from tests.golden_judges import of_judge
+<<<<<<< HEAD
 from tests.golden_rounds import of_replay
+=======
+from tests.golden_pairs import of_pair_filter, of_selection
+>>>>>>> main
 from tests.opinion_makers import (
     candidate,
-    pair,
     preference,
     prompt,
     response,
@@ -74,31 +77,14 @@ def of_pair_rule(rule: Any) -> Any:
             )
             for number, both in enumerate(every)
         ]
-        by_prompt[prompt_id] = PromptPreferences(preferences=preferences, candidates=members)
+        scores = {one: float(number * number % 5) for number, one in enumerate(ids)}
+        by_prompt[prompt_id] = PromptPreferences(
+            preferences=preferences, candidates=members, scores={"estimator": scores}
+        )
     return [
         [[one.prompt_id, one.chosen_id, one.rejected_id, one.margin] for one in rule(by_prompt, 3)],
         [[one.chosen_id, one.rejected_id] for one in rule(by_prompt, 4)],
     ]
-
-
-def of_pair_filter(one: Any) -> Any:
-    """The reason for each of thirty pairs that it drops."""
-    views = []
-    for number in range(30):
-        cut = "length" if number % 7 == 0 else "stop"
-        longer = " and some words more" if number % 3 else ""
-        views.append(
-            PairView(
-                pair=pair(
-                    f"c{number}", f"r{number}", margin=number / 30, prompt_id=f"p{number % 4}"
-                ),
-                chosen=response("c", TEXTS[number % len(TEXTS)] + longer, finish_reason=cut),
-                rejected=response("r", TEXTS[number * 3 % len(TEXTS)]),
-                reference_chosen_logp=-10.0 - number,
-                reference_rejected_logp=-40.0 + number,
-            )
-        )
-    return dict(sorted(one(views).items()))
 
 
 def of_loss(loss: Any) -> Any:
@@ -261,6 +247,7 @@ OUTPUTS: dict[str, Callable[[Any], Any]] = {
     "tasks.comparison_rules": of_comparison_rule,
     "tasks.pair_rules": of_pair_rule,
     "tasks.pair_filters": of_pair_filter,
+    "tasks.selections": of_selection,
     "tasks.losses": of_loss,
     "tasks.metrics": of_metric,
     "tasks.gates": of_gate,

@@ -36,7 +36,7 @@ def run(variant, seed, *, values=(1.0, 0.0), loss=CLIPPED, examples=None, policy
     by_prompt = {f"p{i}": value for i, value in enumerate(values)}
     return Run(
         variant=variant, seed=seed, run=f"study-{variant}-{seed}", seconds=60.0, commit="abc",
-        values={"policy@0": {"checks all": by_prompt}}, facts=facts,
+        start="taught", values={"policy@0": {"checks all": by_prompt}}, facts=facts,
     )  # fmt: skip
 
 

@@ -42,12 +42,12 @@ def two_rounds(prefect_server, tmp_path_factory):
         state = world.rounds("again", rounds=2)
         assert state.is_completed(), state.message
         manifests = world.tree("again").manifests()
-        replayed = {row["pair_id"] for row in rows(world, manifests[1], "replay", "pairs")}
+        own = {row["pair_id"] for row in rows(world, manifests[1], "pair")}
         made = [
             read_table(path).to_pylist()
             for path in (work_root() / "stages/train").rglob("examples.arrow")
         ]
-    [examples] = [one for one in made if replayed & {row["example_id"] for row in one}]
+    [examples] = [one for one in made if own & {row["example_id"] for row in one}]
     return Replayed(world, manifests, examples)
 
 
@@ -138,7 +138,7 @@ def test_counters_lie_in_the_stage_by_pair_id(two_rounds):
 def test_quotas_and_strengths_know_the_rounds_own_responses_alone(two_rounds):
     world, (_, second), _ = two_rounds
     own = rows(world, second, "pair") + rows(world, second, "pair", "held_out")
-    assert sum(row["number"] for row in second["pair_cells"]) == len(own)
+    assert sum(row["pairs"] for row in second["pair_cells"]) == len(own)
 
 
 def test_a_run_that_does_the_same_replays_the_same(two_rounds):

@@ -1,8 +1,7 @@
 """The study's variants are what they say, at equal budgets, and its seeds share nothing."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
@@ -144,15 +143,23 @@ def test_a_run_that_fails_stops_no_other_and_is_named_at_the_end(monkeypatch, ca
     assert {(one.variant, one.seed) for one in done} == {("no_human", 0), ("no_human", 1)}
 
 
-def test_the_main_variant_is_run_first_and_what_is_measured_is_not_run_again():
+def test_the_main_variant_is_run_first_and_what_is_measured_is_not_run_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "RESULTS", tmp_path)
     some = plan(variants={"no_human": {}, "tso": {}})
     wanted = runs.missing(some, some.variants, [0])
     assert wanted == [("tso", 0), ("no_human", 0)]
-    path = runs.record_of(some, "tso", 0)
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(asdict(run("tso", 0))), encoding="utf-8")
+    runs.write_run(runs.record_of(some, "tso", 0), run("tso", 0))
     assert runs.missing(some, some.variants, [0]) == [("no_human", 0)]
     assert runs.measured(some) == {"tso": {0: run("tso", 0)}}
+
+
+def test_runs_that_begin_with_different_models_are_not_compared(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "RESULTS", tmp_path)
+    some = plan()
+    runs.write_run(runs.record_of(some, "tso", 0), run("tso", 0))
+    runs.write_run(runs.record_of(some, "tso", 1), replace(run("tso", 1), start="taught elsewhere"))
+    with pytest.raises(DataError, match="'some' begin with 2 different models"):
+        runs.measured(some)
 
 
 def test_other_settings_are_another_run():

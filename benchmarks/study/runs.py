@@ -1,10 +1,12 @@
 """The runs of a plan: ordinary runs that share stages in one store, each measured once.
 
-A run that is measured has a file in work/study/runs; the others go on where they stopped.
+A run that is measured has a file in benchmarks/results/runs, so that another machine goes on with
+those that are missing; what is under way goes on where it stopped.
 """
 
 import json
 import logging
+import lzma
 import multiprocessing
 import os
 import time
@@ -14,10 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measurement import commit
+from benchmarks.measurement import RESULTS, commit
 from benchmarks.study.facts import Facts, facts_of
 from benchmarks.study.plan import Plan
-from tasks import child
+from tasks.errors import DataError
 
 Values = dict[str, dict[str, float]]
 """By metric and slice: value by prompt."""
@@ -42,27 +44,46 @@ class Run:
     """Of the attempt that finished it."""
     commit: str
     """Where the repository stood then."""
+    start: str
+    """Digest of the model it began with."""
 
 
 def record_of(plan: Plan, variant: str, seed: int) -> Path:
     """Where a measured run is written down."""
-    root = Path(os.environ.get("TSO_WORK", "work"))
-    return root / "study" / "runs" / f"{plan.run(variant, seed)}.json"
+    return RESULTS / "runs" / f"{plan.run(variant, seed)}.json.xz"
 
 
 def read_run(path: Path) -> Run:
     """A run that was measured."""
-    data = json.loads(path.read_text(encoding="utf-8"))
+    data = json.loads(lzma.decompress(path.read_bytes()))
     return Run(**data | {"facts": Facts(**data["facts"])})
 
 
+def write_run(path: Path, run: Run) -> None:
+    """Keep a measured run: values by prompt, packed to a fiftieth."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(asdict(run), separators=(",", ":"), sort_keys=True)
+    part = path.with_suffix(".part")
+    part.write_bytes(lzma.compress(text.encode()))
+    part.replace(path)
+
+
 def measured(plan: Plan) -> Found:
-    """All runs of the plan that are measured already, whoever asked for them."""
+    """All runs of the plan that are measured already, whoever asked for them.
+
+    DataError if they do not begin with one model: teaching may differ between machines.
+    """
     found: Found = {}
     for variant in plan.variants:
         for seed in plan.seeds:
             if (path := record_of(plan, variant, seed)).is_file():
                 found.setdefault(variant, {})[seed] = read_run(path)
+    starts = {one.start for runs in found.values() for one in runs.values()}
+    if len(starts) > 1:
+        raise DataError(
+            f"runs of the plan {plan.name!r} begin with {len(starts)} different models, so they "
+            f"cannot be compared; remove one machine's from {RESULTS / 'runs'} and run them again"
+        )
     return found
 
 
@@ -107,6 +128,7 @@ def run_and_measure(plan: Plan, variant: str, seed: int) -> Run:
     from flows.evaluation import evaluation
     from flows.tso import tso
     from infra.prefect.server import local_api
+    from infra.run_tree import RunTree
     from infra.storage import open_store
     from tasks.rounds import resolve
 
@@ -136,10 +158,9 @@ def run_and_measure(plan: Plan, variant: str, seed: int) -> Run:
         facts=facts_of(store, name),
         seconds=round(time.monotonic() - begun, 1),
         commit=commit(),
+        start=(RunTree(store, name).read("frozen.json") or {})["base model"],
     )
-    path = record_of(plan, variant, seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    child.write_json(path, asdict(run))
+    write_run(record_of(plan, variant, seed), run)
     return run
 
 

@@ -36,13 +36,9 @@ class LengthBalance:
         largest difference in words. Where the other kind is missing, as many are kept as one pair
         of it would allow. Pairs of equal length stay.
         """
-        contest = Contest()
-        contest.add(self.competitors(pairs))
-        stays = contest.staying(self.rooms)
-        lost = [view for view, stay in zip(pairs, stays, strict=True) if not stay]
-        return {view.pair.pair_id: "length_balance" for view in lost}
+        return Contest.lost(self, pairs, "length_balance")
 
-    def competitors(self, pairs: Sequence[PairView]) -> list[Competitor]:
+    def competitors(self, pairs: Sequence[PairView], seed: int = 0) -> list[Competitor]:
         """Pairs whose chosen response is longer compete, and those where it is shorter."""
         found = []
         for view in pairs:
