@@ -40,11 +40,8 @@ from tasks.variants import NotInKey, built, chosen_from, first_problem, plain, p
 EvaluationSet = Annotated[Any, *chosen_from("tasks.evaluation_sets")]
 Aggregation = Annotated[Any, *chosen_from("tasks.aggregations")]
 PairFilter = Annotated[Any, *chosen_from("tasks.pair_filters")]
-<<<<<<< HEAD
 Replay = Annotated[Any, *chosen_from("tasks.replays")]
-=======
 Selection = Annotated[Any, *chosen_from("tasks.selections")]
->>>>>>> main
 
 
 class RunSection(Section):

@@ -44,13 +44,13 @@ class Earlier:
         return next(found, None)
 
     @cached_property
-    def _later(self) -> list[Mapping[str, Any]]:
+    def _later(self) -> list[dict[str, Any]]:
         """The last round that replayed, and those after it."""
         replayed = [n for n, one in enumerate(self._manifests) if REPLAY in one["artifacts"]]
         return self._manifests[replayed[-1] if replayed else 0 :]
 
     @cached_property
-    def _unread(self) -> list[Mapping[str, Any]]:
+    def _unread(self) -> list[dict[str, Any]]:
         """The rounds whose pairs are not in what was kept: all if it was kept by other rules."""
         if self._last is None:
             return self._manifests
@@ -176,7 +176,8 @@ class Earlier:
             for role in sorted(manifest["artifacts"])
             if not role.startswith(REPLAY) and _holds(self._stage(manifest, role), PreferencePair)
         ]
-        return [PAIRS, *(role for role in roles if role != PAIRS)][-1]
+        changed = [role for role in roles if role != PAIRS]
+        return changed[-1] if changed else PAIRS
 
     def _tables(self, manifest: Mapping[str, Any], record: type) -> Iterator[pa.Table]:
         for role in manifest["artifacts"]:

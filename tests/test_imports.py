@@ -28,11 +28,7 @@ FAMILIES = tuple(
     for name in (
         *("judges", "checks", "comparison_rules", "pair_rules", "pair_filters"),
         *("losses", "metrics", "gates", "queue_reasons", "aggregations", "evaluation_sets"),
-<<<<<<< HEAD
-        *("replays",),
-=======
-        "selections",
->>>>>>> main
+        *("replays", "selections"),
     )
 )
 
