@@ -12,9 +12,9 @@ from tests.whole_runs import World, children, small_world
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
-BUFFER = {"kind": "fifo_buffer", "number": 6, "capacity": 20, "decay": 0.5}
-SOLVED = 0.0
-"""Nats; about half of the pairs are above."""
+BUFFER = {"kind": "fifo_buffer", "number": 16, "capacity": 24, "decay": 0.5}
+SOLVED = 10.0
+"""Nats; pairs lie on both sides of it."""
 
 
 class Replayed(NamedTuple):
@@ -33,7 +33,7 @@ PAIRS = {
 
 @pytest.fixture(scope="module")
 def two_rounds(prefect_server, tmp_path_factory):
-    """A run of two rounds; the second replays six pairs of the first."""
+    """A run of two rounds; the second replays sixteen pairs of the first."""
     folder = tmp_path_factory.mktemp("replay")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("TSO_STORE", raising=False)
@@ -77,7 +77,7 @@ def test_a_round_trains_on_pairs_that_an_earlier_one_trained_on(two_rounds):
     world, (first, second), _ = two_rounds
     before = {row["pair_id"]: row for row in rows(world, first, "pair")}
     replayed = rows(world, second, "replay", "pairs")
-    assert len(replayed) == 6 == counts(world, second, "replay")["replayed"]
+    assert len(replayed) == 16 == counts(world, second, "replay")["replayed"]
     assert {row["pair_id"] for row in replayed} <= before.keys()
     joined = rows(world, second, "replay-pairs")
     own = rows(world, second, "pair")
@@ -117,7 +117,9 @@ def test_what_the_reference_has_learned_is_dropped_again_and_counted(two_rounds)
     logps = {row["response_id"]: row["logp"] for row in rows(world, second, "score-reference")}
     joined = rows(world, second, "replay-pairs")
     solved = {
-        row["pair_id"] for row in joined if logps[row["chosen_id"]] - logps[row["rejected_id"]] > 0
+        row["pair_id"]
+        for row in joined
+        if logps[row["chosen_id"]] - logps[row["rejected_id"]] > SOLVED
     }
     assert solved & {row["pair_id"] for row in rows(world, second, "replay", "pairs")}
     assert solved.isdisjoint(row["example_id"] for row in examples)

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.pair_examples import pair_examples
+from tasks.pair_examples import pair_examples, response_examples
 from tasks.pairs import prompt_weights, reweigh
 from tasks.replaying import allowed, remembered, stale_pairs
 from tasks.training_data import Tokenised
+from tasks.unpaired import unpaired_examples
 from tests.opinion_makers import pair
 from tests.test_supplies import scored
 
@@ -51,6 +52,16 @@ def test_what_a_stale_prompt_weighs_is_kept_when_some_of_its_pairs_are_dropped()
     assert [(one.example_id, one.weight) for one in made.examples] == [
         ("p-a-b", 0.5), ("q-d-e", 0.5),
     ]  # fmt: skip
+
+
+def test_single_responses_of_stale_pairs_share_the_same_weight():
+    stale = stale_pairs(OLD, known(OLD, 2), 0.5, 3)
+    imitated = response_examples(stale, IDS, 9, {}).examples
+    assert [(one.prompt_id, one.weight) for one in imitated] == [("p", 0.5), ("q", 0.5)]
+    scores = scored(*"abcde", tokens=TOKENS)
+    labelled = unpaired_examples(stale, IDS, scores, {}, others=()).examples
+    weights = [(one.prompt_id, round(one.weight, 9)) for one in labelled]
+    assert weights == [("p", 0.166666667)] * 3 + [("q", 0.25)] * 2
 
 
 @pytest.mark.parametrize("number", [1, 3, 6, 7, 49, 98, 107])
