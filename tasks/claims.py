@@ -41,6 +41,7 @@ CONCERNS = {
     "correction": "pair",
     "pairs": "pair",
     "transforms": "transform",
+    "replay": "replay",
     "training": "train",
     "evaluation": "evaluate",
     "refresh": "refresh",

@@ -43,6 +43,7 @@ Aggregation = Annotated[Any, *chosen_from("tasks.aggregations")]
 PairRule = Annotated[Any, *chosen_from("tasks.pair_rules")]
 LabelRule = Annotated[Any, *chosen_from("tasks.label_rules")]
 PairFilter = Annotated[Any, *chosen_from("tasks.pair_filters")]
+Replay = Annotated[Any, *chosen_from("tasks.replays")]
 Selection = Annotated[Any, *chosen_from("tasks.selections")]
 Transform = Annotated[Any, *chosen_from("tasks.transforms")]
 
@@ -155,6 +156,8 @@ class Config(Section):
     pairs: PairsSection
     transforms: list[Transform] = Field(default_factory=list)
     """What edits pairs, or adds to them, before they are trained on, in this order."""
+    replay: Replay | None = None
+    """Which pairs of earlier rounds a round trains on again; null: none."""
     training: TrainingSection
     evaluation: EvaluationSection
     refresh: RefreshSection
