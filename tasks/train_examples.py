@@ -16,6 +16,8 @@ from infra.place import blocks_of, store_of, tables_in
 from tasks.budgets import smallest_to_train
 from tasks.canonical import digest
 from tasks.config_training import TrainingSection
+from tasks.derivations import TABLE as ORIGINS
+from tasks.derivations import Derivation, reads_origins
 from tasks.further_responses import EVERYTHING, range_size
 from tasks.labelling import LABELS
 from tasks.records import (
@@ -76,6 +78,8 @@ def write_examples(
     given |= {"responses": rows.feedback.responses, "verdicts": rows.feedback.verdicts}
     if LABELS in tables_in(place, rows.pairs):
         given[LABELS] = (rows.pairs, LABELS)
+    if reads_origins(loss):
+        given[ORIGINS] = (rows.pairs, ORIGINS)
     with ExitStack() as stack:
         add = stack.enter_context(growing_arrow(workdir / EXAMPLES, schema(TrainingExample)))
         if reads_side_table(loss):
@@ -118,4 +122,5 @@ def _rows(
         scores=[{one.response_id: one for one in some} for some in given],
         verdicts=block.records(Verdict, "verdicts"),
         labels=block.records(Label, LABELS) if LABELS in block.tables else None,
+        origins=block.records(Derivation, ORIGINS) if ORIGINS in block.tables else [],
     )
