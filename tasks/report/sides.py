@@ -49,7 +49,8 @@ def cell_facts(
 def part_facts(config: Config) -> list[tuple[str, str]]:
     """What the report says of loss, judges and gate: the kind and its settings."""
     judges = [(f"judge {name}", judge) for name, judge in config.judges.items()]
-    parts = [("loss", config.training.loss), *judges, ("gate", config.refresh.gate)]
+    labels = [("labels", config.pairs.labels)] if config.pairs.labels is not None else []
+    parts = [("loss", config.training.loss), *labels, *judges, ("gate", config.refresh.gate)]
     return [(name, _described(part)) for name, part in parts]
 
 
@@ -84,10 +85,15 @@ def report_counts(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str
             key.removeprefix("dropped_"): value
             for key, value in pairs.items()
             if key.startswith("dropped_")
+        }
+        | {
+            key.removeprefix("unlabelled_"): value
+            for key, value in pairs.items()
+            if key.startswith("unlabelled_")
         },
         "train": {
             "used": trained["examples"],
-            "held_out": pairs["held_out"],
+            "held_out": pairs.get("held_out_labels", pairs["held_out"]),
             **{
                 key.removeprefix("dropped_"): value
                 for key, value in trained.items()
