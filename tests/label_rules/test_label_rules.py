@@ -110,7 +110,10 @@ def test_what_is_no_probability_is_refused():
 
 def scored(response_id, score, by="main", kind="judge", scale="1-5"):
     return replace(
-        verdict(response_id, "", "scored", by=by, kind=kind), score=float(score), scale=scale
+        verdict(response_id, response_id, "scored", by=by, kind=kind),
+        b_id="",
+        score=float(score),
+        scale=scale,
     )
 
 
