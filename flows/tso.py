@@ -17,6 +17,7 @@ from tasks.model_matrix import drawn_cells, evaluation_cells
 from tasks.pair import pair
 from tasks.records import Artifact, Checkpoint, Evaluated, Place, RoundWork
 from tasks.refresh import flattened, refresh
+from tasks.replay import replayed
 from tasks.rounds import claimed
 from tasks.sample import resolve_matrix, sample
 from tasks.score import resolve_references, score, score_drawn
@@ -73,6 +74,7 @@ def tso_round(config: Config, place: Place) -> bool:
     quality = assess(feedback, config, place)  # below a floor the round ends here, before it costs
     training = calibrated(config.training, quality, place)
     pairs = pair(asked, feedback, config.correction, config.pairs, place)
+    asked, feedback, pairs = replayed(asked, feedback, pairs, config.replay, place)
     answered = feedback.responses
     scores = [
         score(role, asked, answered, pairs, one, training, place)

@@ -40,6 +40,7 @@ CONCERNS = {
     "annotate": "annotate",
     "correction": "pair",
     "pairs": "pair",
+    "replay": "replay",
     "training": "train",
     "evaluation": "evaluate",
     "refresh": "refresh",

@@ -42,6 +42,7 @@ Aggregation = Annotated[Any, *chosen_from("tasks.aggregations")]
 PairRule = Annotated[Any, *chosen_from("tasks.pair_rules")]
 LabelRule = Annotated[Any, *chosen_from("tasks.label_rules")]
 PairFilter = Annotated[Any, *chosen_from("tasks.pair_filters")]
+Replay = Annotated[Any, *chosen_from("tasks.replays")]
 Selection = Annotated[Any, *chosen_from("tasks.selections")]
 
 
@@ -199,6 +200,8 @@ class Config(Section):
     diversity: DiversitySettings = DiversitySettings()
     """How different responses are, as the report shows it."""
     pairs: PairsSection
+    replay: Replay | None = None
+    """Which pairs of earlier rounds a round trains on again; null: none."""
     training: TrainingSection
     evaluation: EvaluationSection
     refresh: RefreshSection

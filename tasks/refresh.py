@@ -2,9 +2,17 @@
 
 from collections import Counter
 from dataclasses import asdict, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from infra.place import blocks_of, counts_of, records_of, spent_by, store_of, tables_in
+from infra.place import (
+    blocks_of,
+    counts_of,
+    records_of,
+    spent_by,
+    store_of,
+    table_of,
+    tables_in,
+)
 from infra.prefect.door import door
 from infra.prefect.events import announce_round
 from infra.prefect.reports import publish_report, publish_rounds
@@ -47,6 +55,7 @@ from tasks.retiring import (
 __all__ = ["facts_of", "refresh", "report_page", "rounds_of", "run_page", "training_findings"]
 
 MAIN_SLICE = "all"
+Row = TypeVar("Row", Response, Verdict, PreferencePair)
 
 
 @door("refresh", retries=1)
@@ -157,9 +166,13 @@ class _Standing(NamedTuple):
 
 
 def _standing(work: RoundWork, place: Place) -> _Standing:
-    """One pass over all responses, verdicts and pairs; those not trained on count as well."""
+    """One pass over all responses, verdicts and pairs of the round's own prompts.
+
+    Those not trained on count as well; what was replayed has counted in its own round.
+    """
     found = _Standing(Counter(), Counter(), set(), {}, {})
     feedback = work.feedback
+    own = set(table_of(place, work.prompts.train).column("prompt_id").to_pylist())
     tables: dict[str, Any] = {
         "responses": feedback.responses,
         "verdicts": feedback.verdicts,
@@ -170,12 +183,14 @@ def _standing(work: RoundWork, place: Place) -> _Standing:
     tables |= {name: (work.pairs, name) for name in labelled}
     with blocks_of(place, "responses", **tables) as blocks:
         for block in blocks:
-            responses = block.records(Response, "responses")
+            responses = _about(own, block.records(Response, "responses"))
             cells = {row.response_id: row.cell for row in responses}
             found.cells.update(row.cell for row in responses if row.origin != "human")
-            found.votes.update(votes_of(block.records(Verdict, "verdicts"), cells))
+            found.votes.update(votes_of(_about(own, block.records(Verdict, "verdicts")), cells))
             pairs = [
-                row for name in ("pairs", "held_out") for row in block.records(PreferencePair, name)
+                row
+                for name in ("pairs", "held_out")
+                for row in _about(own, block.records(PreferencePair, name))
             ]
             found.between.update(pairs_between(pairs, cells))
             for cell, one in contributions(responses, pairs).items():
@@ -186,6 +201,11 @@ def _standing(work: RoundWork, place: Place) -> _Standing:
                 before = found.used.get(cell, (0, 0))
                 found.used[cell] = (before[0] + used, before[1] + all_)
     return found
+
+
+def _about(prompt_ids: set[str], rows: list[Row]) -> list[Row]:
+    """Those of `rows` that are about these prompts."""
+    return [row for row in rows if row.prompt_id in prompt_ids]
 
 
 def _strengths(standing: _Standing, place: Place) -> dict[str, float]:

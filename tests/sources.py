@@ -10,7 +10,7 @@ CODE = ("flows", "tasks", "infra")
 EVERYTHING = (*CODE, "tests", "examples", "benchmarks", "docs")
 
 DOORS = (
-    *("collect", "sample", "judge", "annotate", "pair"),
+    *("collect", "sample", "judge", "annotate", "pair", "replay"),
     *("score", "train", "evaluate", "refresh"),
     *("rounds", "clear", "waiting"),
 )
@@ -30,6 +30,7 @@ DOOR_PARTS = {
     "pair_passes": "pair",
     "refresh_report": "refresh",
     "refresh_rounds": "refresh",
+    "replay_rows": "replay",
     "rounds_checks": "rounds",
     "sample_job": "sample",
     "score_rows": "score",

@@ -66,6 +66,7 @@ class RoundEvidence:
     def prompt(self, prompt_id: str) -> Prompt:
         """One of the prompts that the round trains on."""
         wanted = {"prompt_id": {prompt_id}}
+        prompt: Prompt
         [prompt] = rows_where(
             self._store, Prompt, [(self._stages["collect-train"], "rows")], wanted
         )
