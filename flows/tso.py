@@ -10,6 +10,7 @@ from infra.prefect.form import NumRounds, Overrides, PresetName, RunName, UntilR
 from tasks.annotate import annotate, assess, calibrated, choose
 from tasks.collect import collect, decontaminated, decontaminated_feedback, foresee
 from tasks.config import Config
+from tasks.estimate import estimate
 from tasks.evaluate import evaluate
 from tasks.judge import judge
 from tasks.model_matrix import drawn_cells, evaluation_cells
@@ -69,6 +70,7 @@ def tso_round(config: Config, place: Place) -> bool:
     feedback = decontaminated_feedback(feedback, config.prompts, place)
     quality = assess(feedback, config, place)  # below a floor the round ends here, before it costs
     training = calibrated(config.training, quality, place)
+    feedback = estimate(asked, feedback, config.estimator, config.correction, place)
     pairs = pair(asked, feedback, config.correction, config.pairs, place)
     answered = feedback.responses
     scores = [

@@ -41,6 +41,7 @@ EvaluationSet = Annotated[Any, *chosen_from("tasks.evaluation_sets")]
 Aggregation = Annotated[Any, *chosen_from("tasks.aggregations")]
 PairFilter = Annotated[Any, *chosen_from("tasks.pair_filters")]
 Selection = Annotated[Any, *chosen_from("tasks.selections")]
+Estimator = Annotated[Any, *chosen_from("tasks.estimators")]
 
 
 class RunSection(Section):
@@ -189,6 +190,8 @@ class Config(Section):
     annotate: AnnotateSection = AnnotateSection()
     correction: CorrectionSettings = CorrectionSettings()
     """How prior, judges and people become preferences."""
+    estimator: Estimator | None = None
+    """Who learns from the round's verdicts and then scores its responses; null: nobody."""
     agreement: AgreementSettings = AgreementSettings()
     """How far judges and people agree, and below what no training starts."""
     diversity: DiversitySettings = DiversitySettings()

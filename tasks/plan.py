@@ -10,6 +10,7 @@ from tasks.quotas import num_answered
 from tasks.records import Prompt
 from tasks.spending import Terms
 from tasks.usage import cost_usd, is_paid
+from tasks.variants import kind_of
 
 FLOAT_BYTES = 4
 ROW_BYTES = 600
@@ -81,6 +82,7 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
             unit="comparisons",
             amount=round(sizes.prompts * comparisons * config.annotate.budget),
         ),
+        *_estimating(config, responses),
         Line(verb="pair", what="comparisons", amount=sizes.prompts * comparisons, unit="pairs"),
         Line(verb="score", what="responses", amount=responses, unit="responses"),
         Line(verb="train", what="steps", unit="steps", amount=_steps(config, sizes.prompts)),
@@ -93,6 +95,14 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
         ),
         *_evaluation_judging(config, sizes),
     ]
+
+
+def _estimating(config: Config, responses: int) -> list[Line]:
+    """What an estimator scores: every response, once and in every pass."""
+    if config.estimator is None:
+        return []
+    scores = responses * (1 + config.estimator.passes)
+    return [Line(verb="estimate", what=kind_of(config.estimator), amount=scores, unit="scores")]
 
 
 def _comparisons(config: Config, per_prompt: int) -> int:

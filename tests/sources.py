@@ -10,7 +10,7 @@ CODE = ("flows", "tasks", "infra")
 EVERYTHING = (*CODE, "tests", "examples", "benchmarks", "docs")
 
 DOORS = (
-    *("collect", "sample", "judge", "annotate", "pair"),
+    *("collect", "sample", "judge", "annotate", "estimate", "pair"),
     *("score", "train", "evaluate", "refresh"),
     *("rounds", "clear", "waiting"),
 )

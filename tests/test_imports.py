@@ -28,7 +28,7 @@ FAMILIES = tuple(
     for name in (
         *("judges", "checks", "comparison_rules", "pair_rules", "pair_filters"),
         *("losses", "metrics", "gates", "queue_reasons", "aggregations", "evaluation_sets"),
-        "selections",
+        *("selections", "estimators"),
     )
 )
 
