@@ -70,6 +70,15 @@ def compared_by(
     return all_ if which == "all" else all_ & set(compared)
 
 
+def estimated_of(prompt: PromptPreferences, numbers: Mapping[str, Mapping[str, Any]]) -> Estimated:
+    """What a model says of the responses to a prompt: `number` and `passes` by response id."""
+    known = {name: numbers[name] for name in sorted(prompt.candidates) if name in numbers}
+    return Estimated(
+        {name: one["number"] for name, one in known.items()},
+        {name: list(one.get("passes", ())) for name, one in known.items()},
+    )
+
+
 def is_held_out(preference: Preference, share: float, seed: int) -> bool:
     """Whether a preference only measures the accuracy of a fit to the others."""
     ids = (preference.a_id, preference.b_id)
@@ -78,8 +87,8 @@ def is_held_out(preference: Preference, share: float, seed: int) -> bool:
 
 def measured(
     estimator: Any, prompts: Mapping[str, PromptPreferences], seed: int
-) -> Iterator[tuple[Preference, float]]:
-    """Held-out preferences with the score of the chosen response less that of the rejected one.
+) -> Iterator[float]:
+    """Score of chosen less that of rejected for each held-out preference of `prompts`.
 
     The scores are those of a fit to the other preferences of the prompt.
     """
@@ -94,7 +103,7 @@ def measured(
         values = dict(zip(ids, fitted.values.tolist(), strict=True))
         for one in out:
             gap = values[one.b_id] - values[one.a_id]
-            yield one, gap if one.outcome == "b" else -gap
+            yield gap if one.outcome == "b" else -gap
 
 
 def correct_share(gaps: Sequence[float]) -> float | None:

@@ -16,7 +16,8 @@ from tasks.placement import LOCAL, Spot
 from tasks.queue.known import check_known
 from tasks.recorded_verdicts import check_text_row, check_verdict
 from tasks.records import Checkpoint
-from tasks.references import check_reference, named_model
+from tasks.references import ESTIMATOR_OF, check_reference, named_model
+from tasks.reward_rows import check_human_pair
 from tasks.serving import ServerSettings
 from tasks.sources import Row, Source
 from tasks.variants import kind_of
@@ -66,6 +67,7 @@ def checks_of(config: Config, outside: Outside) -> list[Check]:
         Check(name=BASE_MODEL, look=lambda: _facts(_sft(config, outside))),
         *_model_checks(config, outside),
         *_judge_checks(config, outside),
+        *_estimator_checks(config, outside),
         *_file_checks(config, outside),
         *_encoder_checks(config.diversity.embedder, outside),
     ]
@@ -197,12 +199,36 @@ def _look_at_judge(where: str, judge: Any, config: Config, outside: Outside) -> 
 
 def _look_at_models(where: str, judge: Any, config: Config, outside: Outside) -> str:
     """Refuse a judge's model that is not there, or too short for what it is to read."""
-    sft = _sft(config, outside)
-    place = partial(named_model, sft=sft, start=sft, policies={}, describe=outside.describe)
     for role, name in judge.models().items():
-        model = place(f"{where}.{role}", name)
+        model = _model(f"{where}.{role}", name, config, outside)
         _check_length(f"{where}.max_tokens", judge.max_tokens, model, outside)
     return ", ".join(f"{role} {name}" for role, name in judge.models().items())
+
+
+def _model(key: str, name: str, config: Config, outside: Outside) -> Checkpoint:
+    """The model that `name` will be; for one that a round is yet to make, the SFT model."""
+    sft = _sft(config, outside)
+    if name == "former" or name.startswith(ESTIMATOR_OF):
+        return sft
+    return named_model(key, name, sft=sft, start=sft, policies={}, describe=outside.describe)
+
+
+def _estimator_checks(config: Config, outside: Outside) -> Iterator[Check]:
+    """A model that is fitted has to be there, and be read as far as it is told to."""
+    estimator = config.estimator
+    if estimator is None or estimator.FITS:
+        return
+    look = partial(_look_at_estimator, estimator, config, outside)
+    yield Check(name="estimator.model", look=look, needs=(BASE_MODEL,))
+    for source in estimator.files:
+        read = partial(_look_at_file, source, check_human_pair, outside)
+        yield Check(name="estimator.files", look=read)
+
+
+def _look_at_estimator(estimator: Any, config: Config, outside: Outside) -> str:
+    model = _model("estimator.model", estimator.model, config, outside)
+    _check_length("estimator.max_tokens", estimator.max_tokens, model, outside)
+    return f"{kind_of(estimator)}, starts from {estimator.model}"
 
 
 def _file_checks(config: Config, outside: Outside) -> Iterator[Check]:

@@ -1,6 +1,6 @@
 """Pairs as the token rows that a reward model is fitted to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 from tasks.canonical import short_id
 from tasks.conversations import messages_of
 from tasks.errors import DataError
+from tasks.pairs import PromptPreferences, chosen_and_rejected
 from tasks.records import Message, Prompt, Response
 from tasks.seeds import uniform_of
 from tasks.sources import Row, check_text
@@ -51,7 +52,9 @@ class Taught:
     group: str
     """Pairs of a group are held out together."""
     own: bool = False
-    """From a file of one's own."""
+    """From a file of one's own; where a model labels pairs, all that it has learned from."""
+    labelled: bool = False
+    """Labelled by a model: it measures nobody's accuracy."""
 
     @property
     def pair_id(self) -> str:
@@ -90,6 +93,8 @@ class FitRows(NamedTuple):
 
     table: pa.Table
     too_long: int
+    longest: int
+    """Tokens of the longest side with its prompt."""
 
 
 def fit_rows(
@@ -101,36 +106,49 @@ def fit_rows(
 ) -> FitRows:
     """The rows of `pairs`; those with a side beyond `max_tokens` (prompt included) are left out.
 
-    The end of turn closes every response, as where a reward model scores it.
+    The end of turn closes every response, as where a reward model scores it. Pairs that a model
+    labelled and whose prompt is held out are neither learned from nor measured with.
     """
-    rows, too_long = [], 0
+    rows, too_long, longest = [], 0, 0
     prompts: dict[str, list[int]] = {}
     for one in pairs:
         key = short_id(*one.messages)
         if key not in prompts:
             prompts[key] = render(tokenizer, one.messages)
         sides = [response_ids(tokenizer, text, True) for text in (one.chosen, one.rejected)]
-        if len(prompts[key]) + max(map(len, sides)) > max_tokens:
+        length = len(prompts[key]) + max(map(len, sides))
+        if length > max_tokens:
             too_long += 1
             continue
         held_out = uniform_of(seed, "held_out_estimate", one.group) < held_out_share
+        if held_out and one.labelled:
+            continue
+        longest = max(longest, length)
         values = (one.pair_id, prompts[key], *sides, one.p_chosen, one.own, held_out)
         rows.append(dict(zip(FIT_ROWS.names, values, strict=True)))
-    return FitRows(pa.Table.from_pylist(rows, FIT_ROWS), too_long)
+    return FitRows(pa.Table.from_pylist(rows, FIT_ROWS), too_long, longest)
 
 
-def taught(
+def pairs_of_round(
     prompts: Mapping[str, Prompt],
     responses: Mapping[str, Response],
-    preferences: Iterable[tuple[str, str, float]],
-) -> Iterable[Taught]:
-    """The pairs of (chosen id, rejected id, P(chosen wins))."""
-    for chosen_id, rejected_id, p in preferences:
-        prompt = prompts[responses[chosen_id].prompt_id]
-        yield Taught(
-            messages=list(prompt.messages),
-            chosen=responses[chosen_id].text,
-            rejected=responses[rejected_id].text,
-            p_chosen=p,
-            group=prompt.group_id,
-        )
+    by_prompt: Mapping[str, PromptPreferences],
+) -> Iterator[Taught]:
+    """The kept preferences of some prompts, as pairs."""
+    for prompt_id, one in sorted(by_prompt.items()):
+        for preference in one.kept():
+            chosen_id, rejected_id = chosen_and_rejected(preference)
+            p = preference.p_b_wins if preference.outcome == "b" else 1 - preference.p_b_wins
+            sides = (responses[chosen_id], responses[rejected_id])
+            yield taught(prompts[prompt_id], *sides, p)
+
+
+def taught(prompt: Prompt, chosen: Response, rejected: Response, p_chosen: float) -> Taught:
+    """The pair of two responses to `prompt`."""
+    return Taught(
+        messages=list(prompt.messages),
+        chosen=chosen.text,
+        rejected=rejected.text,
+        p_chosen=p_chosen,
+        group=prompt.group_id,
+    )

@@ -112,6 +112,11 @@ def place_of(rounds: Rounds, round_index: int, redo: Mapping[str, int]) -> Place
         sft=rounds.sft,
         reference=reference,
         policies={index: Checkpoint(**one["policy"]) for index, one in enumerate(manifests)},
+        estimators={
+            index: Checkpoint(**one["estimator"])
+            for index, one in enumerate(manifests)
+            if "estimator" in one
+        },
         strengths={name: fitted.get(name, value) for name, value in declared.items()},
         shares=shares_of(config, manifests),
         min_distance=config.near_duplicates.min_distance,

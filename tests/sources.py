@@ -20,6 +20,8 @@ DOOR_PARTS = {
     "annotate_people": "annotate",
     "annotate_quality": "annotate",
     "annotate_queue": "annotate",
+    "estimate_model": "estimate",
+    "estimate_scores": "estimate",
     "evaluate_harness": "evaluate",
     "collect_clean": "collect",
     "judge_asking": "judge",

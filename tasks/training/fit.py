@@ -88,7 +88,7 @@ class Fitter:
                 with self.scorer.autocast(), self.thinning.using(_both_sides(masks, places)):
                     scores = scores_of(self.scorer.model, [*_rows(some)])
                 loss, right = bradley_terry(scores.float(), some, settings.centre)
-                (loss / len(batch)).backward()
+                torch.autograd.backward(loss / len(batch))
                 sums["loss"] += loss.item()
                 sums["accuracy"] += right
         norm = torch.nn.utils.clip_grad_norm_(self.scorer.trained, settings.max_grad_norm)

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from tasks.estimates import wins_in_passes
+from tasks.estimating import correct_share, is_held_out, measured
 from tasks.pairs import PromptPreferences
 from tasks.uncertainty import bald
 from tasks.variants import load_variant
@@ -63,3 +64,20 @@ def test_more_evidence_makes_a_pair_surer():
 
 def _bald(found):
     return bald(wins_in_passes("r1", "r2", found.passes))
+
+
+def test_a_held_out_preference_is_measured_by_a_fit_to_the_others():
+    """r1 > r2 and r2 > r3 are known, r1 > r3 is held out: the fit has it right."""
+    said = [preference("r1", "r2"), preference("r2", "r3"), preference("r1", "r3")]
+    prompt = PromptPreferences(
+        preferences=said, candidates={name: candidate(name) for name in ("r1", "r2", "r3")}
+    )
+    estimator = load_variant("tasks.estimators", "verdict_strength", held_out_share=0.3)
+    seed = next(
+        seed for seed in range(99) if [is_held_out(one, 0.3, seed) for one in said] == [0, 0, 1]
+    )
+    [gap] = measured(estimator, {"p": prompt}, seed)
+    whole = estimator(prompt, "p", seed).scores
+    assert 0 < gap < whole["r1"] - whole["r3"]
+    assert correct_share([gap, -1.0, 0.0]) == 0.5
+    assert correct_share([]) is None
