@@ -6,7 +6,8 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from infra.prefect.form import NumRounds, Overrides, PresetName, RunName, UntilRounds, run_name
+from infra.prefect.form import NumRounds, Overrides, PresetName, RecipeNames, RunName, UntilRounds
+from infra.prefect.names import laid_over, run_name
 from tasks.annotate import annotate, assess, calibrated, choose
 from tasks.collect import collect, decontaminated, decontaminated_feedback, foresee
 from tasks.config import Config
@@ -28,6 +29,7 @@ from tasks.waiting import people_answer
 def tso(
     run: RunName,
     preset: PresetName = "quickstart",
+    recipes: RecipeNames = None,
     rounds: NumRounds = 1,
     until: UntilRounds = None,
     overrides: Overrides = None,
@@ -37,12 +39,13 @@ def tso(
     Args:
         run: A new name begins a run, a known one goes on with it.
         preset: The file that describes the run: models, prompts, judges, training.
+        recipes: Methods laid over the preset, later ones over earlier ones (docs/recipes.md).
         rounds: An unfinished round is finished first and counts as one.
         until: Adding rounds is usual. With a total, the run goes on until it has that many.
         overrides: Settings to replace, by dotted key, e.g. `{"training.epochs": 2}`
     """
     done = 0
-    with claimed(run, preset, overrides or {}, rounds, until) as claim:
+    with claimed(run, laid_over(preset, recipes), overrides or {}, rounds, until) as claim:
         for place in claim.places():
             if why := flattened(claim.config.refresh, place):
                 return Completed(name="GainFlattened", message=f"{run}: {why}")

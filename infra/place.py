@@ -21,7 +21,6 @@ from tasks.canonical import short_id
 from tasks.records import (
     Artifact,
     Place,
-    PreferencePair,
     Prompt,
     ReferenceScore,
     Response,
@@ -170,14 +169,14 @@ def rows_about(
 
 
 def scores_of(
-    store: Store, artifact: Artifact, pairs: Iterable[PreferencePair]
+    store: Store, artifact: Artifact, response_ids: Iterable[str]
 ) -> dict[str, ReferenceScore]:
-    """The scores of the responses that `pairs` compare, by response; the others are not kept."""
-    wanted = pa.array(sorted({one for pair in pairs for one in (pair.chosen_id, pair.rejected_id)}))
+    """The scores of some responses, by response; the others are not kept."""
+    wanted = pa.array(sorted(set(response_ids)), pa.string())
     found: dict[str, ReferenceScore] = {}
     with open_artifact(store, artifact).opened() as table:
         for rows in table.groups():
-            some = rows.filter(pc.is_in(rows.column("response_id"), wanted.cast(pa.string())))
+            some = rows.filter(pc.is_in(rows.column("response_id"), wanted))
             found |= {one.response_id: one for one in from_table(ReferenceScore, some)}
     return found
 
@@ -185,6 +184,12 @@ def scores_of(
 def table_of(place: Place, artifact: Artifact, name: str = "rows") -> pa.Table:
     """A table of a finished stage."""
     return open_artifact(store_of(place), artifact).table(name)
+
+
+def tables_in(place: Place, artifact: Artifact) -> dict[str, str]:
+    """The tables of a finished stage, by name the digest of their content."""
+    tables = open_artifact(store_of(place), artifact).manifest["tables"]
+    return {name: entry["content"] for name, entry in tables.items()}
 
 
 def records_of(

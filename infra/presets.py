@@ -5,6 +5,7 @@ folder `recipes/` beside the presets, which says what a method is and which sett
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from tasks.layers import with_overrides
 
 SHIPPED = Path(__file__).resolve().parents[1] / "flows" / "presets"
 RECIPES = "recipes"
+FACTS = ("title", "paper", "about")
+"""What a recipe says of itself: the method's name, its arXiv number or empty, a sentence."""
+A_FILE = re.compile(r"(.+?\.ya?ml)((?:\+[^+/]*)*)")
+"""A path with recipes after it; a plus within the path is part of it."""
 
 
 def preset_files() -> dict[str, Path]:
@@ -33,12 +38,21 @@ def _folders() -> list[Path]:
     return [SHIPPED, Path(own)] if own else [SHIPPED]
 
 
+def parts_of(name: str) -> tuple[str, list[str]]:
+    """The preset (a name or a path) and the recipes over it that `name` says, in their order."""
+    if found := A_FILE.fullmatch(name):
+        return found[1], found[2].split("+")[1:]
+    base, *recipes = name.split("+")
+    return base, recipes
+
+
 def read_preset(name: str) -> dict[str, Any]:
     """The content of preset `name`, or of the file if `name` is a path that ends in .yaml.
 
-    Recipes follow after a plus: `quickstart+rso`, `mine.yaml+rso`.
+    Recipes follow after a plus, later ones laid over earlier ones: `quickstart+rso`,
+    `mine.yaml+rso+rpo`.
     """
-    base, *recipes = name.split("+")
+    base, recipes = parts_of(name)
     data = _read_base(base)
     for recipe in recipes:
         data = with_overrides(data, read_recipe(recipe)["set"])
@@ -57,18 +71,53 @@ def _read_base(name: str) -> dict[str, Any]:
 
 
 def read_recipe(name: str) -> dict[str, Any]:
-    """The recipe `name`: `recipe` (title, paper, what it is) and `set` (settings by dotted key)."""
+    """The recipe `name`: `recipe` (title, paper, about) and `set` (settings by dotted key)."""
     file = recipe_files().get(name)
     if file is None:
-        known = ", ".join(sorted(recipe_files())) or "none"
         raise ConfigError(
-            f"no recipe {name!r}; available: {known}. Put one of your own into the folder "
+            f"no recipe {name!r}; available: {_listed()}. Put one of your own into the folder "
             f"{RECIPES}/ of the folder that TSO_PRESETS names"
         )
     data = parse_preset(file.read_text(encoding="utf-8"), str(file))
-    if not {"recipe", "set"} <= data.keys() or not isinstance(data["set"], dict):
-        raise ConfigError(f"{file} is no recipe; it needs `recipe:` and `set:` (dotted keys)")
+    _check_recipe(data, file)
     return data
+
+
+def _listed() -> str:
+    """The recipes there are, with their titles."""
+    titles = {name: read_recipe(name)["recipe"]["title"] for name in sorted(recipe_files())}
+    return ", ".join(f"{name} ({title})" for name, title in titles.items()) or "none"
+
+
+def _check_recipe(data: dict[str, Any], file: Path) -> None:
+    facts, settings = data.get("recipe"), data.get("set")
+    if data.keys() != {"recipe", "set"} or not isinstance(settings, dict):
+        raise ConfigError(
+            f"{file} is no recipe: it has {', '.join(map(str, data))}; a recipe has `recipe:` "
+            f"({', '.join(FACTS)}) and `set:` (settings by dotted key)"
+        )
+    texts = isinstance(facts, dict) and all(isinstance(one, str) for one in facts.values())
+    if not isinstance(facts, dict) or facts.keys() != set(FACTS) or not texts:
+        raise ConfigError(
+            f"{file}: `recipe:` is {facts!r}; write {', '.join(FACTS)}, each a text (an arXiv "
+            'number in quotes, "" if there is no paper)'
+        )
+
+
+def replaced_settings(recipes: list[str]) -> dict[str, list[str]]:
+    """By recipe, the dotted keys that a later one of `recipes` sets again, itself or as a part."""
+    keys = [list(read_recipe(name)["set"]) for name in recipes]
+    found: dict[str, list[str]] = {}
+    for index, name in enumerate(recipes):
+        later = [key for some in keys[index + 1 :] for key in some]
+        lost = [key for key in keys[index] if any(_within(key, one) for one in later)]
+        if lost:
+            found[name] = lost
+    return found
+
+
+def _within(key: str, other: str) -> bool:
+    return key == other or key.startswith(f"{other}.")
 
 
 def parse_preset(text: str, where: str) -> dict[str, Any]:

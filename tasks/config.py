@@ -39,6 +39,8 @@ from tasks.variants import NotInKey, built, chosen_from, first_problem, plain, p
 
 EvaluationSet = Annotated[Any, *chosen_from("tasks.evaluation_sets")]
 Aggregation = Annotated[Any, *chosen_from("tasks.aggregations")]
+PairRule = Annotated[Any, *chosen_from("tasks.pair_rules")]
+LabelRule = Annotated[Any, *chosen_from("tasks.label_rules")]
 PairFilter = Annotated[Any, *chosen_from("tasks.pair_filters")]
 Selection = Annotated[Any, *chosen_from("tasks.selections")]
 Estimator = Annotated[Any, *chosen_from("tasks.estimators")]
@@ -153,10 +155,12 @@ class AnnotateSection(Section):
 class PairsSection(Section):
     """From preferences to preference pairs."""
 
-    rule: Annotated[Any, *chosen_from("tasks.pair_rules")]
-    """Which preferences become pairs."""
+    rule: PairRule | None = None
+    """Which preferences become pairs; null where `labels` makes all that is trained on."""
     selection: Selection | None = None
     """Which responses of a prompt the rule sees; null: all of them."""
+    labels: LabelRule | None = None
+    """How single responses get a label, for losses on single responses; null: from the pairs."""
     filters: list[PairFilter] = Field(default_factory=list)
     """What drops pairs, in this order."""
     held_out_share: Share = 0.05

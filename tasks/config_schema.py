@@ -30,6 +30,37 @@ def preset_schema() -> dict[str, Any]:
     }
 
 
+def recipe_schema() -> dict[str, Any]:
+    """The schema of a recipe: what it says of itself, and settings by dotted key."""
+    sections = "|".join(Config.model_fields)
+    text = {"type": "string"}
+    return {
+        "$schema": DIALECT,
+        "title": "TSO recipe",
+        "description": "A method, laid over a preset: `--preset PRESET+RECIPE`.",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["recipe", "set"],
+        "properties": {
+            "recipe": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["title", "paper", "about"],
+                "properties": {
+                    "title": {**text, "description": "The method's name."},
+                    "paper": {**text, "description": "Its arXiv number, or empty."},
+                    "about": {**text, "description": "What it does, in a sentence."},
+                },
+            },
+            "set": {
+                "type": "object",
+                "description": "Settings by dotted key; null takes a key out.",
+                "propertyNames": {"pattern": rf"^({sections})(\.[^.]+)*$"},
+            },
+        },
+    }
+
+
 def _families(node: Any) -> set[str]:
     """Families that a field somewhere in `node` chooses from."""
     if isinstance(node, Mapping):

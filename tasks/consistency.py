@@ -7,6 +7,7 @@ from tasks.canonical import digest
 from tasks.early_stop import check_early_stop
 from tasks.errors import ConfigError
 from tasks.estimator_checks import check_estimator
+from tasks.label_checks import check_labels, check_opinions
 from tasks.label_noise import check_noise
 from tasks.label_studio_settings import check_front_end
 from tasks.losses._contract import needs_of
@@ -53,7 +54,8 @@ def check_consistent(config: "Config") -> None:
     _names(config)
     config.annotate.queue.check_judges(config.judges)
     _panels(config)
-    _opinions(config)
+    check_labels(config)
+    check_opinions(config)
     check_estimator(config)
     _evaluation(config)
     check_recorded(config.prompts.split_shares, config.matrix)
@@ -213,28 +215,6 @@ def _panels(config: "Config") -> None:
                     "chooses by what each judge said: members would compare other responses; take "
                     "a rule of one wave (all, neighbours, policy_against_rest)"
                 )
-
-
-def _opinions(config: "Config") -> None:
-    """Somebody has to have an opinion, or the prior has to count."""
-    annotate = config.annotate
-    if annotate.budget and not annotate.asks_people:
-        raise ConfigError(
-            f"annotate.budget is {annotate.budget}, but annotate.front_end is none and "
-            "annotate.people names nobody; say where people answer, or leave the budget out"
-        )
-    if annotate.budget and config.comparisons.ADAPTIVE and not config.judges:
-        raise ConfigError(
-            f"comparisons.kind {kind_of(config.comparisons)!r} chooses by judges' verdicts, but "
-            "there are no judges, so people would see nothing; add a judge, or take a rule of one "
-            "wave (all, neighbours, policy_against_rest)"
-        )
-    silent = not (config.judges or annotate.budget or annotate.verdict_files)
-    if silent and config.correction.uncompared == "drop":
-        raise ConfigError(
-            "there are no judges, people or verdict files, so every comparison would be dropped; "
-            "add a judge, or let the presumed order count: correction.uncompared=prior"
-        )
 
 
 def _evaluation(config: "Config") -> None:

@@ -2,13 +2,22 @@
 
 from typing import Any
 
-from infra.place import contents, note, open_stage, records_of, scores_of, store_of
+from infra.place import (
+    contents,
+    note,
+    open_stage,
+    records_of,
+    scores_of,
+    store_of,
+    tables_in,
+)
 from infra.prefect.door import door
 from infra.prefect.elsewhere import elsewhere
 from infra.stages import Stage
 from tasks.config_evaluation import EvaluationSection
 from tasks.evaluate_harness import harness_key, on_tasks
-from tasks.likelihoods import chosen_logp, divergences, reward_accuracy
+from tasks.labelling import HELD_OUT_LABELS, ordered_pairs
+from tasks.likelihoods import chosen_logp, divergences, label_accuracy, reward_accuracy
 from tasks.measuring import Measured, measure, measure_alone, reports
 from tasks.records import (
     Artifact,
@@ -16,6 +25,7 @@ from tasks.records import (
     Drawn,
     EvalReport,
     Evaluated,
+    Label,
     Place,
     PreferencePair,
     Prompt,
@@ -24,6 +34,7 @@ from tasks.records import (
     Verdict,
 )
 from tasks.tables import to_table
+from tasks.training_data import used_responses
 from tasks.variants import settings_of
 
 SEMANTICS = 2
@@ -57,7 +68,7 @@ def evaluate(
         settings={"metrics": settings_of(settings.metrics), **harness_key(settings.harness)},
         inputs={
             "prompts": prompts.content,
-            "pairs": pairs.content,
+            **_paired(pairs, place),
             **contents("answers", answers),
             **contents("opinions", opinions),
             **contents("scores", scores),
@@ -83,6 +94,13 @@ def _contents_of(drawn: Drawn | None) -> dict[str, str]:
         return {}
     scored = {f"drawn-{role}": one.content for role, one in drawn.scores.items()}
     return contents("drawn", drawn.responses) | scored
+
+
+def _paired(pairs: Artifact, place: Place) -> dict[str, str]:
+    """Pairs and, where there are some, held-out labels: the stage's content is that of pairs."""
+    tables = tables_in(place, pairs)
+    labels = {name: tables[name] for name in (HELD_OUT_LABELS,) if name in tables}
+    return {"pairs": pairs.content, **labels}
 
 
 def _measured(
@@ -118,10 +136,17 @@ def _commit(
 def _likelihoods(
     pairs: Artifact, scores: list[Artifact], drawn: Drawn | None, place: Place
 ) -> list[Measured]:
-    """What log-probabilities say: of held-out pairs, and of the policy's own samples."""
-    held_out = records_of(place, PreferencePair, pairs, "held_out")
-    reference, policy = (scores_of(store_of(place), one, held_out) for one in scores)
+    """What log-probabilities say: of held-out pairs and labels, and of the policy's own samples.
+
+    Where no pairs are held out, labels order the responses to a prompt.
+    """
+    labelled = HELD_OUT_LABELS in tables_in(place, pairs)
+    labels = records_of(place, Label, pairs, HELD_OUT_LABELS) if labelled else []
+    held_out = records_of(place, PreferencePair, pairs, "held_out") or ordered_pairs(labels)
+    wanted = used_responses([*held_out, *labels])
+    reference, policy = (scores_of(store_of(place), one, wanted) for one in scores)
     found = reward_accuracy(held_out, reference, policy) + chosen_logp(held_out, reference, policy)
+    found += label_accuracy(labels, reference, policy)
     if drawn is not None:
         by_role = {
             role: {row.response_id: row for row in records_of(place, ReferenceScore, one)}

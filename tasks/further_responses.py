@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from tasks.records import PreferencePair, Response
+from tasks.records import Label, PreferencePair, Response
 from tasks.tables import grouped
 
 Combination = tuple[str, str]
@@ -23,40 +23,48 @@ def crossed_id(prompt_id: str, response_id: str) -> str:
     return f"{response_id}@{prompt_id}"
 
 
-def labelled(pairs: Sequence[PreferencePair]) -> dict[str, list[str]]:
-    """The distinct responses that `pairs` compare, sorted, by prompt in the order of ids."""
+def ids_of(given: PreferencePair | Label) -> tuple[str, ...]:
+    """The responses that a pair compares, or the one that a label is about."""
+    if isinstance(given, Label):
+        return (given.response_id,)
+    return given.chosen_id, given.rejected_id
+
+
+def looked_at(given: Sequence[PreferencePair | Label]) -> dict[str, list[str]]:
+    """The distinct responses of pairs or labels, sorted, by prompt in the order of ids."""
     return {
-        prompt_id: sorted({one for pair in some for one in (pair.chosen_id, pair.rejected_id)})
-        for prompt_id, some in sorted(grouped(pairs).items())
+        prompt_id: sorted({one for each in some for one in ids_of(each)})
+        for prompt_id, some in sorted(grouped(given).items())
     }
 
 
 def explored_responses(
-    pairs: Sequence[PreferencePair], responses: Mapping[str, Response]
+    given: Sequence[PreferencePair | Label], responses: Mapping[str, Response]
 ) -> dict[str, str]:
-    """For each prompt of `pairs`, a response of the policy as it was sampled, if there is one.
+    """For each prompt of pairs or labels, one of the policy's responses as it was sampled, if any.
 
-    One that is in no pair is preferred, then the lowest id.
+    One that is in no pair and has no label is preferred, then the lowest id.
     """
     own = grouped(one for one in responses.values() if one.origin == "policy" and one.text)
     return {
         prompt_id: min(
             (one.response_id for one in own[prompt_id]), key=lambda one: (one in compared, one)
         )
-        for prompt_id, compared in labelled(pairs).items()
+        for prompt_id, compared in looked_at(given).items()
         if prompt_id in own
     }
 
 
 def mismatched_responses(
-    pairs: Sequence[PreferencePair], tokens: Mapping[str, Sequence[int]]
+    given: Sequence[PreferencePair | Label], tokens: Mapping[str, Sequence[int]]
 ) -> dict[Combination, str]:
-    """For each response of `pairs`, one to the next prompt in the order of ids, the last's first.
+    """For each response of pairs or labels, one to the next prompt in the order of ids.
 
-    The j-th response of a prompt gets the j-th of the next one, counted round. `tokens` are token
-    ids by response; responses without any are left out. One prompt alone has no next one.
+    The last prompt's next one is the first. The j-th response of a prompt gets the j-th of the next
+    one, counted round. `tokens` are token ids by response; responses without any are left out. One
+    prompt alone has no next one.
     """
-    found = labelled(pairs)
+    found = looked_at(given)
     found = {prompt_id: [one for one in some if tokens[one]] for prompt_id, some in found.items()}
     prompts = [prompt_id for prompt_id, some in found.items() if some]
     if len(prompts) < 2:
@@ -70,8 +78,8 @@ def mismatched_responses(
 
 
 def crossed_responses(
-    pairs: Sequence[PreferencePair], tokens: Mapping[str, Sequence[int]]
+    given: Sequence[PreferencePair | Label], tokens: Mapping[str, Sequence[int]]
 ) -> dict[str, Combination]:
     """What `mismatched_responses` says, as prompts and responses by the ids of their scores."""
-    found = mismatched_responses(pairs, tokens)
+    found = mismatched_responses(given, tokens)
     return {crossed_id(prompt, other): (prompt, other) for (prompt, _), other in found.items()}

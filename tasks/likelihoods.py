@@ -1,20 +1,23 @@
 """What log-probabilities say of a policy, by prompt: rewards, likelihoods, divergence; pure."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from tasks.labelling import WANTED
 from tasks.measuring import Measured
-from tasks.records import PreferencePair, ReferenceScore, Response
+from tasks.records import Label, PreferencePair, ReferenceScore, Response
 from tasks.statistics import mean_of
 from tasks.tables import grouped
 
 REWARD_ACCURACY = "reward_accuracy"
+LABEL_ACCURACY = "label_accuracy"
 CHOSEN_LOGP = "chosen_logp"
 DIVERGENCE = "kl_to_"
 """Followed by the other model's role: reference or sft."""
 PER_TOKEN = "per_token"
 
-Row = TypeVar("Row", PreferencePair, Response)
+Row = TypeVar("Row", PreferencePair, Response, Label)
 Scores = Mapping[str, ReferenceScore]
 """By response_id."""
 
@@ -37,6 +40,35 @@ def reward_accuracy(
     known = reference.keys() & policy.keys()
     scored = [one for one in pairs if {one.chosen_id, one.rejected_id} <= known]
     return list(_by_prompt(REWARD_ACCURACY, "policy", scored, hit))
+
+
+def label_accuracy(labels: Sequence[Label], reference: Scores, policy: Scores) -> list[Measured]:
+    """How well log-ratios tell wanted responses from others, whatever their prompts are.
+
+    Of each labelled response: the share of the responses of the other kind that stand on the right
+    side of it, a tie counting half; then the mean over a prompt's responses. Over responses it is
+    the area under the ROC curve. Labels of exactly one half say nothing.
+    """
+    known = reference.keys() & policy.keys()
+    rows = [one for one in labels if one.response_id in known and one.desirable != WANTED]
+    ratios = {
+        one.response_id: policy[one.response_id].logp - reference[one.response_id].logp
+        for one in rows
+    }
+    wanted, others = (
+        sorted(ratios[one.response_id] for one in rows if (one.desirable > WANTED) == is_wanted)
+        for is_wanted in (True, False)
+    )
+    if not wanted or not others:
+        return []
+
+    def right(one: Label) -> float:
+        against = others if one.desirable > WANTED else wanted
+        value = ratios[one.response_id]
+        below = (bisect_left(against, value) + bisect_right(against, value)) / 2 / len(against)
+        return below if one.desirable > WANTED else 1 - below
+
+    return list(_by_prompt(LABEL_ACCURACY, "policy", rows, right))
 
 
 def chosen_logp(

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tasks.errors import DataError
+from tasks.further_responses import ids_of
 from tasks.pairs import reweigh
-from tasks.records import PreferencePair, ReferenceScore, TrainingExample
+from tasks.records import Label, PreferencePair, ReferenceScore, TrainingExample
 from tasks.tables import counted
 from tasks.training_data import Tokenised
 
@@ -42,16 +43,16 @@ class Examples(NamedTuple):
 
 
 def check_scored(
-    pairs: Iterable[PreferencePair],
+    given: Iterable[PreferencePair | Label],
     ids: Tokenised,
     scores: Scores,
     max_tokens: int,
 ) -> None:
-    """Raise DataError unless every response of `pairs` that fits has a score of all its tokens."""
-    for pair in pairs:
-        for one in (pair.chosen_id, pair.rejected_id):
+    """Raise DataError unless each response of pairs or labels that fits has all tokens scored."""
+    for each in given:
+        for one in ids_of(each):
             num_tokens = len(ids.responses[one])
-            fits = len(ids.prompts[pair.prompt_id]) + num_tokens <= max_tokens
+            fits = len(ids.prompts[each.prompt_id]) + num_tokens <= max_tokens
             scored = scores[one].num_tokens if one in scores else None
             if fits and scored != num_tokens:
                 raise DataError(

@@ -21,10 +21,13 @@ NEXT_STEP = {
     "mismatched_longer_than_max_tokens": "raise training.max_tokens",
     "near_equal": f"{TEMPERATURE}, or lower the filter's min_distance",
     "no_explored_response": "let the policy cell answer all prompts (share 1)",
+    "no_opinion": "ask judges or people for single responses, or take another of pairs.labels",
     "no_other_prompt": "raise prompts.per_round",
+    "not_of_the_policy": "let the policy cell answer, or set pairs.labels.of=all",
     "one_opinion": "add a judge, or let one be asked in both orders",
     "protected_human": "let people judge too (annotate): judges alone may not turn against them",
     "tie": "lower the judge's margin, or set correction.tie=soft",
+    "too_few_comparisons": "let comparisons pick more, or lower pairs.labels.min_comparisons",
     "truncated": "raise max_tokens of the cells, or take the filter out",
     "uncompared": "let comparisons pick more, add verdicts, or set correction.uncompared=prior",
     "unparsed": "read the replies in the verdicts; raise the judge's max_tokens, or change its "
@@ -42,6 +45,12 @@ def why_none(counts: Mapping[str, int]) -> str:
         return "no two responses were compared; add a cell, or raise samples of one"
     reasons = _reasons(counts, "preference_")
     return f"{counts['comparisons']} comparisons made none: {_told(reasons)}; {_next(reasons)}"
+
+
+def why_no_label(counts: Mapping[str, int]) -> str:
+    """The reasons for which no response has a label, the commonest first, and the next step."""
+    reasons = _reasons(counts, "unlabelled_")
+    return f"{_told(reasons)}; {_next(reasons)}" if reasons else "there are no responses"
 
 
 def all_dropped(counts: Mapping[str, int]) -> str:

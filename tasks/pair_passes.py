@@ -118,7 +118,8 @@ def _corrected(
 ) -> _Left:
     """The first pass: prior, preferences, and the pairs that the rule makes of them."""
     pairs, contest = _none_yet(passes), Contest()
-    rule, selection = settings.rule, settings.selection
+    rule: Any = settings.rule
+    selection = settings.selection
     readers = readers_of(rule, selection)
     tables: dict[str, Any] = {"responses": feedback.responses, "verdicts": feedback.verdicts}
     with blocks_of(place, "responses", **tables) as blocks:
@@ -131,6 +132,8 @@ def _corrected(
             made.prior.add(to_table(Verdict, prior))
             made.preferences.add(to_table(Preference, preferences))
             made.counts.update(counted_preferences(preferences))
+            if rule is None:  # labels are all that the round trains on
+                continue
             scored = with_scores(by_prompt, verdicts, readers)
             by_prompt, unseen = selected(scored, selection, place.seed)
             made.counts.update(unseen)

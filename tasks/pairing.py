@@ -1,6 +1,6 @@
 """From verdicts to preference pairs: prior, correction, rule, filters, weights; all counted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tasks.candidates import Candidate
@@ -107,12 +107,19 @@ def split_pairs(
 
     `groups` is group_id by prompt_id: near-duplicates stand on one side.
     """
-    held_out = {
-        prompt_id
-        for prompt_id in {pair.prompt_id for pair in pairs}
-        if uniform_of(seed, "held_out_pairs", groups[prompt_id]) < held_out_share
-    }
+    held_out = held_out_prompts({pair.prompt_id for pair in pairs}, groups, held_out_share, seed)
     return (
         [pair for pair in pairs if pair.prompt_id not in held_out],
         [pair for pair in pairs if pair.prompt_id in held_out],
     )
+
+
+def held_out_prompts(
+    prompt_ids: Iterable[str], groups: Mapping[str, str], held_out_share: float, seed: int
+) -> set[str]:
+    """Those of `prompt_ids` whose pairs and labels only measure; `groups` is group_id by prompt."""
+    return {
+        prompt_id
+        for prompt_id in prompt_ids
+        if uniform_of(seed, "held_out_pairs", groups[prompt_id]) < held_out_share
+    }

@@ -9,7 +9,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.records import PreferencePair, Response
+from tasks.further_responses import ids_of
+from tasks.records import Label, PreferencePair, Response
 from tasks.seeds import uniform_of
 
 ROUNDING = 1e-9
@@ -17,7 +18,7 @@ ROUNDING = 1e-9
 
 
 class QuotaSettings(BaseModel):
-    """Whether cells whose responses end in no pair answer fewer prompts in the next round."""
+    """Whether cells whose responses are not trained on answer fewer prompts in the next round."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -50,20 +51,20 @@ def quota(prompt_ids: Sequence[str], cell: str, share: float, seed: int) -> set[
 
 
 def used_responses(
-    responses: Iterable[Response], pairs: Iterable[PreferencePair]
+    responses: Iterable[Response], given: Iterable[PreferencePair | Label]
 ) -> dict[str, tuple[int, int]]:
-    """How many responses of each cell are chosen or rejected in some pair, and how many it has."""
-    in_pairs = {side for pair in pairs for side in (pair.chosen_id, pair.rejected_id)}
+    """How many responses of each cell are in some pair or have a label, and how many it has."""
+    in_use = {one for each in given for one in ids_of(each)}
     used: dict[str, list[bool]] = {}
     for row in responses:
-        used.setdefault(row.cell, []).append(row.response_id in in_pairs)
+        used.setdefault(row.cell, []).append(row.response_id in in_use)
     return {cell: (sum(rows), len(rows)) for cell, rows in used.items()}
 
 
 def usefulness(used: Mapping[str, tuple[int, int]]) -> dict[str, float]:
     """How usefully each cell answered, 0 to 1, the best cell being 1.
 
-    Usefulness is the share of a cell's responses that are in pairs (`used_responses`).
+    Usefulness is the share of a cell's responses that are used (`used_responses`).
     """
     shares = {cell: number / all_ for cell, (number, all_) in used.items()}
     best = max(shares.values(), default=0.0)

@@ -176,6 +176,22 @@ class PreferencePair:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Label:
+    """How wanted one response is by itself, without another beside it. Key: response_id."""
+
+    response_id: str
+    """The response."""
+    prompt_id: str
+    """The prompt it answers."""
+    desirable: float
+    """Probability that it is wanted, 0 to 1."""
+    weight: float
+    """Share of its prompt's weight in the loss; the labels of one prompt sum to 1."""
+    rule: str
+    """The label rule that made it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ReferenceScore:
     """What the reference thinks of a response. Key: (response_id, reference)."""
 

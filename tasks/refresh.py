@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
-from infra.place import blocks_of, counts_of, records_of, spent_by, store_of
+from infra.place import blocks_of, counts_of, records_of, spent_by, store_of, tables_in
 from infra.place import facts_of as stage_facts
 from infra.prefect.door import door
 from infra.prefect.events import announce_round
@@ -18,6 +18,7 @@ from tasks.decisions import History
 from tasks.early_stop import why_flat
 from tasks.errors import ConfigError
 from tasks.gate import GateOutcome
+from tasks.labelling import LABEL_TABLES
 from tasks.matches import matches_of, pair_cells, pairs_between
 from tasks.measuring import Measured, guarded_slices
 from tasks.quotas import used_responses, usefulness
@@ -25,6 +26,7 @@ from tasks.records import (
     Artifact,
     Checkpoint,
     EvalReport,
+    Label,
     Place,
     PreferencePair,
     Response,
@@ -164,21 +166,22 @@ class _Standing(NamedTuple):
     """Those that models, not people, answer for."""
     contributions: dict[str, Contribution]
     used: dict[str, tuple[int, int]]
-    """Responses of each cell that are in pairs, and all of them."""
+    """Responses of each cell that are in pairs or have labels, and all of them."""
 
 
 def _standing(work: RoundWork, place: Place) -> _Standing:
     """One pass over all responses, verdicts and pairs; those not trained on count as well."""
     found = _Standing(Counter(), Counter(), set(), {}, {})
     feedback = work.feedback
-    with blocks_of(
-        place,
-        "responses",
-        responses=feedback.responses,
-        verdicts=feedback.verdicts,
-        pairs=work.pairs,
-        held_out=(work.pairs, "held_out"),
-    ) as blocks:
+    tables: dict[str, Any] = {
+        "responses": feedback.responses,
+        "verdicts": feedback.verdicts,
+        "pairs": work.pairs,
+        "held_out": (work.pairs, "held_out"),
+    }
+    labelled = [one for one in LABEL_TABLES if one in tables_in(place, work.pairs)]
+    tables |= {name: (work.pairs, name) for name in labelled}
+    with blocks_of(place, "responses", **tables) as blocks:
         for block in blocks:
             responses = block.records(Response, "responses")
             cells = {row.response_id: row.cell for row in responses}
@@ -191,7 +194,8 @@ def _standing(work: RoundWork, place: Place) -> _Standing:
             for cell, one in contributions(responses, pairs).items():
                 sofar = found.contributions.get(cell, NO_CONTRIBUTION)
                 found.contributions[cell] = sofar + one
-            for cell, (used, all_) in used_responses(responses, pairs).items():
+            labels = [row for name in labelled for row in block.records(Label, name)]
+            for cell, (used, all_) in used_responses(responses, [*pairs, *labels]).items():
                 before = found.used.get(cell, (0, 0))
                 found.used[cell] = (before[0] + used, before[1] + all_)
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra.artifacts import open_artifact
+from infra.artifacts import Finished, open_artifact
 from infra.blocks import by_prompt
 from infra.place import blocks_of, records_of, scores_of, side_of, table_of
 from infra.run_tree import RunTree
@@ -15,11 +15,13 @@ from tasks.diagnosis import diagnose
 from tasks.diversity.measure import DiversityFigure, PromptDiversity
 from tasks.findings import Finding
 from tasks.forecast import cost_facts
+from tasks.labelling import HELD_OUT_LABELS, ordered_pairs
 from tasks.matches import Match, PairCells
 from tasks.measuring import Measured
 from tasks.records import (
     Artifact,
     EvalReport,
+    Label,
     Place,
     Preference,
     PreferencePair,
@@ -42,6 +44,7 @@ from tasks.responses import by_id
 from tasks.retiring import Retired
 from tasks.step_metrics import reported
 from tasks.tables import from_table
+from tasks.training_data import used_responses
 from tasks.training_evidence import (
     Evidence,
     answer_lengths,
@@ -158,9 +161,10 @@ def training_findings(store: Store, stages: Mapping[str, Artifact]) -> list[Find
         if role.startswith("sample-evaluation-")
         for row in from_table(Response, stage.table())
     ]
-    held_out = list(from_table(PreferencePair, done["pair"].table("held_out")))
+    held_out = _held_out(done["pair"])
+    wanted = used_responses(held_out)
     scores = [
-        scores_of(store, stages[role], held_out) if (role := f"score-{name}") in stages else {}
+        scores_of(store, stages[role], wanted) if (role := f"score-{name}") in stages else {}
         for name in SCORED
     ]
     key = trained.manifest["key"]
@@ -176,6 +180,14 @@ def training_findings(store: Store, stages: Mapping[str, Artifact]) -> list[Find
             pairs=lengths_of(_pair_words(store, stages)),
         )
     )
+
+
+def _held_out(paired: Finished) -> list[PreferencePair]:
+    """Held-out pairs, or what held-out labels say of two responses where there are no pairs."""
+    pairs = list(from_table(PreferencePair, paired.table("held_out")))
+    if pairs or HELD_OUT_LABELS not in paired.manifest["tables"]:
+        return pairs
+    return ordered_pairs(list(from_table(Label, paired.table(HELD_OUT_LABELS))))
 
 
 def _pair_words(store: Store, stages: Mapping[str, Artifact]) -> list[tuple[float, float]]:

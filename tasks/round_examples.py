@@ -8,12 +8,12 @@ from tasks.config_training import TrainingSection
 from tasks.further_responses import explored_responses
 from tasks.pair_examples import Examples, Scores, check_scored, pair_examples, response_examples
 from tasks.pairing import filtered
-from tasks.records import PreferencePair, Prompt, Response, Verdict
+from tasks.records import Label, PreferencePair, Prompt, Response, Verdict
 from tasks.responses import Tokens
 from tasks.supplies import Supplies
 from tasks.training_data import Tokenised, prompt_limit, tokenised, used_responses
 from tasks.uncertainty import uncertainties
-from tasks.unpaired import unpaired_examples
+from tasks.unpaired import labelled_examples, unpaired_examples, wanted_examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +30,16 @@ class RoundRows:
     """Of each reference, the round's own first."""
     verdicts: Sequence[Verdict]
     """Of judges and people."""
+    labels: Sequence[Label] | None = None
+    """Those that are not held out; None where single responses have no labels of their own."""
 
 
 def round_examples(
     rows: RoundRows, tokens: Tokens, training: TrainingSection, filters: Sequence[Any]
 ) -> Examples:
     """The examples that `training` reads, pairs filtered by those of `filters` that need scores."""
+    if rows.labels is not None and training.loss.EXAMPLES_KIND != "pair":
+        return _of_labels(rows, rows.labels, tokens, training)
     loss, pairs = training.loss, rows.pairs
     explored = explored_responses(pairs, rows.responses) if "explored" in loss.OTHERS else {}
     used = used_responses(pairs) | set(explored.values())
@@ -46,10 +50,23 @@ def round_examples(
     for scores in rows.scores:
         check_scored(pairs, ids, scores, training.max_tokens)
     if loss.EXAMPLES_KIND == "unpaired":
-        return unpaired_examples(pairs, ids, rows.scores[0], dropped)
+        return unpaired_examples(pairs, ids, rows.scores[0], dropped, loss.OTHERS)
     supplies = _supplies(loss, rows, ids, explored)
     made = pair_examples(pairs, ids, rows.scores, supplies.lacking(pairs) | dropped)
     return supplies.added(pairs, made)
+
+
+def _of_labels(
+    rows: RoundRows, labels: Sequence[Label], tokens: Tokens, training: TrainingSection
+) -> Examples:
+    """Examples of single responses; filters, which look at pairs, have no say in them."""
+    limit = prompt_limit(training)
+    ids = tokenised(rows.prompts, rows.responses, used_responses(labels), tokens, limit)
+    if training.loss.EXAMPLES_KIND == "response_only":
+        return wanted_examples(labels, ids, training.max_tokens)
+    for scores in rows.scores:
+        check_scored(labels, ids, scores, training.max_tokens)
+    return labelled_examples(labels, ids, rows.scores[0], training.loss.OTHERS)
 
 
 def _filtered(rows: RoundRows, filters: Sequence[Any]) -> dict[str, str]:

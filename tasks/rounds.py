@@ -15,7 +15,7 @@ from infra.forks import check_forked
 from infra.lease import Holder, Lease
 from infra.prefect.attempts import end_without_a_word
 from infra.prefect.reports import tag_flow_run
-from infra.presets import read_preset
+from infra.presets import parts_of, read_preset
 from infra.run_tree import RunTree
 from infra.storage import Store, open_store
 from tasks.claims import Claim, frozen_facts_changed, new_claim, round_config
@@ -148,7 +148,8 @@ def recorded_data(preset: str, overrides: Mapping[str, Any]) -> tuple[RecordedDa
     data = build_recorded(settled(read_preset(preset), overrides))
     open_store(data.storage).probe()
     nothing = Checkpoint(sha256="", uri="", base="", step=0, tokenizer="", template="")
-    name = re.sub(r"[^a-z0-9._-]", "-", Path(preset).stem.lower())
+    base, recipes = parts_of(preset)
+    name = re.sub(r"[^a-z0-9._-]", "-", "-".join([Path(base).stem, *recipes]).lower())
     place = Place(
         run=f"{name}.recorded",
         round_index=0,

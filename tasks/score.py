@@ -106,7 +106,7 @@ def _stage(
         place,
         "score",
         settings={name: getattr(training, name) for name in SETTINGS}
-        | {"tables": [] if pairs is None else list(tables_of(name))}
+        | {"tables": [] if pairs is None else list(tables_of(name, pairs, place))}
         | ({"further": sorted(further)} if further else {}),
         inputs={**of_pairs, **contents("responses", responses)},
         fingerprints={"reference": fingerprint},

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 from infra.arrow_files import growing_arrow
 from infra.models import checkpoint_folder
-from infra.place import blocks_of
+from infra.place import blocks_of, tables_in
 from tasks.budgets import smallest_to_score
 from tasks.config_training import TrainingSection
 from tasks.further_responses import range_size
-from tasks.records import Artifact, Checkpoint, Place, PreferencePair, Prompt, Response
+from tasks.labelling import HELD_OUT_LABELS, LABELS
+from tasks.records import Artifact, Checkpoint, Label, Place, PreferencePair, Prompt, Response
 from tasks.responses import by_id, tokens_of
 from tasks.tokens import load_tokenizer
 from tasks.training_data import SCORE_ROWS, rows_to_score
@@ -23,10 +24,21 @@ PARTS = {REFERENCE: ("rows", "held_out"), POLICY: ("held_out",)}
 """Which pairs models score: the trained policy only those that it was not trained on, a further
 reference only those that it is trained on."""
 
+LABEL_PARTS = {
+    REFERENCE: (LABELS, HELD_OUT_LABELS, "held_out"),
+    POLICY: (HELD_OUT_LABELS, "held_out"),
+}
+"""As much where single responses have labels: pairs are then there to measure alone."""
 
-def tables_of(name: str) -> tuple[str, ...]:
-    """The tables of pairs that the model of this role scores."""
-    return PARTS.get(name, ("rows",))
+
+def tables_of(name: str, pairs: Artifact, place: Place) -> tuple[str, ...]:
+    """The tables of pairs and labels that the model of this role scores.
+
+    Where there are labels, nothing trains on pairs.
+    """
+    if LABELS not in tables_in(place, pairs):
+        return PARTS.get(name, ("rows",))
+    return LABEL_PARTS.get(name, (LABELS,))
 
 
 def further_of(name: str, pairs: Artifact | None, training: TrainingSection) -> tuple[str, ...]:
@@ -69,7 +81,7 @@ def write_rows(
     """Tokenise what is to be scored into `folder`, a range of prompts at a time, for the child."""
     tokens = tokens_of(checkpoint, load_tokenizer(checkpoint_folder(checkpoint, place.storage)))
     further = further_of(name, pairs, training)
-    tables = {} if pairs is None else {one: (pairs, one) for one in tables_of(name)}
+    tables = {} if pairs is None else {one: (pairs, one) for one in tables_of(name, pairs, place)}
     number, longest, counts = 0, 1, Counter[str]()
     given: dict[str, Any] = dict(tables)
     given |= {"prompts": prompts, "responses": responses}
@@ -79,7 +91,7 @@ def write_rows(
         growing_arrow(folder / ROWS, SCORE_ROWS) as add,
     ):
         for block in blocks:
-            members = {one: block.records(PreferencePair, one) for one in tables} or None
+            members = {one: block.records(_record_of(one), one) for one in tables} or None
             answers = by_id(block.records(Response, "responses"))
             asked = {one.prompt_id: one for one in block.records(Prompt, "prompts")}
             rows, counted = rows_to_score(members, answers, asked, tokens, further, training)
@@ -87,3 +99,8 @@ def write_rows(
             counts.update(counted)
             add(rows)
     return ScoreRows(number, longest, counts)
+
+
+def _record_of(table: str) -> type[PreferencePair | Label]:
+    """What a table of the pair stage holds."""
+    return Label if table in (LABELS, HELD_OUT_LABELS) else PreferencePair

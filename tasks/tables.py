@@ -17,6 +17,7 @@ from tasks.canonical import canonical_json, digest_of_lines
 from tasks.errors import DataError
 from tasks.records import (
     EvalReport,
+    Label,
     Preference,
     PreferencePair,
     Prompt,
@@ -35,6 +36,7 @@ KEYS: dict[type, tuple[str, ...]] = {
     Verdict: ("a_id", "b_id", "annotator", "criterion", "replicate", "first_shown"),
     Preference: ("prompt_id", "a_id", "b_id"),
     PreferencePair: ("pair_id",),
+    Label: ("response_id",),
     ReferenceScore: ("response_id", "reference"),
     TrainingExample: ("example_id",),
     EvalReport: ("checkpoint", "metric", "slice"),

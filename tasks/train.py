@@ -14,7 +14,7 @@ from infra.checkpoint_uploads import (
     put_model,
 )
 from infra.models import checkpoint_folder
-from infra.place import facts_of, note, open_stage, store_of, workdir_of
+from infra.place import facts_of, note, open_stage, store_of, tables_in, workdir_of
 from infra.prefect.door import door
 from infra.prefect.elsewhere import elsewhere
 from infra.processes import Limits, run_child
@@ -26,6 +26,7 @@ from tasks import child
 from tasks.config import PairFilter
 from tasks.config_training import TrainingSection
 from tasks.errors import ConfigError, DataError
+from tasks.labelling import LABELS
 from tasks.pair_losses import all_dropped
 from tasks.records import Artifact, Checkpoint, Feedback, Place, Trained
 from tasks.side_table import reads_side_table
@@ -61,7 +62,7 @@ def train(
             "training": settings_of(training),
             "filters": [settings_of(one) for one in filters if one.STAGE == "scored"],
         },
-        inputs=_inputs(feedback, pairs, scores, training),
+        inputs=_inputs(feedback, pairs, scores, training) | _label_inputs(pairs, place),
         seeds={"seed": place.seed, "round": place.round_index},
         fingerprints={"reference": place.reference.sha256},
         semantics=SEMANTICS,
@@ -98,6 +99,12 @@ def _inputs(
     for name, some in looked_at.items():
         inputs |= {f"{name}-{i}": one.content for i, one in enumerate(some)}
     return inputs
+
+
+def _label_inputs(pairs: Artifact, place: Place) -> dict[str, str]:
+    """The labels, where there are some: the content of the pair stage is that of pairs alone."""
+    tables = tables_in(place, pairs)
+    return {LABELS: tables[LABELS]} if LABELS in tables else {}
 
 
 def _run(

@@ -12,14 +12,16 @@ from infra.arrow_files import growing_arrow, read_arrow
 from infra.artifacts import open_artifact
 from infra.blocks import Block, Followed
 from infra.models import checkpoint_folder
-from infra.place import blocks_of, store_of
+from infra.place import blocks_of, store_of, tables_in
 from tasks.budgets import smallest_to_train
 from tasks.canonical import digest
 from tasks.config_training import TrainingSection
 from tasks.further_responses import EVERYTHING, range_size
+from tasks.labelling import LABELS
 from tasks.records import (
     Artifact,
     Feedback,
+    Label,
     Place,
     PreferencePair,
     Prompt,
@@ -72,6 +74,8 @@ def write_examples(
     number, longest, counts = 0, 0, Counter[str]()
     given: dict[str, Any] = {"prompts": rows.prompts, "pairs": rows.pairs}
     given |= {"responses": rows.feedback.responses, "verdicts": rows.feedback.verdicts}
+    if LABELS in tables_in(place, rows.pairs):
+        given[LABELS] = (rows.pairs, LABELS)
     with ExitStack() as stack:
         add = stack.enter_context(growing_arrow(workdir / EXAMPLES, schema(TrainingExample)))
         if reads_side_table(loss):
@@ -113,4 +117,5 @@ def _rows(
         responses=answers,
         scores=[{one.response_id: one for one in some} for some in given],
         verdicts=block.records(Verdict, "verdicts"),
+        labels=block.records(Label, LABELS) if LABELS in block.tables else None,
     )

@@ -6,11 +6,18 @@ from typing import Literal, NamedTuple
 import pyarrow as pa
 
 from tasks.config_training import TrainingSection
-from tasks.further_responses import Combination, crossed_responses, explored_responses
-from tasks.records import PreferencePair, Prompt, Response
+from tasks.further_responses import (
+    Combination,
+    crossed_responses,
+    explored_responses,
+    ids_of,
+)
+from tasks.records import Label, PreferencePair, Prompt, Response
 from tasks.responses import Tokens, ids_for_training
 from tasks.tokens import render
 
+TRAINED_ON = ("labels", "rows")
+"""Tables of the pair stage that are trained on: the labels, where it has some, else the pairs."""
 SCORE_ROWS = pa.schema(
     [
         ("response_id", pa.string()),
@@ -85,24 +92,25 @@ def truncation(training: TrainingSection) -> str:
     return f"drop>{training.max_tokens}{cuts}"
 
 
-def used_responses(pairs: Iterable[PreferencePair]) -> set[str]:
-    """Ids of the responses that `pairs` compare."""
-    return {one for pair in pairs for one in (pair.chosen_id, pair.rejected_id)}
+def used_responses(given: Iterable[PreferencePair | Label]) -> set[str]:
+    """Ids of the responses that pairs compare, or that labels are about."""
+    return {one for each in given for one in ids_of(each)}
 
 
 def rows_to_score(
-    members: Mapping[str, Sequence[PreferencePair]] | None,
+    members: Mapping[str, Sequence[PreferencePair | Label]] | None,
     responses: Mapping[str, Response],
     prompts: Mapping[str, Prompt],
     tokens: Tokens,
     further: Sequence[str],
     training: TrainingSection,
 ) -> tuple[pa.Table, dict[str, int]]:
-    """What is scored of the pairs in `members`, by table, and of what a loss needs beyond them.
+    """What is scored of pairs and labels in `members`, by table, and what a loss needs beyond them.
 
-    Without pairs (None), every response is scored.
+    Without them (None), every response is scored.
     """
-    trained_on: Sequence[PreferencePair] = (members or {}).get("rows", [])
+    known = members or {}
+    trained_on = next((known[one] for one in TRAINED_ON if one in known), [])
     if members is None:
         used = set(responses)
     else:

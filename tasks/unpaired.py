@@ -1,14 +1,19 @@
-"""Single responses, desirable or not, from a round's pairs."""
+"""Single responses, desirable or not, from a round's labels or from its pairs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from tasks.further_responses import Combination, crossed_id, mismatched_responses
+from tasks.labelling import WANTED
 from tasks.pair_examples import Examples, Scores, response_example
-from tasks.records import PreferencePair, TrainingExample
-from tasks.tables import counted
+from tasks.records import Label, PreferencePair, TrainingExample
+from tasks.tables import counted, grouped
 from tasks.training_data import Tokenised
+
+MISMATCHED = "mismatched"
+FROM_PAIRS = "pairs"
+"""Rule of the labels that chosen and rejected responses have by being so."""
 
 
 def unpaired_examples(
@@ -16,60 +21,127 @@ def unpaired_examples(
     ids: Tokenised,
     scores: Scores,
     dropped: Mapping[str, str],
+    others: Collection[str] = (MISMATCHED,),
 ) -> Examples:
-    """One example per distinct response that pairs choose or reject, with a mismatched one beside.
+    """One example per distinct response that pairs choose or reject.
 
-    A response that is both is dropped. The examples of a prompt share its weight. Which one is
-    mismatched to which does not depend on `dropped`: they were scored before.
+    A response that is both is dropped. `others` are further responses that the loss needs. Which
+    one is mismatched to which does not depend on `dropped`: they were scored before.
     """
-    mismatched = mismatched_responses(pairs, ids.responses)
     left = [pair for pair in pairs if pair.pair_id not in dropped]
     desirable = {(pair.prompt_id, pair.chosen_id) for pair in left}
     undesirable = {(pair.prompt_id, pair.rejected_id) for pair in left}
-    found = sorted(desirable | undesirable)
     both = desirable & undesirable
-    reasons = [
-        "both_chosen_and_rejected" if one in both else _why_not(one, ids, scores, mismatched)
-        for one in found
+    labels = [
+        Label(
+            response_id=response_id,
+            prompt_id=prompt_id,
+            desirable=float((prompt_id, response_id) in desirable),
+            weight=1.0,
+            rule=FROM_PAIRS,
+        )
+        for prompt_id, response_id in sorted((desirable | undesirable) - both)
     ]
-    kept = [one for one, reason in zip(found, reasons, strict=True) if reason is None]
-    share = counted(prompt_id for prompt_id, _ in kept)
-    examples = [_example(one, ids, scores, 1 / share[one[0]]) for one in kept]
     lost = [dropped[pair.pair_id] for pair in pairs if pair.pair_id in dropped]
-    counts = counted(f"dropped_{one}" for one in [*lost, *reasons] if one)
+    lost += ["both_chosen_and_rejected"] * len(both)
+    mismatched = mismatched_responses(pairs, ids.responses) if MISMATCHED in others else None
+    return _examples(labels, ids, scores, mismatched, lost)
+
+
+def labelled_examples(
+    labels: Sequence[Label], ids: Tokenised, scores: Scores, others: Collection[str]
+) -> Examples:
+    """One example per label, with a mismatched response beside it if `others` says so."""
+    mismatched = mismatched_responses(labels, ids.responses) if MISMATCHED in others else None
+    return _examples(labels, ids, scores, mismatched, [])
+
+
+def wanted_examples(labels: Sequence[Label], ids: Tokenised, max_tokens: int) -> Examples:
+    """One example to imitate per label that says that a response is wanted."""
+    reasons = [_why_not_imitated(one, ids, max_tokens) for one in labels]
+    kept = [one for one, reason in zip(labels, reasons, strict=True) if reason is None]
+    examples = [_imitated(one, ids, weight) for one, weight in _weighed(kept)]
+    return Examples(examples, dict(counted(f"dropped_{one}" for one in reasons if one)))
+
+
+def _why_not_imitated(one: Label, ids: Tokenised, max_tokens: int) -> str | None:
+    tokens = ids.responses[one.response_id]
+    if one.desirable <= WANTED:
+        return "not_desirable"
+    if not tokens:
+        return "empty_response"
+    too_long = len(ids.prompts[one.prompt_id]) + len(tokens) > max_tokens
+    return "longer_than_max_tokens" if too_long else None
+
+
+def _examples(
+    labels: Sequence[Label],
+    ids: Tokenised,
+    scores: Scores,
+    mismatched: Mapping[Combination, str] | None,
+    lost: Sequence[str],
+) -> Examples:
+    """The examples of `labels`; `lost` are reasons of what was left out before.
+
+    The examples of a prompt share its weight as their labels do.
+    """
+    reasons = [_why_not(one, ids, scores, mismatched) for one in labels]
+    kept = [one for one, reason in zip(labels, reasons, strict=True) if reason is None]
+    examples = [
+        replace(
+            _imitated(one, ids, weight),
+            kind="unpaired",
+            chosen_logps=scores[one.response_id].token_logps,
+        )
+        for one, weight in _weighed(kept)
+    ]
     side = [
-        {"example_id": one[1], "desirable": float(one in desirable)}
-        | _mismatched(one[0], mismatched[one], ids, scores)
+        {"example_id": one.response_id, "desirable": one.desirable}
+        | _mismatched(one, ids, scores, mismatched)
         for one in kept
     ]
+    counts = counted(f"dropped_{one}" for one in [*lost, *reasons] if one)
     return Examples(examples, dict(counts), side)
 
 
-def _mismatched(prompt_id: str, other: str, ids: Tokenised, scores: Scores) -> dict[str, Any]:
-    """The response `other` as one to `prompt_id`."""
+def _weighed(labels: Sequence[Label]) -> list[tuple[Label, float]]:
+    """Each label with its share among those of its prompt that are left."""
+    totals = {
+        prompt_id: sum(one.weight for one in some) for prompt_id, some in grouped(labels).items()
+    }
+    return [(one, one.weight / totals[one.prompt_id]) for one in labels]
+
+
+def _mismatched(
+    one: Label, ids: Tokenised, scores: Scores, mismatched: Mapping[Combination, str] | None
+) -> dict[str, Any]:
+    """A response to another prompt as one to the label's, where the loss needs it."""
+    if mismatched is None:
+        return {}
+    other = mismatched[one.prompt_id, one.response_id]
     return {
         "mismatched_ids": ids.responses[other],
-        "mismatched_logps": scores[crossed_id(prompt_id, other)].token_logps,
+        "mismatched_logps": scores[crossed_id(one.prompt_id, other)].token_logps,
     }
 
 
 def _why_not(
-    one: Combination, ids: Tokenised, scores: Scores, mismatched: Mapping[Combination, str]
+    one: Label, ids: Tokenised, scores: Scores, mismatched: Mapping[Combination, str] | None
 ) -> str | None:
-    prompt_id, response_id = one
-    if not ids.responses[response_id]:
+    if not ids.responses[one.response_id]:
         return "empty_response"
-    if response_id not in scores:
+    if one.response_id not in scores:
         return "longer_than_max_tokens"
-    if one not in mismatched:
+    if mismatched is None:
+        return None
+    if (one.prompt_id, one.response_id) not in mismatched:
         return "no_other_prompt"
-    crossed = crossed_id(prompt_id, mismatched[one])
+    crossed = crossed_id(one.prompt_id, mismatched[one.prompt_id, one.response_id])
     return None if crossed in scores else "mismatched_longer_than_max_tokens"
 
 
-def _example(one: Combination, ids: Tokenised, scores: Scores, weight: float) -> TrainingExample:
-    prompt_id, response_id = one
-    imitated = response_example(
-        response_id, prompt_id, ids.prompts[prompt_id], ids.responses[response_id], weight
+def _imitated(one: Label, ids: Tokenised, weight: float) -> TrainingExample:
+    tokens = ids.responses[one.response_id]
+    return response_example(
+        one.response_id, one.prompt_id, ids.prompts[one.prompt_id], tokens, weight
     )
-    return replace(imitated, kind="unpaired", chosen_logps=scores[response_id].token_logps)

@@ -21,7 +21,7 @@ from tasks.variants import kind_of
 from tasks.voices import Voice
 from tests.golden_inputs import CHECKS, TEXTS, loss_inputs
 from tests.golden_judges import of_judge
-from tests.golden_pairs import of_estimator, of_pair_filter, of_selection
+from tests.golden_pairs import of_estimator, of_label_rule, of_pair_filter, of_selection
 from tests.opinion_makers import (
     candidate,
     preference,
@@ -242,6 +242,7 @@ OUTPUTS: dict[str, Callable[[Any], Any]] = {
     "tasks.checks": of_check,
     "tasks.comparison_rules": of_comparison_rule,
     "tasks.pair_rules": of_pair_rule,
+    "tasks.label_rules": of_label_rule,
     "tasks.pair_filters": of_pair_filter,
     "tasks.selections": of_selection,
     "tasks.estimators": of_estimator,

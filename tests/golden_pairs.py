@@ -1,10 +1,38 @@
-"""What estimators, selections and pair filters return on inputs that never change."""
+"""What estimators, selections, pair filters and label rules return on inputs that never change."""
 
+from dataclasses import replace
 from typing import Any
 
+from tasks.label_rules._contract import Judged
 from tasks.pairs import PairView, PromptPreferences
 from tests.golden_inputs import TEXTS
-from tests.opinion_makers import candidate, pair, preference, response
+from tests.opinion_makers import candidate, pair, preference, response, verdict
+
+ORIGINS = ("policy", "policy", "model", "model", "human", "recorded")
+
+
+def of_label_rule(rule: Any) -> Any:
+    """The labels of a prompt of which some comparisons are dropped and some responses scored."""
+    members = {f"r{i}": candidate(f"r{i}", origin=origin) for i, origin in enumerate(ORIGINS)}
+    ids = sorted(members)
+    every = [(a, b) for i, a in enumerate(ids) for b in ids[i + 1 :]]
+    preferences = [
+        preference(*both, ("a", "b", "dropped")[number % 3], margin=(number % 5 + 1) / 5)
+        for number, both in enumerate(every)
+    ]
+    scores = [
+        replace(verdict(one, "", "scored", by=by, kind=kind), score=score, scale=scale)
+        for number, one in enumerate(ids[:5])
+        for by, kind, score, scale in (
+            ("main", "judge", float(number), "1-5"),
+            ("ann", "human", float(number % 2), "thumbs"),
+            ("bea", "human", float(number > 2), "thumbs"),
+        )
+        if kind == "judge" or number
+    ]
+    said = rule(Judged("p", members, preferences, scores))
+    shares = {one: round(value, 6) for one, value in sorted(said.desirable.items())}
+    return [shares, dict(sorted(said.left_out.items()))]
 
 
 def of_pair_filter(one: Any) -> Any:

@@ -28,6 +28,7 @@ DOOR_PARTS = {
     "judge_models": "judge",
     "judge_panel": "judge",
     "judge_recorded": "judge",
+    "label_passes": "pair",
     "pair_passes": "pair",
     "refresh_report": "refresh",
     "refresh_rounds": "refresh",

@@ -10,7 +10,7 @@ from prefect.utilities.schema_tools.validation import ValidationError, validate
 
 from flows.evaluation import evaluation
 from flows.tso import tso
-from infra.prefect.form import run_name
+from infra.prefect.names import laid_over, run_name
 from tasks.errors import ConfigError
 from tasks.prompts import SPLITS
 from tests.sources import ROOT
@@ -31,10 +31,11 @@ def fields(flow):
     return sorted(found.items(), key=lambda item: item[1]["position"])
 
 
-def test_the_form_asks_for_run_preset_rounds_total_and_overrides():
+def test_the_form_asks_for_run_preset_recipes_rounds_total_and_overrides():
     assert [(name, field["title"]) for name, field in fields(tso)] == [
         ("run", "Run"),
         ("preset", "Preset"),
+        ("recipes", "Recipes"),
         ("rounds", "Rounds to add"),
         ("until", "Reach a total instead?"),
         ("overrides", "Overrides"),
@@ -57,12 +58,24 @@ def test_presets_are_those_there_are_when_it_is_deployed(flow, tmp_path, monkeyp
     assert schema(flow)["properties"]["preset"]["enum"] == ["later", "quickstart", "team"]
 
 
+def test_recipes_are_a_list_in_the_order_in_which_they_are_laid(tmp_path, monkeypatch):
+    monkeypatch.setenv("TSO_PRESETS", str(tmp_path))
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "own.yaml").write_text("recipe: {}")
+    field = schema(tso)["properties"]["recipes"]
+    assert field["type"] == "array" and {"own", "rpo"} <= set(field["items"]["enum"])
+    validate({"run": "x", "recipes": ["rpo", "own"]}, schema(tso), raise_on_error=True)
+    assert laid_over("quickstart", ["rpo", "own"]) == "quickstart+rpo+own"
+    assert laid_over("mine.yaml+rpo", None) == "mine.yaml+rpo"
+
+
 def test_an_empty_field_is_no_default_that_misleads():
     properties = schema(tso)["properties"]
     shown = {name: field.get("default") for name, field in properties.items()}
     assert shown == {
         "run": None,
         "preset": "quickstart",
+        "recipes": [],
         "rounds": 1,
         "until": None,
         "overrides": {},
@@ -77,6 +90,8 @@ def test_an_empty_field_is_no_default_that_misleads():
         ({"run": "My run"}, "'run'.*does not match"),
         ({"run": ""}, "'run'"),
         ({"preset": "nope"}, "'preset'.*'nope' is not one of"),
+        ({"recipes": ["nope"]}, "recipes.*'nope' is not one of"),
+        ({"recipes": "rpo"}, "'recipes'.*not of type 'array'"),
         ({"rounds": 0}, "'rounds'.*0 is less than the minimum of 1"),
         ({"rounds": "two"}, "'rounds'.*not of type 'integer'"),
         ({"until": 0}, "'until'"),
@@ -140,6 +155,7 @@ def test_a_flow_run_is_named_after_what_it_was_asked_for(parameters, name, monke
     [
         ({"preset": "nope"}, "no preset 'nope'; available: quickstart"),
         ({"preset": "nowhere.yaml"}, "no preset 'nowhere.yaml'"),
+        ({"recipes": ["nope"]}, "no recipe 'nope'; available:"),
         ({"overrides": {"training.epoch": 2}}, "training.epoch"),
     ],
 )

@@ -26,15 +26,16 @@ DOOR_MODULES = tuple(f"tasks.{door}" for door in DOORS)
 FAMILIES = tuple(
     f"tasks.{name}"
     for name in (
-        *("judges", "checks", "comparison_rules", "pair_rules", "pair_filters"),
+        *("judges", "checks", "comparison_rules", "pair_rules", "pair_filters", "label_rules"),
         *("losses", "metrics", "gates", "queue_reasons", "aggregations", "evaluation_sets"),
         *("selections", "estimators"),
     )
 )
 
 STORY_MAY = ("prefect", "typing", *DOOR_MODULES, "tasks.config", "tasks.records")
-STORY_MAY_TOO = ("tasks.model_matrix", "infra.prefect.form", "infra.prefect.orders")
-"""The matrix is a word of the algorithm; form and orders say how parameters look."""
+HOW_PARAMETERS_LOOK = tuple(f"infra.prefect.{name}" for name in ("form", "names", "orders"))
+STORY_MAY_TOO = ("tasks.model_matrix", *HOW_PARAMETERS_LOOK)
+"""The matrix is a word of the algorithm."""
 
 INFRA_MAY = tuple(
     f"tasks.{name}"

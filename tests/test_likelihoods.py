@@ -2,9 +2,9 @@ import math
 
 import pytest
 
-from tasks.likelihoods import chosen_logp, divergences, reward_accuracy
+from tasks.likelihoods import chosen_logp, divergences, label_accuracy, reward_accuracy
 from tasks.measuring import reports
-from tasks.records import ReferenceScore
+from tasks.records import Label, ReferenceScore
 from tests.opinion_makers import pair, response
 
 
@@ -44,6 +44,29 @@ def test_a_prompt_counts_once_in_reward_accuracy_however_many_pairs_it_has():
 
 def test_without_scored_pairs_there_is_no_reward_accuracy():
     assert reward_accuracy([pair("a", "b")], {}, {}) == []
+
+
+def label(response_id, desirable, prompt_id="p"):
+    return Label(
+        response_id=response_id, prompt_id=prompt_id, desirable=desirable, weight=1.0, rule="r"
+    )
+
+
+def test_label_accuracy_compares_wanted_and_other_responses_of_all_prompts():
+    given = [label("a", 1.0), label("b", 0.0), label("c", 0.6, "q"), label("d", 0.5, "q")]
+    given += [label("e", 0.2, "s"), label("h", 1.0, "s")]
+    after = scores(a=-3, b=-4, c=-5, d=-1, e=-5, h=-1)
+    # Gains: wanted a 2, c 0; others b 1, e 0; d says nothing, the reference has not scored h.
+    rows = label_accuracy(given, BEFORE, after)
+    assert by_prompt(rows, "label_accuracy") == {
+        "p": (1 + 0.5) / 2,  # a above b and e; b below a alone
+        "q": 0.25,  # c level with e, below b
+        "s": 0.75,  # e below a, level with c
+    }
+
+
+def test_labels_of_one_kind_have_no_accuracy():
+    assert label_accuracy([label("a", 1.0), label("b", 0.9)], BEFORE, BEFORE) == []
 
 
 def test_the_likelihood_of_chosen_responses_is_per_token_for_policy_and_reference():

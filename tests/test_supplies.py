@@ -8,13 +8,13 @@ import pytest
 
 from tasks.further_responses import crossed_id, explored_responses, mismatched_responses
 from tasks.pair_examples import pair_examples
-from tasks.records import ReferenceScore, TrainingExample
+from tasks.records import Label, ReferenceScore, TrainingExample
 from tasks.side_table import joined
 from tasks.supplies import Supplies, edited
 from tasks.tables import to_table
 from tasks.training_data import Tokenised, score_rows
 from tasks.uncertainty import bald, uncertainties
-from tasks.unpaired import unpaired_examples
+from tasks.unpaired import labelled_examples, unpaired_examples, wanted_examples
 from tasks.variants import load_variant
 from tests.opinion_makers import both, pair, person, response, verdict
 
@@ -207,3 +207,38 @@ def test_what_is_supplied_is_what_the_trainer_reads(kind):
     side = pa.Table.from_pylist(list(found.side)[::-1])
     table = joined(to_table(TrainingExample, found.examples), side, one.loss)
     assert table.num_rows == 2
+
+
+def labels(**desirable):
+    return [
+        Label(response_id=one, prompt_id=OWNER[one], desirable=p, weight=w, rule="r")
+        for one, (p, w) in desirable.items()
+    ]
+
+
+def test_labels_become_examples_that_share_anew_what_is_left_of_their_prompt():
+    given = labels(a=(0.7, 0.5), b=(0.0, 0.25), c=(1.0, 0.25), void=(1.0, 1.0))
+    made = labelled_examples(given, IDS, scored("a", "b"), ())
+    assert [(one.example_id, one.kind, one.weight) for one in made.examples] == [
+        ("a", "unpaired", pytest.approx(2 / 3)), ("b", "unpaired", pytest.approx(1 / 3)),
+    ]  # fmt: skip
+    assert made.side == [{"example_id": "a", "desirable": 0.7}, {"example_id": "b", "desirable": 0}]
+    assert made.counts == {"dropped_empty_response": 1, "dropped_longer_than_max_tokens": 1}
+
+
+def test_labels_of_several_prompts_have_mismatched_responses_where_the_loss_needs_them():
+    given = labels(a=(1.0, 1.0), d=(0.0, 1.0))
+    scores = scored("a", "d") | scored("d@p", "a@q", each=-2.0)
+    made = labelled_examples(given, IDS, scores, ("mismatched",))
+    assert [row["mismatched_ids"] for row in made.side] == [TOKENS["d"], TOKENS["a"]]
+    assert [row["mismatched_logps"] for row in made.side] == [[-2.0] * 2] * 2
+
+
+def test_only_wanted_responses_are_imitated():
+    given = labels(a=(0.6, 0.5), b=(0.5, 0.5), void=(1.0, 1.0))
+    made = wanted_examples(given, IDS, 9)
+    assert [(one.example_id, one.kind, one.weight) for one in made.examples] == [
+        ("a", "response_only", 1.0)
+    ]
+    assert made.counts == {"dropped_empty_response": 1, "dropped_not_desirable": 1}
+    assert wanted_examples(given, IDS, 3).counts["dropped_longer_than_max_tokens"] == 1

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import gate_commands, ledger_commands, store_commands
+from flows.cli import gate_commands, ledger_commands, recipe_commands, store_commands
 from flows.cli.annotate import annotate
-from flows.cli.arguments import Name, Out, Preset, Settings, overrides_of
+from flows.cli.arguments import PRESET, Name, Out, Preset, Settings, overrides_of
 from flows.cli.completion import presets, runs
 from flows.cli.exit_codes import BUG, exit_code_of
 from flows.cli.stack import stack
@@ -52,10 +52,7 @@ def run(
 
 @app.command()
 def check(
-    preset: Annotated[
-        str,
-        typer.Argument(help="A preset's name, or a path to a .yaml file.", autocompletion=presets),
-    ],
+    preset: Annotated[str, typer.Argument(help=PRESET, autocompletion=presets)],
     settings: Settings = None,
 ) -> None:
     """Check all that a run needs; show every problem."""
@@ -74,7 +71,7 @@ def status(name: Name, preset: Preset, settings: Settings = None) -> None:
 
 @app.command()
 def leaderboard(
-    preset: Annotated[str, typer.Argument(help="A preset's name, or a path to a .yaml file.")],
+    preset: Annotated[str, typer.Argument(help=PRESET, autocompletion=presets)],
     run: Annotated[str, typer.Option(help="Rank by the verdicts of this run's rounds.")] = "",
     split: Annotated[str, typer.Option(help="Prompts of recorded data: a split, or all.")] = "all",
     against: Annotated[str, typer.Option(help="Count only comparisons with this cell.")] = "",
@@ -171,15 +168,19 @@ def fork(
 
 gate_commands.add_to(app)
 ledger_commands.add_to(app)
+recipe_commands.add_to(app)
 store_commands.add_to(app)
 
 
 @app.command()
-def schema(out: Out = None) -> None:
-    """Write the JSON schema of presets, for editors."""
+def schema(
+    of: Annotated[str, typer.Option(help="preset or recipe: which files it is of.")] = "preset",
+    out: Out = None,
+) -> None:
+    """Write the JSON schema of presets, or of recipes, for editors."""
     from flows.cli.schema import write_schema
 
-    write_schema(out)
+    write_schema(of, out)
 
 
 @app.command()

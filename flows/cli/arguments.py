@@ -11,10 +11,8 @@ from tasks.errors import ConfigError
 Name = Annotated[
     str, typer.Argument(help="Name of the run; it grows with every call.", autocompletion=runs)
 ]
-Preset = Annotated[
-    str,
-    typer.Option(help="A preset's name, or a path to a .yaml file.", autocompletion=presets),
-]
+PRESET = "A preset's name, or a path to a .yaml file; +RECIPE lays a method over it."
+Preset = Annotated[str, typer.Option(help=PRESET, autocompletion=presets)]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="key=value replaces one setting, e.g. training.epochs=2."),

@@ -9,7 +9,7 @@ from rich.console import Console
 from flows.cli.checks import Preparation
 from flows.cli.exit_codes import BAD_INPUT
 from flows.cli.terminal import clean, console
-from infra.presets import read_preset
+from infra.presets import parts_of, read_preset, read_recipe, replaced_settings
 from tasks.config import config_problems
 from tasks.errors import TSOError
 from tasks.preflight import Check
@@ -22,6 +22,7 @@ def show_checks(preset: str, overrides: Mapping[str, Any]) -> None:
     """Print every check; exits with BAD_INPUT if one found something wrong."""
     out = console()
     settings = {key: value for key, value in overrides.items() if key != "redo"}
+    _show_recipes(out, parts_of(preset)[1])
     problems = config_problems(settled(read_preset(preset), settings))
     for problem in problems:
         _line(out, BAD, "configuration", problem)
@@ -35,6 +36,17 @@ def show_checks(preset: str, overrides: Mapping[str, Any]) -> None:
         out.print(f"{len(failed)} of these would stop a run: {', '.join(failed)}")
         raise typer.Exit(BAD_INPUT)
     out.print(f"{preset} is ready to run")
+
+
+def _show_recipes(out: Console, recipes: list[str]) -> None:
+    """What is laid over the preset, and what of it a later recipe replaces again."""
+    replaced = replaced_settings(recipes)
+    for name in recipes:
+        facts = read_recipe(name)["recipe"]
+        said = f"{facts['title']}: {facts['about']}"
+        if lost := replaced.get(name):
+            said += f"; replaced by a later recipe: {', '.join(lost)}"
+        _line(out, GOOD, f"recipe {name}", said)
 
 
 def _look(out: Console, checks: list[Check]) -> list[str]:

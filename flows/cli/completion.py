@@ -5,12 +5,27 @@ from pathlib import Path
 
 import typer
 
-from infra.presets import preset_files, read_preset
+from infra.presets import parts_of, preset_files, read_preset, recipe_files
 from tasks.errors import ConfigError
 
 
 def presets(incomplete: str) -> list[str]:
-    """Names of presets that begin with what is typed, and .yaml files."""
+    """Names of presets that begin with what is typed, and .yaml files; recipes after a plus."""
+    return [*_laid_over(incomplete), *_presets(incomplete)]
+
+
+def recipes(incomplete: str) -> list[str]:
+    """Names of recipes that begin with what is typed."""
+    return [name for name in sorted(recipe_files()) if name.startswith(incomplete)]
+
+
+def _laid_over(incomplete: str) -> list[str]:
+    before, plus, typed = incomplete.rpartition("+")
+    taken = parts_of(before)[1]
+    return [f"{before}+{name}" for name in recipes(typed) if plus and name not in taken]
+
+
+def _presets(incomplete: str) -> list[str]:
     typed = Path(incomplete)
     folder = typed if incomplete.endswith("/") else typed.parent
     files = [str(file) for file in sorted(folder.glob("*.yaml"))] if folder.is_dir() else []

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.cli.terminal import clean, console
+from tasks.errors import ConfigError
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -21,7 +22,7 @@ CELL = 160
 """Characters of a text that a cell of a table shows."""
 BESIDE = (("a", "b"), ("chosen", "rejected"))
 """Columns whose texts people compare."""
-LONG = {"prompt", "text", "reply", "messages", "a", "b", "chosen", "rejected"}
+LONG = {"prompt", "text", "reply", "messages", "a", "b", "chosen", "rejected", "about"}
 """Columns of texts, which get a block of their own."""
 UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """What JSON leaves as it is though a terminal may act on it, or no file can hold it."""
@@ -30,6 +31,13 @@ UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud80
 def print_rows(rows: Rows, columns: Sequence[str], form: str) -> None:
     """Print `rows` in one of FORMATS."""
     FORMATS[form](rows, columns)
+
+
+def checked_form(form: str) -> str:
+    """`form` if it is one of FORMATS; ConfigError names them."""
+    if form not in FORMATS:
+        raise ConfigError(f"--as {form!r}: use one of {', '.join(FORMATS)}")
+    return form
 
 
 def value_text(value: Any) -> str:

@@ -1,16 +1,20 @@
-"""`tso schema`: what a preset may hold, as a JSON schema for editors."""
+"""`tso schema`: what a preset or a recipe may hold, as a JSON schema for editors."""
 
 import json
 import sys
 from pathlib import Path
 
-from tasks.config_schema import preset_schema
-from tasks.errors import StorageError
+from tasks.config_schema import preset_schema, recipe_schema
+from tasks.errors import ConfigError, StorageError
+
+SCHEMAS = {"preset": preset_schema, "recipe": recipe_schema}
 
 
-def write_schema(out: Path | None) -> None:
-    """Write the schema to `out`, or to the terminal."""
-    text = json.dumps(preset_schema(), indent=2, ensure_ascii=False) + "\n"
+def write_schema(of: str, out: Path | None) -> None:
+    """Write the schema of presets or recipes to `out`, or to the terminal."""
+    if of not in SCHEMAS:
+        raise ConfigError(f"--of {of!r}: use one of {', '.join(SCHEMAS)}")
+    text = json.dumps(SCHEMAS[of](), indent=2, ensure_ascii=False) + "\n"
     if out is None:
         sys.stdout.write(text)
         return

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from flows.cli.formats import FORMATS, print_rows
+from flows.cli.formats import checked_form, print_rows
 from flows.cli.rows import Texts, chosen_columns, matching, rows_of
 from flows.cli.terminal import clean, console
 from infra.artifacts import MANIFEST, Finished, open_artifact, read_stage
@@ -47,8 +47,7 @@ class Asked:
     """Whether people get all rows, too, unless they say how many."""
 
     def __post_init__(self) -> None:
-        if self.form not in FORMATS:
-            raise ConfigError(f"--as {self.form!r}: use one of {', '.join(FORMATS)}")
+        checked_form(self.form)
         if self.rows is not None and self.rows < 0:
             raise ConfigError(f"--rows is {self.rows}; it must be 0 or more")
 

@@ -6,11 +6,10 @@ whose errors say more, and there a preset may be a path where the form offers na
 
 from typing import Annotated, Any, TypeAlias
 
-from prefect.runtime import flow_run
 from pydantic import Field, GetJsonSchemaHandler, WithJsonSchema
 from pydantic_core.core_schema import CoreSchema
 
-from infra.presets import preset_files
+from infra.presets import preset_files, recipe_files
 from infra.run_tree import NAME
 
 
@@ -23,6 +22,15 @@ class _PresetNames:
         return {**handler(schema), "enum": sorted(preset_files())}
 
 
+class _RecipeNames:
+    """Marks a list of texts as some of the recipes there are, likewise."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": "string", "enum": sorted(recipe_files())}}
+
+
 def _shown(title: str, **more: Any) -> Any:
     """Give the field a title; `more` replaces parts of the schema that Prefect makes."""
     return Field(json_schema_extra={"title": title, **more})
@@ -33,6 +41,8 @@ RunName: TypeAlias = Annotated[
 ]
 
 PresetName: TypeAlias = Annotated[str, _PresetNames(), _shown("Preset")]
+
+RecipeNames: TypeAlias = Annotated[list[str] | None, _RecipeNames(), _shown("Recipes", default=[])]
 
 NumRounds: TypeAlias = Annotated[
     int, WithJsonSchema({"type": "integer", "minimum": 1}), _shown("Rounds to add")
@@ -59,15 +69,3 @@ Split: TypeAlias = Annotated[
 Temperatures: TypeAlias = Annotated[tuple[float, ...], _shown("Temperatures")]
 
 CellNames: TypeAlias = Annotated[tuple[str, ...], _shown("Cells")]
-
-
-def run_name() -> str:
-    """Name of a flow run that does rounds, e.g. `weekly · 1 round more`."""
-    asked = flow_run.parameters
-    if asked.get("until") is not None:
-        return f"{asked['run']} · until {_rounds(asked['until'])}"
-    return f"{asked['run']} · {_rounds(asked.get('rounds', 1))} more"
-
-
-def _rounds(number: int) -> str:
-    return f"{number} round" if number == 1 else f"{number} rounds"

@@ -19,6 +19,7 @@ class KTO(Loss):
     """Raises desirable and lowers undesirable responses against the policy's drift as a whole."""
 
     EXAMPLE: ClassVar[dict[str, Any]] = {"beta": 0.1}
+    SEMANTICS: ClassVar[int] = 2
     EXAMPLES_KIND = "unpaired"
     REQUIRES = ("desirable",)
     OTHERS = ("mismatched",)
@@ -37,22 +38,24 @@ class KTO(Loss):
         self._declare(AT_REFERENCE=self.desirable_weight / 2 if same else None)
 
     def __call__(self, batch: LossBatch) -> LossResult:
-        """Loss of each response; `desirable` is 1 or 0, `mismatched` answers another prompt.
+        """Loss of each response; `desirable` is a probability, `mismatched` answers another prompt.
 
-        w_d (1 - sigmoid(beta (a - KL))) or w_u (1 - sigmoid(beta (KL - a))), a the log-ratio.
-        Source: arXiv:2402.01306 eq. 7 and 8.
+        p w_d (1 - sigmoid(beta (a - KL))) + (1 - p) w_u (1 - sigmoid(beta (KL - a))), a the
+        log-ratio: the paper's loss where p is 1 or 0, else what it is on average. Source:
+        arXiv:2402.01306 eq. 7 and 8.
         """
         ratio, drift = batch.chosen.log_ratio(mean=False), self._drift(batch)
         desirable = batch.column("desirable")
-        sign = 2 * desirable - 1
-        weight = desirable * self.desirable_weight + (1 - desirable) * self.undesirable_weight
-        ahead = self.beta * (ratio - drift) * sign
-        right = (ahead.detach() > 0).to(ratio.dtype)
-        metrics = {"signed_reward": (self.beta * ratio * sign).detach(), "accuracy": right}
-        return LossResult(
-            loss=weight * (1 - ahead.sigmoid()),
-            metrics=metrics | {"drift": drift.expand_as(ratio)},
-        )
+        ahead = self.beta * (ratio - drift)
+        loss = desirable * self.desirable_weight * (1 - ahead.sigmoid())
+        loss = loss + (1 - desirable) * self.undesirable_weight * (1 - (-ahead).sigmoid())
+        sign = (2 * desirable - 1).detach()
+        metrics = {
+            "signed_reward": (self.beta * ratio * sign).detach(),
+            "accuracy": (ahead.detach() * sign > 0).to(ratio.dtype),
+            "drift": drift.expand_as(ratio),
+        }
+        return LossResult(loss=loss, metrics=metrics)
 
     def _drift(self, batch: LossBatch) -> "Tensor":
         """Estimated KL to the reference (nats), not below 0, without gradient: one number."""

@@ -49,6 +49,7 @@ CASES = [
     {"kind": "simpo"},
     {"kind": "slic_hinge", "gamma": 0.5},
     {"kind": "spo_degree", "loss": DPO},
+    {"kind": "sppo", "beta": 0.2},
     {"kind": "sppo_hard", "beta": 0.2},
     {"kind": "upo"},
     {"kind": "upo", "as_released": True, "certainty_exponent": 2.0},

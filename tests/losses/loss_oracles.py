@@ -155,9 +155,8 @@ def kto(e, s, all_examples):
     beta = s.get("beta", 0.1)
     drift = [one.others["mismatched"] for one in all_examples]
     kl = max(0, sum((one.frozen - one.references[0]).sum() for one in drift) / len(drift))
-    if e.columns["desirable"]:
-        return s.get("desirable_weight", 1.0) * (1 - sigmoid(beta * (e.chosen.ratio - kl)))
-    return s.get("undesirable_weight", 1.0) * (1 - sigmoid(beta * (kl - e.chosen.ratio)))
+    up, p = sigmoid(beta * (e.chosen.ratio - kl)), e.columns["desirable"]
+    return p * s.get("desirable_weight", 1) * (1 - up) + (1 - p) * s["undesirable_weight"] * up
 
 
 def ipo(e, s, _):
@@ -238,6 +237,7 @@ ORACLES = {
         0, 1 - s.get("gamma", 0.05) * (e.chosen.logp - e.rejected.logp)
     ),
     "spo_degree": spo_degree,
+    "sppo": lambda e, s, _: (e.chosen.ratio - (e.columns["desirable"] - 0.5) / s["beta"]) ** 2,
     "sppo_hard": sppo_hard,
     "upo": upo,
     "weighted_sum": weighted_sum,

@@ -23,3 +23,9 @@ def test_kto_measures_a_response_from_the_drift():
 def test_kto_takes_a_negative_drift_for_none():
     loss = loss_of("kto")
     assert only(loss, kto_batch(1.0, -3.0, 1.0)) == only(loss, kto_batch(1.0, 0.0, 1.0))
+
+
+def test_kto_of_a_probable_label_is_the_mean_of_both():
+    loss = loss_of("kto", undesirable_weight=2.0)
+    up, down = (only(loss, kto_batch(1.0, 0.5, desirable)) for desirable in (1.0, 0.0))
+    assert only(loss, kto_batch(1.0, 0.5, 0.75)) == pytest.approx(0.75 * up + 0.25 * down)

@@ -115,3 +115,28 @@ def test_the_odds_of_a_nearly_certain_response_stay_finite():
     batch = rewards_batch([(-1e-12, -1.0)])
     values = [number for part in gradients(loss_of("orpo"), batch) for number in part]
     assert all(math.isfinite(number) for number in values)
+
+
+@pytest.mark.parametrize(
+    ("p", "expected", "slope"),
+    [(1.0, 16.0, -8.0), (0.7, 1.0, -2.0), (0.5, 1.0, 2.0), (0.0, 36.0, 12.0)],
+)
+def test_sppo_goes_to_how_often_a_response_wins(p, expected, slope):
+    """With a log-ratio of 1 and beta 0.1, the goal of one that wins in 7 of 10 is 2 nats."""
+    side = one_token_side([1.0], [0.0])
+    side.logps.requires_grad_()
+    batch = LossBatch(chosen=side, columns={"desirable": torch.tensor([p], dtype=torch.float64)})
+    loss = loss_of("sppo", beta=0.1)(batch).loss
+    loss.sum().backward()
+    assert loss.tolist() == pytest.approx([expected])
+    assert side.logps.grad.sum().item() == pytest.approx(slope)
+
+
+def test_sppo_with_certain_winners_and_losers_is_sppo_hard():
+    pair, certain = worked_pair(), torch.tensor([1.0], dtype=torch.float64)
+    sides = [(pair.chosen, certain), (pair.rejected, 1 - certain)]
+    alone = [
+        only(loss_of("sppo", beta=0.1), LossBatch(chosen=side, columns={"desirable": p}))
+        for side, p in sides
+    ]
+    assert sum(alone) == pytest.approx(only(loss_of("sppo_hard", beta=0.1), pair))

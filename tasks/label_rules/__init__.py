@@ -1,0 +1,1 @@
+"""How single responses get a label: who says that a response is desirable."""
