@@ -21,7 +21,7 @@ from infra.stages import Stage
 from infra.work import work_root
 from tasks import child
 from tasks.canonical import digest
-from tasks.estimate_scores import Given, limits_of, ranges, scored
+from tasks.estimate_scores import Given, limits_of, longest_of, ranges, scored
 from tasks.judging import candidates_of
 from tasks.pairing import corrected
 from tasks.records import Artifact, Checkpoint, Place
@@ -139,12 +139,10 @@ def _write_rows(
 ) -> tuple[Counter[str], int]:
     """Write what is learned from; counts, and tokens of the longest side with its prompt."""
     estimator, tokenizer = given.estimator, load_tokenizer(folder)
-    counts, longest = Counter[str](), 1
+    counts, longest, most = Counter[str](), 1, longest_of(estimator, folder)
     with growing_arrow(workdir / ROWS, FIT_ROWS) as add:
         for some in _parts(pairs):
-            rows = fit_rows(
-                some, tokenizer, estimator.max_tokens, estimator.held_out_share, given.place.seed
-            )
+            rows = fit_rows(some, tokenizer, most, estimator.held_out_share, given.place.seed)
             add(rows.table)
             counts.update(pairs=rows.table.num_rows, dropped_longer_than_max_tokens=rows.too_long)
             longest = max(longest, rows.longest)

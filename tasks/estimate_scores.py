@@ -1,10 +1,12 @@
 """Part of the estimate door: what a fitted reward model says of the round's responses."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from infra.model_scores import scored_rows
-from infra.models import checkpoint_folder
+from infra.models import checkpoint_folder, positions_of
 from infra.place import blocks_of, facts_of, open_stage
 from infra.processes import Limits
 from infra.processes.room import Needs, room
@@ -17,6 +19,8 @@ from tasks.records import Artifact, Checkpoint, Feedback, Place, Prompt, Respons
 from tasks.tokens import load_tokenizer
 
 SEMANTICS = 1
+UNLIMITED = 2**31 - 1
+"""What a model reads whose config names no limit (tokens)."""
 
 
 class Given(NamedTuple):
@@ -46,6 +50,11 @@ def checkpoint_of(place: Place, artifact: Artifact) -> Checkpoint:
     return Checkpoint(uri=artifact.uri, **{name: facts[name] for name in names})
 
 
+def longest_of(estimator: RewardModel, folder: Path) -> int:
+    """The longest prompt with a response that is read (tokens)."""
+    return estimator.max_tokens or positions_of(folder) or UNLIMITED
+
+
 def limits_of(estimator: RewardModel) -> Limits:
     """How long a child may take and be silent."""
     return Limits(
@@ -65,7 +74,8 @@ def scored(given: Given, model: Artifact, passes: int) -> dict[str, dict[str, An
         for prompts, responses, _ in ranges(given)
         for one in responses
     ]
-    rows = judged_rows(batch, load_tokenizer(folder), estimator)
+    read = replace(estimator, max_tokens=longest_of(estimator, folder))
+    rows = judged_rows(batch, load_tokenizer(folder), read)
     thinned = {"dropout": estimator.fit.dropout, "dropout_at": estimator.fit.dropout_at}
     asked = {"passes": passes, "seed": place.seed, **thinned} if passes else {}
     spec = {"job": "reward", "dtype": estimator.dtype, **asked}

@@ -227,7 +227,8 @@ def _estimator_checks(config: Config, outside: Outside) -> Iterator[Check]:
 
 def _look_at_estimator(estimator: Any, config: Config, outside: Outside) -> str:
     model = _model("estimator.model", estimator.model, config, outside)
-    _check_length("estimator.max_tokens", estimator.max_tokens, model, outside)
+    if estimator.max_tokens is not None:
+        _check_length("estimator.max_tokens", estimator.max_tokens, model, outside)
     return f"{kind_of(estimator)}, starts from {estimator.model}"
 
 

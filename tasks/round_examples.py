@@ -7,7 +7,8 @@ from typing import Any
 from tasks.config_training import TrainingSection
 from tasks.further_responses import explored_responses
 from tasks.pair_examples import Examples, Scores, check_scored, pair_examples, response_examples
-from tasks.pairing import filtered
+from tasks.pairing import filtered, views_of
+from tasks.pairs import PairView
 from tasks.records import Label, PreferencePair, Prompt, Response, Verdict
 from tasks.responses import Tokens
 from tasks.supplies import Supplies
@@ -70,14 +71,25 @@ def _of_labels(
 
 
 def _filtered(rows: RoundRows, filters: Sequence[Any]) -> dict[str, str]:
-    """The reason by pair_id of each pair that a filter drops by its reference scores.
-
-    Filters do not see pairs with a response that was too long to be scored.
-    """
-    logps = {one: score.logp for one, score in rows.scores[0].items()}
+    """The reason by pair_id of each pair that a filter drops by its reference scores."""
+    pairs, logps = _scored(rows)
     late = [one for one in filters if one.STAGE == "scored"]
-    pairs = [one for one in rows.pairs if one.chosen_id in logps and one.rejected_id in logps]
     return filtered(pairs, rows.responses, late, logps)
+
+
+def left_after(rows: RoundRows, filters: Sequence[Any]) -> list[PairView]:
+    """The pairs that `filters` leave, as the next filter sees them."""
+    pairs, logps = _scored(rows)
+    dropped = _filtered(rows, filters)
+    left = [pair for pair in pairs if pair.pair_id not in dropped]
+    return views_of(left, rows.responses, logps)
+
+
+def _scored(rows: RoundRows) -> tuple[list[PreferencePair], dict[str, float]]:
+    """What filters see: no pairs with a response that was too long to be scored; and the scores."""
+    logps = {one: score.logp for one, score in rows.scores[0].items()}
+    seen = [one for one in rows.pairs if one.chosen_id in logps and one.rejected_id in logps]
+    return seen, logps
 
 
 def _supplies(loss: Any, rows: RoundRows, ids: Tokenised, explored: Mapping[str, str]) -> Supplies:

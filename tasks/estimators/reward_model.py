@@ -57,8 +57,9 @@ class RewardModel(Estimates):
     """How it is fitted."""
     self_training: WestOfN | None = None
     """Fit a second model to pairs that the first one labels; its scores are those that count."""
-    max_tokens: Positive = 2048
-    """Longest prompt and response together (tokens); longer ones are left out and get no score."""
+    max_tokens: Positive | None = None
+    """Longest prompt and response together (tokens); longer ones are left out and get no score.
+    null: as many as the model has positions."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of activations; weights are float32 while it learns."""
     device: Annotated[Literal["auto", "cpu", "cuda"], NotInKey] = "auto"

@@ -77,7 +77,8 @@ class Fitter:
         settings, step = self.job.settings, self.state.step
         batch = self.pairs.batch(step, settings.pairs_per_batch)
         masks = self.thinning.masks(len(batch), self.job.seed, "step", step)
-        rate = learning_rate(settings, step, self.steps)
+        width = self.scorer.model.config.get_text_config().hidden_size
+        rate = learning_rate(settings.rates(width), step, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()

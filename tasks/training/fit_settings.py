@@ -1,13 +1,15 @@
 """What a job that fits a reward model is told in spec.json."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
 from tasks.training.settings import Positive, Share, Strict
 from tasks.variants import NotInKey
 
+RATE_TIMES_WIDTH = 0.06
+"""Learning rate of a model of width 1."""
 Above = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -17,8 +19,9 @@ class FitSettings:
 
     __pydantic_config__: ClassVar[ConfigDict] = Strict
 
-    learning_rate: Above = 1e-5
-    """Peak learning rate."""
+    learning_rate: Above | None = None
+    """Peak learning rate; null: 0.06 / width of the model, 1.5e-5 at 4096 and 4.7e-4 at 128 (the
+    best rate of Adam falls with the width: arXiv:2203.03466)."""
     warmup_share: Share = 0.1
     """Share of the steps with rising learning rate."""
     decay: Literal["linear", "cosine", "constant"] = "linear"
@@ -41,6 +44,18 @@ class FitSettings:
     """head: units that the head reads; layers: those and the output of every feed-forward part."""
     checkpoint_every: Annotated[Positive, NotInKey] = 100
     """Optimizer steps between checkpoints."""
+
+    def rates(self, width: int) -> "Rates":
+        """The learning rate for a model whose hidden states have so many units."""
+        return Rates(self.learning_rate or RATE_TIMES_WIDTH / width, self.warmup_share, self.decay)
+
+
+class Rates(NamedTuple):
+    """What the learning rate of each step follows from."""
+
+    learning_rate: float
+    warmup_share: float
+    decay: str
 
 
 @dataclass(frozen=True, kw_only=True)
