@@ -41,6 +41,8 @@ CONCERNS = {
     "estimator": "estimate",
     "correction": "pair",
     "pairs": "pair",
+    "transforms": "transform",
+    "replay": "replay",
     "training": "train",
     "evaluation": "evaluate",
     "refresh": "refresh",

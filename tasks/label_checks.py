@@ -25,6 +25,11 @@ def check_labels(config: "Config") -> None:
             "pairs and would read no label; leave pairs.labels out, or take a loss on single "
             "responses (kto, sppo, sft)"
         )
+    if config.replay is not None:
+        raise ConfigError(
+            f"replay is {kind_of(config.replay)!r}, which draws pairs, but the round trains on the "
+            f"labels of {kind_of(pairs.labels)!r}; set replay=null, or pairs.labels=null"
+        )
     _check_pair_settings(config)
 
 

@@ -13,14 +13,18 @@ KEPT = frozenset({"kept", "swapped", "used"})
 MEANINGS = {
     "already_solved": "the reference already separates the two clearly",
     "both_chosen_and_rejected": "chosen in one pair, rejected in another",
+    "compared_anew": "the round compares the same two responses itself",
+    "contaminated": "a response repeats a text that is measured",
     "cycle": "preferences among one prompt's responses contradict each other",
     "duplicate": "the same prompt occurs twice",
     "equal_texts": "both responses are the same text",
     "explored_longer_than_max_tokens": "prompt and explored response exceed the token limit",
+    "held_out_now": "near a prompt whose pairs measure in this round",
     "held_out": "kept apart to measure how well the policy ranks pairs",
     "human_tie": "people saw no difference",
     "inconsistent": "the judge changed its mind with the order",
     "judges_disagree": "judges are split evenly",
+    "left_the_pool": "the prompt is no longer a train prompt of the pool",
     "length_balance": "evens out how often the longer response is chosen",
     "length_ratio": "one response is much longer than the other",
     "longer_than_max_tokens": "prompt and response exceed the token limit",
@@ -66,13 +70,15 @@ def funnel(data: RoundData) -> list[FunnelStep]:
     compared, pairs = tally.compared["all"], tally.pairs
     decided = sum(number for (was_decided, *_), number in tally.beliefs.items() if was_decided)
     used = used_pairs(data)
+    again = data.counts.get("replay", {}).get("used", 0)
     steps = [
         ("Prompts", tally.prompts, ""),
         ("Responses", tally.responses, _per_prompt(tally)),
         ("Comparisons", compared, _judged(tally)),
         ("Decided preferences", decided, f"{_of(decided, compared)} of the comparisons"),
         ("Preference pairs", pairs, f"from {count(tally.paired_prompts)} prompts"),
-        ("Used in training", used, f"{_of(used, pairs)} of the pairs"),
+        *([("Replayed pairs", again, "of earlier rounds")] if again else []),
+        ("Used in training", used, f"{_of(used, pairs + again)} of the pairs"),
     ]
     longest = max(1, *(rows for _, rows, _ in steps))
     return [FunnelStep(label, rows, rows / longest, remark) for label, rows, remark in steps]

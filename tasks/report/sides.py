@@ -80,18 +80,24 @@ def report_counts(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str
     return {
         "collect": {"duplicate": counts["collect-train"]["duplicates"]},
         "judge": {"near_duplicate": counts["annotate"].get("near_duplicates", 0)},
-        "pair": {
-            key.removeprefix("dropped_"): value
-            for key, value in pairs.items()
-            if key.startswith("dropped_")
-        },
+        "pair": _dropped(pairs),
+        **(
+            {"replay": _dropped(counts["replay"]) | {"used": counts["replay"]["replayed"]}}
+            if "replay" in counts
+            else {}
+        ),
         "train": {
             "used": trained["examples"],
             "held_out": pairs["held_out"],
-            **{
-                key.removeprefix("dropped_"): value
-                for key, value in trained.items()
-                if key.startswith("dropped_")
-            },
+            **_dropped(trained),
         },
+    }
+
+
+def _dropped(counts: Mapping[str, int]) -> dict[str, int]:
+    """What `counts` of a stage say of dropped rows, by reason."""
+    return {
+        key.removeprefix("dropped_"): value
+        for key, value in counts.items()
+        if key.startswith("dropped_")
     }
