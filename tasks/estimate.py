@@ -66,9 +66,11 @@ def estimated(
     opinions on comparisons where it compares. Facts: its accuracy on preferences held out of it.
     """
     stage = _stage(prompts, feedback, estimator, correction, place)
-    if done := stage.finished() or elsewhere(stage):
-        return note(place, "estimate", done.artifact)
     given = Given(prompts, feedback, estimator, correction, place)
+    if done := stage.finished() or elsewhere(stage):
+        if not estimator.FITS:
+            fitted_model(given)  # it is there: the round notes it
+        return note(place, "estimate", done.artifact)
     artifact = _by_fits(stage, given) if estimator.FITS else _by_model(stage, given)
     return note(place, "estimate", artifact)
 

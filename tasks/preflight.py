@@ -3,8 +3,8 @@
 `tso check` does all of them and goes on after a problem; a run stops at the first.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,52 +13,19 @@ from tasks.config import CellSection, Config
 from tasks.errors import ConfigError
 from tasks.model_matrix import EARLIER, earlier
 from tasks.placement import LOCAL, Spot
+from tasks.preflight_terms import Check as Check
+from tasks.preflight_terms import Outside as Outside
 from tasks.queue.known import check_known
 from tasks.recorded_verdicts import check_text_row, check_verdict
 from tasks.records import Checkpoint
 from tasks.references import ESTIMATOR_OF, check_reference, named_model
 from tasks.reward_rows import check_human_pair
-from tasks.serving import ServerSettings
 from tasks.sources import Row, Source
 from tasks.transforming import writers_of
 from tasks.transforms._contract import check_continues
 from tasks.variants import kind_of
 
 BASE_MODEL = "run.base_model"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing that has to be right before a round begins."""
-
-    name: str
-    """What is looked at, e.g. matrix.large."""
-    look: Callable[[], str]
-    """Says what was found; raises ConfigError, DataError or StorageError if it is wrong."""
-    needs: tuple[str, ...] = ()
-    """Names of the checks without which this one cannot look."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outside:
-    """How checks look at what lies outside the configuration; each raises if something is wrong."""
-
-    store: Callable[[], str]
-    """Tries the store; its root."""
-    describe: Callable[[str], Checkpoint]
-    """The checkpoint behind a model's name."""
-    positions: Callable[[str], int | None]
-    """The longest text (tokens) that the model in a folder reads, where its config says."""
-    key: Callable[[str], object]
-    """Reads the key in an environment variable."""
-    rows: Callable[[Iterable[Source], Callable[[Row], None]], None]
-    """Reads tables and lets a function look at every row."""
-    weights: Callable[[str], str]
-    """Digest of the weights behind a model's name."""
-    server: Callable[[ServerSettings], object]
-    """Looks whether a server with these settings could be started here."""
-    deployment: Callable[[str, bool], str]
-    """Who works for a deployment, FLOW/NAME; whether somebody has to."""
 
 
 def checks_of(config: Config, outside: Outside) -> list[Check]:
