@@ -10,6 +10,7 @@ from tasks.label_checks import check_labels, check_opinions
 from tasks.label_noise import check_noise
 from tasks.label_studio_settings import check_front_end
 from tasks.losses._contract import needs_of
+from tasks.teacher_checks import check_teacher
 from tasks.training.settings import check_processes
 from tasks.usage import paid_parts
 from tasks.variants import kind_of, settings_of
@@ -32,7 +33,7 @@ SUPPLIED = {
         "batch statistics",
     ),
     "unpaired": ("column desirable", "response mismatched", "batch statistics"),
-    "response_only": ("batch statistics",),
+    "response_only": ("token column chosen.teacher", "batch statistics"),
 }
 """What a round's examples have, by their kind, of what a loss may declare to need."""
 
@@ -40,7 +41,6 @@ SMALLEST_MIXING = 0.5
 """Of bfloat16 weights: rounding takes away up to half of the distance between two numbers."""
 
 UNSUPPLIED = {
-    "token column chosen.teacher": "log-probabilities of a teacher",
     "token column chosen.segment": "responses with one segment rewritten",
     "auxiliary head": "responses degraded on purpose",
 }
@@ -58,6 +58,7 @@ def check_consistent(config: "Config") -> None:
     _evaluation(config)
     check_recorded(config.prompts.split_shares, config.matrix)
     check_needs(config.training.loss, config.training.references)
+    check_teacher(config.training)
     check_processes(config.training)
     _check_without_effect(config.training)
     _check_microbatch(config.training.tokens_per_microbatch, config.training.max_tokens)

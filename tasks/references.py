@@ -9,6 +9,8 @@ from tasks.records import Checkpoint, Place, ReferenceScore
 from tasks.training_data import truncation
 from tasks.weights import reference_fingerprint
 
+TEACHER = "teacher-"
+"""Begins the role of what the reference says under an instruction of the teacher."""
 OWN = ("policy", "reference", "sft")
 """Names of weights that a round has by itself."""
 

@@ -31,7 +31,7 @@ from tasks.rounds_checks import checks_of as checks_of  # the command line shows
 
 VERBS = (
     *("collect", "sample", "judge", "annotate", "pair", "replay"),
-    *("score", "train", "evaluate", "refresh"),
+    *("score", "teach", "train", "evaluate", "refresh"),
 )
 
 BESIDE = ".evaluation"

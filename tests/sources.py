@@ -11,7 +11,7 @@ EVERYTHING = (*CODE, "tests", "examples", "benchmarks", "docs")
 
 DOORS = (
     *("collect", "sample", "judge", "annotate", "pair", "replay"),
-    *("score", "train", "evaluate", "refresh"),
+    *("score", "teach", "train", "evaluate", "refresh"),
     *("rounds", "clear", "waiting"),
 )
 """Verbs, `rounds`, `clear`, `waiting`: files of tasks/ where Prefect, storage and domain meet."""
