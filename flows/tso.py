@@ -23,6 +23,7 @@ from tasks.sample import resolve_matrix, sample
 from tasks.score import resolve_references, score, score_drawn
 from tasks.teach import teach
 from tasks.train import train
+from tasks.transform import transform
 from tasks.waiting import people_answer
 
 
@@ -75,6 +76,7 @@ def tso_round(config: Config, place: Place) -> bool:
     quality = assess(feedback, config, place)  # below a floor the round ends here, before it costs
     training = calibrated(config.training, quality, place)
     pairs = pair(asked, feedback, config.correction, config.pairs, place)
+    feedback, pairs = transform(asked, feedback, pairs, config.transforms, place)
     asked, feedback, pairs = replayed(asked, feedback, pairs, config.replay, place)
     answered = feedback.responses
     scores = [

@@ -70,7 +70,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
     artifacts = _artifacts(tree, place)
     report_path = f"{tree.round_folder(place.round_index)}/{REPORT}"
     page = store_of(place).uri(report_path)
-    standing = _standing(work, place)
+    standing = _standing(work, artifacts["pair"], place)
     manifest = {
         "run": place.run,
         "round_index": place.round_index,
@@ -165,10 +165,11 @@ class _Standing(NamedTuple):
     """Responses of each cell that are in pairs or have labels, and all of them."""
 
 
-def _standing(work: RoundWork, place: Place) -> _Standing:
-    """One pass over all responses, verdicts and pairs of the round's own prompts.
+def _standing(work: RoundWork, pairs: Artifact, place: Place) -> _Standing:
+    """One pass over what cells and people wrote for the round's own prompts, and what came of it.
 
-    Those not trained on count as well; what was replayed has counted in its own round.
+    `pairs` are those that were made of it, not trained on ones too; what transforms made of them
+    does not count, and what was replayed has counted in its own round.
     """
     found = _Standing(Counter(), Counter(), set(), {}, {})
     feedback = work.feedback
@@ -176,28 +177,32 @@ def _standing(work: RoundWork, place: Place) -> _Standing:
     tables: dict[str, Any] = {
         "responses": feedback.responses,
         "verdicts": feedback.verdicts,
-        "pairs": work.pairs,
-        "held_out": (work.pairs, "held_out"),
+        "pairs": pairs,
+        "held_out": (pairs, "held_out"),
     }
-    labelled = [one for one in LABEL_TABLES if one in tables_in(place, work.pairs)]
-    tables |= {name: (work.pairs, name) for name in labelled}
+    labelled = [one for one in LABEL_TABLES if one in tables_in(place, pairs)]
+    tables |= {name: (pairs, name) for name in labelled}
     with blocks_of(place, "responses", **tables) as blocks:
         for block in blocks:
-            responses = _about(own, block.records(Response, "responses"))
+            responses = [
+                row
+                for row in _about(own, block.records(Response, "responses"))
+                if row.cell in place.strengths or row.origin == "human"
+            ]
             cells = {row.response_id: row.cell for row in responses}
             found.cells.update(row.cell for row in responses if row.origin != "human")
             found.votes.update(votes_of(_about(own, block.records(Verdict, "verdicts")), cells))
-            pairs = [
+            made = [
                 row
                 for name in ("pairs", "held_out")
                 for row in _about(own, block.records(PreferencePair, name))
             ]
-            found.between.update(pairs_between(pairs, cells))
-            for cell, one in contributions(responses, pairs).items():
+            found.between.update(pairs_between(made, cells))
+            for cell, one in contributions(responses, made).items():
                 sofar = found.contributions.get(cell, NO_CONTRIBUTION)
                 found.contributions[cell] = sofar + one
             labels = [row for name in labelled for row in block.records(Label, name)]
-            for cell, (used, all_) in used_responses(responses, [*pairs, *labels]).items():
+            for cell, (used, all_) in used_responses(responses, [*made, *labels]).items():
                 before = found.used.get(cell, (0, 0))
                 found.used[cell] = (before[0] + used, before[1] + all_)
     return found

@@ -30,7 +30,7 @@ from tasks.rounds_checks import check_parts, described
 from tasks.rounds_checks import checks_of as checks_of  # the command line shows them
 
 VERBS = (
-    *("collect", "sample", "judge", "annotate", "pair", "replay"),
+    *("collect", "sample", "judge", "annotate", "pair", "transform", "replay"),
     *("score", "teach", "train", "evaluate", "refresh"),
 )
 

@@ -35,6 +35,16 @@ class NotInKeyMark:
 NotInKey = NotInKeyMark()
 
 
+class InKeyIfSetMark:
+    """Marks a settings field that enters a stage's key only where it is not as by default.
+
+    For settings that came later: work that does not use them keeps its key.
+    """
+
+
+InKeyIfSet = InKeyIfSetMark()
+
+
 @cache
 def kinds(family: str) -> tuple[str, ...]:
     """Names a config may use for `family`, e.g. `tasks.losses`; private modules are skipped."""
@@ -117,7 +127,7 @@ def kind_of(variant: Any) -> str:
 def settings_of(value: Any) -> Any:
     """`value` as plain data for stage keys: variants gain their `kind` and `semantics`.
 
-    Fields annotated `NotInKey` are left out.
+    Fields annotated `NotInKey` are left out, and `InKeyIfSet` where they are as by default.
     """
     if isinstance(value, BaseModel):
         fields = type(value).model_fields
@@ -127,7 +137,7 @@ def settings_of(value: Any) -> Any:
         settings = {
             field.name: settings_of(getattr(value, field.name))
             for field in dataclasses.fields(value)
-            if NotInKey not in getattr(field.type, "__metadata__", ())
+            if _in_key(field, getattr(value, field.name))
         }
         if not hasattr(value, "SEMANTICS"):
             return settings
@@ -137,6 +147,12 @@ def settings_of(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [settings_of(item) for item in value]
     return value
+
+
+def _in_key(field: "dataclasses.Field[Any]", value: Any) -> bool:
+    """Whether a field of a dataclass enters keys."""
+    marks = getattr(field.type, "__metadata__", ())
+    return NotInKey not in marks and not (InKeyIfSet in marks and value == field.default)
 
 
 def plain(variant: Any) -> dict[str, Any]:
@@ -151,6 +167,8 @@ def plain(variant: Any) -> dict[str, Any]:
 def _plain_value(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return plain(value)
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
     if isinstance(value, Mapping):
         return {key: _plain_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

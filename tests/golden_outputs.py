@@ -23,6 +23,7 @@ from tests.golden_inputs import CHECKS, TEXTS, loss_inputs
 from tests.golden_judges import of_judge
 from tests.golden_pairs import of_label_rule, of_pair_filter, of_selection
 from tests.golden_rounds import of_replay, of_teacher
+from tests.golden_transforms import of_transform
 from tests.opinion_makers import (
     candidate,
     preference,
@@ -246,6 +247,7 @@ OUTPUTS: dict[str, Callable[[Any], Any]] = {
     "tasks.label_rules": of_label_rule,
     "tasks.pair_filters": of_pair_filter,
     "tasks.selections": of_selection,
+    "tasks.transforms": of_transform,
     "tasks.losses": of_loss,
     "tasks.metrics": of_metric,
     "tasks.gates": of_gate,
