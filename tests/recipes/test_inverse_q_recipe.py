@@ -14,7 +14,8 @@ def scores(world, manifest, role):
 
 
 def test_a_round_of_inverse_q_moves_tokens_of_own_responses_to_contrasted_instructions(recipes):
-    world, manifest = recipes.round("inverse_q")
+    teacher = {"kind": "contrastive", "guidance": "Be good.", "opposite": "Be bad."}
+    world, manifest = recipes.round("inverse_q", training__teacher=teacher)
     assert not any(role.startswith("judge-") for role in manifest["artifacts"])
     assert world.table(manifest, "pair").num_rows == 0
     reference, guided, opposed = (
