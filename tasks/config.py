@@ -86,7 +86,8 @@ class AnnotateSection(Section):
     aggregation: Aggregation | None = None
     """How several people's answers to a comparison become one; null: most of them decide."""
     verdict_files: list[SourceIn] = Field(default_factory=list)
-    """Tables of verdicts: prompt, a and b (texts) or a_id and b_id, outcome, annotator, ..."""
+    """Tables of verdicts: prompt, a and b (texts) or a_id and b_id, outcome, annotator, ...; on one
+    response: prompt and response (its text) or response_id, thumbs (up, down), annotator."""
     response_files: list[SourceIn] = Field(default_factory=list)
     """Tables of responses written by people: prompt (or messages, ...), response, annotator."""
 

@@ -14,7 +14,8 @@ from tasks.errors import ConfigError
 from tasks.model_matrix import EARLIER, earlier
 from tasks.placement import LOCAL, Spot
 from tasks.queue.known import check_known
-from tasks.recorded_verdicts import check_text_row, check_verdict
+from tasks.recorded_thumbs import check_said
+from tasks.recorded_verdicts import check_text_row
 from tasks.records import Checkpoint
 from tasks.references import check_reference, named_model
 from tasks.serving import ServerSettings
@@ -201,7 +202,7 @@ def _look_at_judge(where: str, judge: Any, config: Config, outside: Outside) -> 
         )
     known = f"{kind_of(judge)}, version {judge.version()[:12]}"
     if judge.SHAPE == "recorded":
-        outside.rows(judge.files, partial(check_verdict, keys=bool(judge.texts)))
+        outside.rows(judge.files, partial(check_said, keys=bool(judge.texts)))
         outside.rows(judge.texts, check_text_row)
         return f"{known}, {', '.join(source.file for source in judge.files)}"
     if hasattr(judge, "models"):
@@ -227,7 +228,7 @@ def _look_at_models(where: str, judge: Any, config: Config, outside: Outside) ->
 
 
 def _file_checks(config: Config, outside: Outside) -> Iterator[Check]:
-    readers = {"verdict_files": check_verdict, "response_files": check_written}
+    readers = {"verdict_files": check_said, "response_files": check_written}
     for section, check in readers.items():
         for source in getattr(config.annotate, section):
             look = partial(_look_at_file, source, check, outside)

@@ -32,13 +32,19 @@ MEANINGS = {
     "near_duplicate": "another response of nearly the same text was compared in its place",
     "near_equal": "the two responses hardly differ",
     "no_explored_response": "the policy has not answered the prompt",
+    "neither_best_nor_worst": "other responses of the prompt win more often, and less often",
+    "no_opinion": "nobody gave it a thumb",
     "no_other_prompt": "there is no other prompt whose responses could be mismatched",
+    "not_desirable": "not wanted, so that it is not imitated",
+    "not_of_the_policy": "another model or a person wrote it",
     "one_opinion": "a single opinion does not say how sure it is",
     "people_disagree": "people are split evenly",
     "per_prompt": "the prompt has enough pairs",
     "protected_human": "a judge alone may not turn against a human-written response",
     "teacher_longer_than_max_tokens": "under the teacher's instruction it exceeds the token limit",
     "tie": "no difference seen",
+    "too_few_comparisons": "compared too seldom for a label",
+    "too_few_thumbs": "too few thumbs for a label",
     "truncated": "a response was cut at its token limit",
     "uncompared": "nobody compared the two",
     "unparsed": "the judge's reply has no readable verdict",
@@ -68,7 +74,7 @@ class Dropped(NamedTuple):
 def funnel(data: RoundData) -> list[FunnelStep]:
     """Prompts, responses, comparisons, decided preferences, pairs and pairs used in training."""
     tally = data.tally
-    compared, pairs = tally.compared["all"], tally.pairs
+    compared = tally.compared["all"]
     decided = sum(number for (was_decided, *_), number in tally.beliefs.items() if was_decided)
     used = used_pairs(data)
     again = data.counts.get("replay", {}).get("used", 0)
@@ -77,22 +83,37 @@ def funnel(data: RoundData) -> list[FunnelStep]:
         ("Responses", tally.responses, _per_prompt(tally)),
         ("Comparisons", compared, _judged(tally)),
         ("Decided preferences", decided, f"{_of(decided, compared)} of the comparisons"),
-        ("Preference pairs", pairs, f"from {count(tally.paired_prompts)} prompts"),
-        *([("Replayed pairs", again, "of earlier rounds")] if again else []),
-        ("Used in training", used, f"{_of(used, pairs + again)} of the pairs"),
+        *_trained_on(tally, used, again),
     ]
     longest = max(1, *(rows for _, rows, _ in steps))
     return [FunnelStep(label, rows, rows / longest, remark) for label, rows, remark in steps]
 
 
+def _trained_on(tally: Tally, used: int, again: int) -> list[tuple[str, int, str]]:
+    """Pairs and those replayed, or labels of single responses; and how many of them were used."""
+    pairs = ("Preference pairs", tally.pairs, f"from {count(tally.paired_prompts)} prompts")
+    if not tally.labels:
+        return [
+            pairs,
+            *([("Replayed pairs", again, "of earlier rounds")] if again else []),
+            ("Used in training", used, f"{_of(used, tally.pairs + again)} of the pairs"),
+        ]
+    wanted = f"{_of(tally.wanted, tally.labels)} wanted"
+    return [
+        *([pairs] if tally.pairs else []),
+        ("Labels", tally.labels, f"from {count(tally.labelled_prompts)} prompts, {wanted}"),
+        ("Used in training", used, f"{_of(used, tally.labels)} of the labels"),
+    ]
+
+
 def used_pairs(data: RoundData) -> int:
-    """Pairs that training read."""
+    """Pairs, or labels of single responses, that training read."""
     used = data.counts.get("train", {}).get("used")
     if used is not None:
         return used
     later = [data.counts.get(verb, {}) for verb in ("score", "train")]
     lost = sum(rows for reasons in later for reason, rows in reasons.items() if reason not in KEPT)
-    return max(0, data.tally.pairs - lost)
+    return max(0, (data.tally.labels or data.tally.pairs) - lost)
 
 
 def dropped(data: RoundData) -> list[Dropped]:
