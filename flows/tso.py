@@ -22,6 +22,7 @@ from tasks.replay import replayed
 from tasks.rounds import claimed
 from tasks.sample import resolve_matrix, sample
 from tasks.score import resolve_references, score, score_drawn
+from tasks.teach import teach
 from tasks.train import train
 from tasks.transform import transform
 from tasks.waiting import people_answer
@@ -83,6 +84,10 @@ def tso_round(config: Config, place: Place) -> bool:
     scores = [
         score(role, asked, answered, pairs, one, training, place)
         for role, one in resolve_references(training, place).items()
+    ]
+    scores += [
+        score(role, told, answered, pairs, place.reference, training, place)
+        for role, told in teach(asked, training, place).items()
     ]
     trained = train(asked, feedback, pairs, scores, training, config.pairs.filters, place)
     policy = trained.policy

@@ -11,6 +11,7 @@ from tasks.label_checks import check_labels, check_opinions
 from tasks.label_noise import check_noise
 from tasks.label_studio_settings import check_front_end
 from tasks.loss_needs import check_needs
+from tasks.teacher_checks import check_teacher
 from tasks.training.settings import check_processes
 from tasks.transforming import check_transforms, supplied_by, writers_of
 from tasks.usage import paid_parts
@@ -41,6 +42,7 @@ def check_consistent(config: "Config") -> None:
     check_transforms(config)
     supplied = supplied_by(config.transforms)
     check_needs(config.training.loss, config.training.references, supplied)
+    check_teacher(config.training)
     check_processes(config.training)
     _check_without_effect(config.training)
     _check_microbatch(config.training.tokens_per_microbatch, config.training.max_tokens)

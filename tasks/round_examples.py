@@ -1,7 +1,7 @@
 """A round's examples: of the kind that the loss trains on, with all that it needs besides."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -13,6 +13,7 @@ from tasks.pairs import PairView
 from tasks.records import Label, PreferencePair, Prompt, Response, Verdict
 from tasks.responses import Tokens
 from tasks.supplies import Supplies, never
+from tasks.taught import with_scores
 from tasks.training_data import Tokenised, prompt_limit, tokenised, used_responses
 from tasks.uncertainty import uncertainties
 from tasks.unpaired import labelled_examples, unpaired_examples, wanted_examples
@@ -32,6 +33,8 @@ class RoundRows:
     """Of each reference, the round's own first."""
     verdicts: Sequence[Verdict]
     """Of judges and people."""
+    said: Mapping[str, Scores] = field(default_factory=dict)
+    """By instruction of the teacher, what the round's reference says under it."""
     labels: Sequence[Label] | None = None
     """Those that are not held out; None where single responses have no labels of their own."""
 
@@ -48,7 +51,8 @@ def round_examples(
     ids = tokenised(rows.prompts, rows.responses, used, tokens, prompt_limit(training))
     dropped = _filtered(rows, filters)
     if loss.EXAMPLES_KIND == "response_only":
-        return response_examples(pairs, ids, training.max_tokens, dropped)
+        made = response_examples(pairs, ids, training.max_tokens, dropped)
+        return with_scores(made, loss, rows.scores[0], training.teacher, rows.said)
     for scores in rows.scores:
         check_scored(pairs, ids, scores, training.max_tokens)
     if loss.EXAMPLES_KIND == "unpaired":
@@ -65,7 +69,8 @@ def _of_labels(
     limit = prompt_limit(training)
     ids = tokenised(rows.prompts, rows.responses, used_responses(labels), tokens, limit)
     if training.loss.EXAMPLES_KIND == "response_only":
-        return wanted_examples(labels, ids, training.max_tokens)
+        made = wanted_examples(labels, ids, training.max_tokens)
+        return with_scores(made, training.loss, rows.scores[0], training.teacher, rows.said)
     for scores in rows.scores:
         check_scored(labels, ids, scores, training.max_tokens)
     return labelled_examples(labels, ids, rows.scores[0], training.loss.OTHERS)

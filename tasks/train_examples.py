@@ -50,7 +50,7 @@ class RowsOfRound(NamedTuple):
     feedback: Feedback
     pairs: Artifact
     scores: list[Artifact]
-    """Of every reference, the round's own first."""
+    """Of every reference, the round's own first, then under each instruction of the teacher."""
 
 
 class Written(NamedTuple):
@@ -145,12 +145,16 @@ def _rows(
     answers = by_id(block.records(Response, "responses"))
     known = None if size == EVERYTHING else pa.array(list(answers), pa.string())
     given = [list(from_table(ReferenceScore, one.about(known))) for one in scores]
+    by_response = [{one.response_id: one for one in some} for some in given]
     check_scored_by(place.reference, training, given[0])
+    references = 1 + len(training.references)
+    instructions = training.teacher.instructions if training.teacher else ()
     return RoundRows(
         pairs=block.records(PreferencePair, "pairs"),
         prompts={one.prompt_id: one for one in block.records(Prompt, "prompts")},
         responses=answers,
-        scores=[{one.response_id: one for one in some} for some in given],
+        scores=by_response[:references],
+        said=dict(zip(instructions, by_response[references:], strict=True)),
         verdicts=block.records(Verdict, "verdicts"),
         labels=block.records(Label, LABELS) if LABELS in block.tables else None,
     )
