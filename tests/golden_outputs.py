@@ -21,13 +21,8 @@ from tasks.variants import kind_of
 from tasks.voices import Voice
 from tests.golden_inputs import CHECKS, TEXTS, loss_inputs
 from tests.golden_judges import of_judge
-<<<<<<< HEAD
 from tests.golden_pairs import of_estimator, of_label_rule, of_pair_filter, of_selection
-from tests.golden_rounds import of_replay
-=======
-from tests.golden_pairs import of_label_rule, of_pair_filter, of_selection
 from tests.golden_rounds import of_replay, of_teacher
->>>>>>> main
 from tests.golden_transforms import of_transform
 from tests.opinion_makers import (
     candidate,
