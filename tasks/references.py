@@ -9,13 +9,10 @@ from tasks.records import Checkpoint, Place, ReferenceScore
 from tasks.training_data import truncation
 from tasks.weights import reference_fingerprint
 
-<<<<<<< HEAD
 ESTIMATOR_OF = "estimator:"
 """Begins the name of a reward model that an earlier round's estimator has become."""
-=======
 TEACHER = "teacher-"
 """Begins the role of what the reference says under an instruction of the teacher."""
->>>>>>> main
 OWN = ("policy", "reference", "sft")
 """Names of weights that a round has by itself."""
 

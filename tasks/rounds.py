@@ -30,13 +30,8 @@ from tasks.rounds_checks import check_parts, described
 from tasks.rounds_checks import checks_of as checks_of  # the command line shows them
 
 VERBS = (
-<<<<<<< HEAD
     *("collect", "sample", "judge", "annotate", "estimate", "pair", "transform", "replay"),
-    *("score", "train", "evaluate", "refresh"),
-=======
-    *("collect", "sample", "judge", "annotate", "pair", "transform", "replay"),
     *("score", "teach", "train", "evaluate", "refresh"),
->>>>>>> main
 )
 
 BESIDE = ".evaluation"

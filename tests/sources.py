@@ -10,13 +10,8 @@ CODE = ("flows", "tasks", "infra")
 EVERYTHING = (*CODE, "tests", "examples", "benchmarks", "docs")
 
 DOORS = (
-<<<<<<< HEAD
     *("collect", "sample", "judge", "annotate", "estimate", "pair", "transform", "replay"),
-    *("score", "train", "evaluate", "refresh"),
-=======
-    *("collect", "sample", "judge", "annotate", "pair", "transform", "replay"),
     *("score", "teach", "train", "evaluate", "refresh"),
->>>>>>> main
     *("rounds", "clear", "waiting"),
 )
 """Verbs, `rounds`, `clear`, `waiting`: files of tasks/ where Prefect, storage and domain meet."""
