@@ -7,7 +7,7 @@ A variant module names its class as `VARIANT`: a frozen keyword-only dataclass t
 
 import dataclasses
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -33,6 +33,16 @@ class NotInKeyMark:
 
 
 NotInKey = NotInKeyMark()
+
+
+class InKeyIfSetMark:
+    """Marks a settings field that enters a stage's key unless it is None.
+
+    Keys that were made before there was the field stay as they are.
+    """
+
+
+InKeyIfSet = InKeyIfSetMark()
 
 
 @cache
@@ -117,17 +127,20 @@ def kind_of(variant: Any) -> str:
 def settings_of(value: Any) -> Any:
     """`value` as plain data for stage keys: variants gain their `kind` and `semantics`.
 
-    Fields annotated `NotInKey` are left out.
+    Fields annotated `NotInKey` are left out, and those annotated `InKeyIfSet` that are None.
     """
     if isinstance(value, BaseModel):
         fields = type(value).model_fields
-        names = [name for name, field in fields.items() if NotInKey not in field.metadata]
-        return {name: settings_of(getattr(value, name)) for name in names}
+        return {
+            name: settings_of(getattr(value, name))
+            for name, field in fields.items()
+            if _counts(getattr(value, name), field.metadata)
+        }
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         settings = {
             field.name: settings_of(getattr(value, field.name))
             for field in dataclasses.fields(value)
-            if NotInKey not in getattr(field.type, "__metadata__", ())
+            if _counts(getattr(value, field.name), getattr(field.type, "__metadata__", ()))
         }
         if not hasattr(value, "SEMANTICS"):
             return settings
@@ -137,6 +150,11 @@ def settings_of(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [settings_of(item) for item in value]
     return value
+
+
+def _counts(value: Any, metadata: Sequence[Any]) -> bool:
+    """Whether the value of a field with these marks enters a key."""
+    return NotInKey not in metadata and (InKeyIfSet not in metadata or value is not None)
 
 
 def plain(variant: Any) -> dict[str, Any]:

@@ -186,6 +186,7 @@ def test_settings_of_a_section_name_the_kind_and_semantics_of_variants():
         *("device", "threads", "processes", "checkpoint_every"),
         *("deadline_hours", "stalled_minutes"),
         *("keep_last", "stop_seconds", "oversized_trees", "gradient_checkpointing", "references"),
+        "learning_rate_shares",
         "noise_rate",
     }
     assert (settings["loss"]["kind"], settings["loss"]["semantics"]) == ("dual_clip_dpo", 1)
