@@ -17,10 +17,12 @@ from tasks.model_matrix import drawn_cells, evaluation_cells
 from tasks.pair import pair
 from tasks.records import Artifact, Checkpoint, Evaluated, Place, RoundWork
 from tasks.refresh import flattened, refresh
+from tasks.replay import replayed
 from tasks.rounds import claimed
 from tasks.sample import resolve_matrix, sample
 from tasks.score import resolve_references, score, score_drawn
 from tasks.train import train
+from tasks.transform import transform
 from tasks.waiting import people_answer
 
 
@@ -73,6 +75,8 @@ def tso_round(config: Config, place: Place) -> bool:
     quality = assess(feedback, config, place)  # below a floor the round ends here, before it costs
     training = calibrated(config.training, quality, place)
     pairs = pair(asked, feedback, config.correction, config.pairs, place)
+    feedback, pairs = transform(asked, feedback, pairs, config.transforms, place)
+    asked, feedback, pairs = replayed(asked, feedback, pairs, config.replay, place)
     answered = feedback.responses
     scores = [
         score(role, asked, answered, pairs, one, training, place)

@@ -19,7 +19,8 @@ from tasks.opinions import Annotator
 from tasks.people.answers import Counted, counted, ideal_rows, verdicts_of
 from tasks.people.simulated import simulated_answers
 from tasks.people.together import known_votes, said_together, votes_of
-from tasks.recorded_verdicts import Answered, joined
+from tasks.recorded_thumbs import said_in
+from tasks.recorded_verdicts import Answered
 from tasks.records import Artifact, Prompt, Response, Verdict
 from tasks.responses import by_id
 from tasks.tables import content, to_table
@@ -103,7 +104,7 @@ def people_say(said: Said, given: Given) -> Iterator[dict[str, Any]]:
     rows = list(read_tables(given.settings.verdict_files))
     texts = [*read_tables(given.settings.response_files), *ideal_rows(answers, said.items)]
     asked = _answered(About([*rows, *texts]), given) if rows or texts else Answered([], {})
-    from_files = joined(rows, asked, Annotator(name="", kind="human"))
+    from_files = said_in(rows, asked, Annotator(name="", kind="human"))
     written = written_responses(texts, asked)
     verdicts = [*verdicts_of(answers, said.items), *from_files.verdicts, *written.verdicts]
     with spooled(Verdict) as spool:

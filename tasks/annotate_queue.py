@@ -31,6 +31,7 @@ from tasks.queue.items import (
 )
 from tasks.queue.known import Texts, known_answers
 from tasks.queue.settings import RANDOM
+from tasks.recorded_thumbs import is_thumbs
 from tasks.recorded_verdicts import Answered, joined
 from tasks.records import Artifact, Place, Prompt, Response, Verdict
 from tasks.responses import by_id
@@ -143,7 +144,7 @@ class Judged(NamedTuple):
 
 def _judged_by_people(given: Given) -> dict[Comparison, Judged]:
     """The comparisons that files of verdicts decide: nobody is asked again."""
-    rows = list(read_tables(given.settings.verdict_files))
+    rows = [row for row in read_tables(given.settings.verdict_files) if not is_thumbs(row)]
     if not rows:
         return {}
     about = About(rows)

@@ -40,6 +40,8 @@ CONCERNS = {
     "annotate": "annotate",
     "correction": "pair",
     "pairs": "pair",
+    "transforms": "transform",
+    "replay": "replay",
     "training": "train",
     "evaluation": "evaluate",
     "refresh": "refresh",

@@ -20,6 +20,7 @@ from tasks.config_evaluation import (
     Judge,
     RefreshSection,
 )
+from tasks.config_matrix import CellSection as CellSection
 from tasks.config_training import Positive, Section, Share, TrainingSection
 from tasks.consistency import check_consistent
 from tasks.correction import CorrectionSettings
@@ -35,14 +36,16 @@ from tasks.quotas import QuotaSettings
 from tasks.sources import SourceIn
 from tasks.spending import Budget, EndpointLimits, Price, Terms
 from tasks.storage_settings import StorageSettings
-from tasks.variants import NotInKey, built, chosen_from, first_problem, plain, problem_text
+from tasks.variants import NotInKey, chosen_from, first_problem, problem_text
 
 EvaluationSet = Annotated[Any, *chosen_from("tasks.evaluation_sets")]
 Aggregation = Annotated[Any, *chosen_from("tasks.aggregations")]
 PairRule = Annotated[Any, *chosen_from("tasks.pair_rules")]
 LabelRule = Annotated[Any, *chosen_from("tasks.label_rules")]
 PairFilter = Annotated[Any, *chosen_from("tasks.pair_filters")]
+Replay = Annotated[Any, *chosen_from("tasks.replays")]
 Selection = Annotated[Any, *chosen_from("tasks.selections")]
+Transform = Annotated[Any, *chosen_from("tasks.transforms")]
 
 
 class RunSection(Section):
@@ -71,53 +74,6 @@ class PromptsSection(Section):
     """What repeats a prompt of another split is kept out of training; null: nothing is."""
 
 
-class DecodingSection(Section):
-    """How text is drawn from a model."""
-
-    temperature: Annotated[float, Field(ge=0)] = 1.0
-    """0 is greedy."""
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Smallest set of tokens with at least this probability."""
-    max_tokens: Positive = 512
-    """Longest response (tokens)."""
-
-
-class CellSection(DecodingSection):
-    """One cell of the model matrix, written flat: settings of its engine stand beside these."""
-
-    engine: Annotated[Any, *chosen_from("infra.engines")]
-    """How it is sampled."""
-    model: Annotated[str, NotInKey] = ""
-    """`policy`, `round:N` (the policy after that round), a local folder, or a hub id."""
-    revision: str = ""
-    """Declared revision of a model behind an API."""
-    samples: Annotated[int, Field(ge=1), NotInKey] = 1
-    """Responses per prompt."""
-    share: Annotated[Share, NotInKey] = 1.0
-    """Share of the round's prompts that it answers; raising it keeps the prompts it had."""
-    strength: Annotated[float, NotInKey] = 1.0
-    """Presumed strength in round 0; stronger cells' responses are presumed better."""
-    origin: Annotated[Literal["policy", "model", "human", "recorded"], NotInKey] = "model"
-    """Who writes the responses."""
-    system: str = ""
-    """A system prompt of this cell alone; training renders the prompt without it."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _unflatten(cls, value: Any) -> Any:
-        """Give the engine the keys that are not the cell's own."""
-        if not isinstance(value, Mapping) or not isinstance(value.get("engine"), str):
-            return value
-        own = {key: item for key, item in value.items() if key in cls.model_fields}
-        rest = {key: item for key, item in value.items() if key not in cls.model_fields}
-        try:
-            engine = built("infra.engines", own.pop("engine"), rest)
-        except ConfigError as error:
-            mine = ", ".join(name for name in cls.model_fields if name != "engine")
-            raise ConfigError(f"{error}; a cell takes besides: {mine}") from error
-        return {**own, "engine": engine}
-
-
 class AnnotateSection(Section):
     """What people add: verdicts on a budgeted part of the comparisons, and responses."""
 
@@ -130,7 +86,8 @@ class AnnotateSection(Section):
     aggregation: Aggregation | None = None
     """How several people's answers to a comparison become one; null: most of them decide."""
     verdict_files: list[SourceIn] = Field(default_factory=list)
-    """Tables of verdicts: prompt, a and b (texts) or a_id and b_id, outcome, annotator, ..."""
+    """Tables of verdicts: prompt, a and b (texts) or a_id and b_id, outcome, annotator, ...; on one
+    response: prompt and response (its text) or response_id, thumbs (up, down), annotator."""
     response_files: list[SourceIn] = Field(default_factory=list)
     """Tables of responses written by people: prompt (or messages, ...), response, annotator."""
 
@@ -198,6 +155,10 @@ class Config(Section):
     diversity: DiversitySettings = DiversitySettings()
     """How different responses are, as the report shows it."""
     pairs: PairsSection
+    transforms: list[Transform] = Field(default_factory=list)
+    """What edits pairs, or adds to them, before they are trained on, in this order."""
+    replay: Replay | None = None
+    """Which pairs of earlier rounds a round trains on again; null: none."""
     training: TrainingSection
     evaluation: EvaluationSection
     refresh: RefreshSection
@@ -295,8 +256,4 @@ def _fields(section: Any) -> list[str]:
 def plain_config(config: Config) -> dict[str, Any]:
     """`config` as a preset file would write it."""
     data: dict[str, Any] = config.model_dump(mode="json")
-    for name, cell in config.matrix.items():
-        settings = plain(cell.engine)
-        data["matrix"][name] |= {**settings, "engine": settings.pop("kind")}
-        data["matrix"][name].pop("kind", None)
     return data

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.config import CellSection, Config
+from tasks.config_matrix import WriterSection
 from tasks.variants import family_schema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -20,7 +21,9 @@ def preset_schema() -> dict[str, Any]:
         family = waiting.pop()
         families[family] = _hoisted(family_schema(family), definitions)
         waiting |= _families(families[family]) - families.keys()
-    definitions[CellSection.__name__] = _cell(definitions[CellSection.__name__], families[ENGINES])
+    for section in (CellSection, WriterSection):
+        name = section.__name__
+        definitions[name] = _cell(definitions[name], families[ENGINES])
     del families[ENGINES]
     return {
         "$schema": DIALECT,
@@ -77,7 +80,7 @@ def _hoisted(node: Any, definitions: dict[str, Any]) -> Any:
 
 
 def _cell(section: Mapping[str, Any], engines: Mapping[str, Any]) -> dict[str, Any]:
-    """A cell is written flat: for each engine the cell's own settings and the engine's."""
+    """A cell or writer is written flat: for each engine its own settings and the engine's."""
     own = dict(section["properties"])
     engine = own.pop("engine")
     branches = []

@@ -1,6 +1,6 @@
 """What no single section of a configuration can see: names and sections that must fit together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tasks.canonical import digest
@@ -9,8 +9,9 @@ from tasks.errors import ConfigError
 from tasks.label_checks import check_labels, check_opinions
 from tasks.label_noise import check_noise
 from tasks.label_studio_settings import check_front_end
-from tasks.losses._contract import needs_of
+from tasks.loss_needs import check_needs
 from tasks.training.settings import check_processes
+from tasks.transforming import check_transforms, supplied_by, writers_of
 from tasks.usage import paid_parts
 from tasks.variants import kind_of, settings_of
 
@@ -21,30 +22,8 @@ SPLITS = ("dev", "held_out", "sealed")
 """Splits that rows without one may be drawn into."""
 
 
-PAIR_COLUMNS = ("p_chosen", "margin")
-"""Columns of a TrainingExample with one number for each pair, which a loss may require."""
-
-SUPPLIED = {
-    "pair": (
-        *(f"column {name}" for name in (*PAIR_COLUMNS, "uncertainty")),
-        *(f"token column {side}.edited" for side in ("chosen", "rejected")),
-        "response explored",
-        "batch statistics",
-    ),
-    "unpaired": ("column desirable", "response mismatched", "batch statistics"),
-    "response_only": ("batch statistics",),
-}
-"""What a round's examples have, by their kind, of what a loss may declare to need."""
-
 SMALLEST_MIXING = 0.5
 """Of bfloat16 weights: rounding takes away up to half of the distance between two numbers."""
-
-UNSUPPLIED = {
-    "token column chosen.teacher": "log-probabilities of a teacher",
-    "token column chosen.segment": "responses with one segment rewritten",
-    "auxiliary head": "responses degraded on purpose",
-}
-"""What no round makes, in words; a training job takes it from a side table."""
 
 
 def check_consistent(config: "Config") -> None:
@@ -57,7 +36,9 @@ def check_consistent(config: "Config") -> None:
     check_opinions(config)
     _evaluation(config)
     check_recorded(config.prompts.split_shares, config.matrix)
-    check_needs(config.training.loss, config.training.references)
+    check_transforms(config)
+    supplied = supplied_by(config.transforms)
+    check_needs(config.training.loss, config.training.references, supplied)
     check_processes(config.training)
     _check_without_effect(config.training)
     _check_microbatch(config.training.tokens_per_microbatch, config.training.max_tokens)
@@ -78,6 +59,9 @@ def _check_prices(config: "Config") -> None:
     for section, judges in sections.items():
         for name, judge in judges.items():
             paid += [(f"{section}.{name}", one, one.model) for one in paid_parts(judge)]
+    for where, transform in writers_of(config.transforms):
+        writer = transform.writer
+        paid += [(where, one, writer.model) for one in paid_parts(writer.engine)]
     for where, part, model in paid:
         if config.terms.price_of(part, model) is None:
             raise ConfigError(
@@ -102,38 +86,6 @@ def check_recorded(shares: Mapping[str, float], matrix: Mapping[str, Any]) -> No
         raise ConfigError(
             f"prompts.split_shares sum to {sum(shares.values()):g}; below 1, so that train keeps "
             "some prompts"
-        )
-
-
-def check_needs(loss: Any, references: Sequence[str] = ()) -> None:
-    """Raise ConfigError if `loss` needs what a round's training examples do not have.
-
-    `references` are those besides the round's own.
-    """
-    kind, name = loss.EXAMPLES_KIND, kind_of(loss)
-    if kind not in SUPPLIED:
-        raise ConfigError(
-            f"the loss {name!r} trains on {kind} examples; rounds make: {', '.join(SUPPLIED)}"
-        )
-    several = "several references" in needs_of(loss)
-    if several != bool(references):
-        wrong = "needs several references" if several else "reads the round's reference alone"
-        raise ConfigError(
-            f"the loss {name!r} {wrong}; training.references names {list(references)}: "
-            f"{'name others besides it' if several else 'leave it out, or take mrpo'}"
-        )
-    if several and loss.NUM_REFERENCES not in (None, 1 + len(references)):
-        raise ConfigError(
-            f"the loss {name!r} takes {loss.NUM_REFERENCES} references, the round's own among "
-            f"them; training.references names {len(references)} besides it: {list(references)}"
-        )
-    there = (*SUPPLIED[kind], "several references")
-    if missing := [need for need in needs_of(loss) if need not in there]:
-        told = UNSUPPLIED.get(missing[0])
-        why = f" ({told}, which no round makes; a training job's side table may hold it)"
-        raise ConfigError(
-            f"the loss {name!r} needs {missing[0]!r}{why if told else ''}; {kind} examples of a "
-            f"round have: {', '.join(SUPPLIED[kind])}"
         )
 
 

@@ -11,6 +11,8 @@ from tasks.sources import Row, check_text, text_of
 ROLES = ("system", "user", "assistant")
 NAMES = ("prompt_id", "source_id", "messages", "prompt")
 """Fields of which one has to name the prompt, where ids of responses do not."""
+RESPONSE_IDS = ("a_id", "b_id", "response_id")
+"""Fields that name a response."""
 Key = tuple[str, ...]
 """One way to name a prompt."""
 
@@ -74,7 +76,7 @@ class About:
         for row in rows:
             named = any(row.fields.get(name) is not None for name in NAMES)
             self._keys |= {asked_key(row)} if named else set()
-            ids = (row.fields.get("a_id"), row.fields.get("b_id"))
+            ids = (row.fields.get(name) for name in RESPONSE_IDS)
             self.response_ids |= {str(one) for one in ids if one is not None}
 
     def __call__(self, prompt: Prompt) -> bool:

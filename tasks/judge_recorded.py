@@ -6,7 +6,8 @@ from infra.place import contents, open_stage, rows_about
 from infra.rows import file_digests, read_tables
 from tasks.conversations import About
 from tasks.opinions import Annotator
-from tasks.recorded_verdicts import Answered, joined, texts_of
+from tasks.recorded_thumbs import said_in
+from tasks.recorded_verdicts import Answered, texts_of
 from tasks.records import Artifact, Place, Verdict
 from tasks.responses import by_id
 from tasks.tables import counted, to_table
@@ -35,7 +36,7 @@ def recorded(
     asked, answers = rows_about(place, prompts, responses, about, about.response_ids)
     answered = Answered(asked, by_id(answers))
     texts = texts_of(read_tables(judge.texts), answered) if judge.texts else None
-    found = joined(rows, answered, annotator, texts)
+    found = said_in(rows, answered, annotator, texts)
     table = to_table(Verdict, found.verdicts)
     outcomes = counted(table.column("outcome").to_pylist())
     counts = {"verdicts": table.num_rows, **outcomes, **found.counts}

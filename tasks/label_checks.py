@@ -25,7 +25,35 @@ def check_labels(config: "Config") -> None:
             "pairs and would read no label; leave pairs.labels out, or take a loss on single "
             "responses (kto, sppo, sft)"
         )
+    if config.replay is not None:
+        raise ConfigError(
+            f"replay is {kind_of(config.replay)!r}, which draws pairs, but the round trains on the "
+            f"labels of {kind_of(pairs.labels)!r}; set replay=null, or pairs.labels=null"
+        )
     _check_pair_settings(config)
+    _check_scores(config)
+
+
+def _check_scores(config: "Config") -> None:
+    """Refuse thumbs that nobody gives."""
+    labels, annotate = config.pairs.labels, config.annotate
+    if labels is None or labels.READS != "opinions":
+        return
+    for name in labels.judges:
+        judge = config.judges.get(name)
+        if judge is None or not (hasattr(judge, "scale") or judge.SHAPE == "recorded"):
+            scoring = [one for one, some in config.judges.items() if hasattr(some, "scale")]
+            raise ConfigError(
+                f"pairs.labels.judges names {name!r}, which gives no scores; judges that do: "
+                f"{', '.join(scoring) or 'none, add one (rule, likert, reward_model)'}"
+            )
+    people = [one for one in config.judges.values() if one.SHAPE == "recorded"]
+    if not (labels.judges or annotate.verdict_files or people):
+        raise ConfigError(
+            f"pairs.labels is {kind_of(labels)!r}, but nobody gives a thumb; name tables with "
+            "people's thumbs in annotate.verdict_files, or judges with thresholds in "
+            "pairs.labels.judges"
+        )
 
 
 def check_opinions(config: "Config") -> None:

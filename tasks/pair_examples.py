@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from tasks.errors import DataError
 from tasks.further_responses import ids_of
-from tasks.pairs import reweigh
+from tasks.pairs import prompt_weights, reweigh
 from tasks.records import Label, PreferencePair, ReferenceScore, TrainingExample
 from tasks.tables import counted
 from tasks.training_data import Tokenised
@@ -74,7 +74,8 @@ def pair_examples(
     """
     reasons = [_why_not(pair, ids, scores, dropped) for pair in pairs]
     left = [pair for pair, reason in zip(pairs, reasons, strict=True) if reason is None]
-    examples = [_pair_example(pair, ids, scores) for pair in reweigh(left)]
+    weighed = reweigh(left, prompt_weights(pairs))
+    examples = [_pair_example(pair, ids, scores) for pair in weighed]
     return Examples(examples, dict(counted(f"dropped_{one}" for one in reasons if one)))
 
 
@@ -133,13 +134,14 @@ def response_examples(
     reasons = [_why_no_response(*one, ids, max_tokens) for one in chosen]
     left = [one for one, reason in zip(chosen, reasons, strict=True) if reason is None]
     of_prompt = counted(prompt_id for prompt_id, _ in left)
+    weights = prompt_weights(pairs)
     examples = [
         response_example(
             response_id,
             prompt_id,
             ids.prompts[prompt_id],
             ids.responses[response_id],
-            1 / of_prompt[prompt_id],
+            weights[prompt_id] / of_prompt[prompt_id],
         )
         for prompt_id, response_id in left
     ]

@@ -28,6 +28,7 @@ NEXT_STEP = {
     "protected_human": "let people judge too (annotate): judges alone may not turn against them",
     "tie": "lower the judge's margin, or set correction.tie=soft",
     "too_few_comparisons": "let comparisons pick more, or lower pairs.labels.min_comparisons",
+    "too_few_thumbs": "lower pairs.labels.min_thumbs",
     "truncated": "raise max_tokens of the cells, or take the filter out",
     "uncompared": "let comparisons pick more, add verdicts, or set correction.uncompared=prior",
     "unparsed": "read the replies in the verdicts; raise the judge's max_tokens, or change its "

@@ -1,5 +1,6 @@
 """Preference pairs: made from kept preferences, weighed per prompt, and viewed with their texts."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -84,7 +85,26 @@ def make_pair(preference: Preference, rule: str) -> PreferencePair:
     )
 
 
-def reweigh(pairs: Sequence[PreferencePair]) -> list[PreferencePair]:
-    """`pairs` with equal weights that sum to 1 for each prompt, in the same order."""
+def reweigh(
+    pairs: Sequence[PreferencePair], totals: Mapping[str, float] | None = None
+) -> list[PreferencePair]:
+    """`pairs` with equal weights that sum to 1 for each prompt, in the same order.
+
+    `totals` by prompt_id replaces the 1.
+    """
     counts = {prompt_id: len(some) for prompt_id, some in grouped(pairs).items()}
-    return [replace(pair, weight=1 / counts[pair.prompt_id]) for pair in pairs]
+    return [
+        replace(pair, weight=(totals or {}).get(pair.prompt_id, 1) / counts[pair.prompt_id])
+        for pair in pairs
+    ]
+
+
+def prompt_weights(pairs: Sequence[PreferencePair]) -> dict[str, float]:
+    """What the pairs of each prompt weigh together: 1, or less where they are of earlier rounds.
+
+    Sums of equal parts miss the whole by a last digit; they are rounded to twelve digits.
+    """
+    return {
+        prompt_id: min(1.0, round(math.fsum(one.weight for one in some), 12))
+        for prompt_id, some in grouped(pairs).items()
+    }

@@ -1,6 +1,6 @@
 """What the next round will cost at most: responses, questions, calls, tokens, disk; pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,14 +9,16 @@ from tasks.judging import gives_scores
 from tasks.quotas import num_answered
 from tasks.records import Prompt
 from tasks.spending import Terms
+from tasks.transforming import writers_of
 from tasks.usage import cost_usd, is_paid
+from tasks.variants import kind_of
 
 FLOAT_BYTES = 4
 ROW_BYTES = 600
 """Rough size of one row of any table with its text, compressed."""
 TURN_TOKENS = 20
 """What a chat template adds to a prompt, generously."""
-COUNTED = ("responses", "questions", "scores")
+COUNTED = ("responses", "questions", "scores", "texts")
 """Units of what leaves rows in the store."""
 QUESTION_TOKENS = 1000
 """What a judge's template adds to prompt and responses, generously."""
@@ -82,6 +84,7 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
             amount=round(sizes.prompts * comparisons * config.annotate.budget),
         ),
         Line(verb="pair", what="comparisons", amount=sizes.prompts * comparisons, unit="pairs"),
+        *_transforming(config, sizes, comparisons, per_prompt),
         Line(verb="score", what="responses", amount=responses, unit="responses"),
         Line(verb="train", what="steps", unit="steps", amount=_steps(config, sizes.prompts)),
         Line(
@@ -134,6 +137,30 @@ def _judging(config: Config, sizes: Sizes, comparisons: int) -> list[Line]:
         terms=config.terms,
     )
     return [line for name, one in config.judges.items() for line in _judge(name, one, asked)]
+
+
+def _transforming(
+    config: Config, sizes: Sizes, comparisons: int, per_prompt: int
+) -> Iterator[Line]:
+    """The writers of transforms; a question shows a prompt and two responses."""
+    shown = 2 * max(cell.max_tokens for cell in config.matrix.values())
+    for _, one in writers_of(config.transforms):
+        writer, each = one.writer, one.most(comparisons, per_prompt)
+        paid = is_paid(writer.engine)
+        price = config.terms.price_of(writer.engine, writer.model) if paid else None
+        texts = sizes.prompts * each
+        turn = len(writer.system.encode()) + QUESTION_TOKENS
+        read = sizes.prompt_bytes * each + texts * (shown + turn)
+        tokens = texts * writer.max_tokens if paid or writer.engine.NEEDS_WEIGHTS else 0
+        yield Line(
+            verb="transform",
+            what=kind_of(one),
+            amount=texts,
+            unit="texts",
+            paid_calls=texts if paid else 0,
+            tokens=tokens,
+            cost_usd=cost_usd(price, read, tokens) if paid else None,
+        )
 
 
 def _evaluation_judging(config: Config, sizes: Sizes) -> list[Line]:

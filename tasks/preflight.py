@@ -14,11 +14,14 @@ from tasks.errors import ConfigError
 from tasks.model_matrix import EARLIER
 from tasks.placement import LOCAL, Spot
 from tasks.queue.known import check_known
-from tasks.recorded_verdicts import check_text_row, check_verdict
+from tasks.recorded_thumbs import check_said
+from tasks.recorded_verdicts import check_text_row
 from tasks.records import Checkpoint
 from tasks.references import OWN, check_reference, named_model
 from tasks.serving import ServerSettings
 from tasks.sources import Row, Source
+from tasks.transforming import writers_of
+from tasks.transforms._contract import check_continues
 from tasks.variants import kind_of
 
 BASE_MODEL = "run.base_model"
@@ -98,6 +101,9 @@ def _model_checks(config: Config, outside: Outside) -> Iterator[Check]:
         there = _there(outside, config.placement.of("sample", name))
         look = partial(_look_at_cell, f"matrix.{name}", cell, config, there)
         yield Check(name=f"matrix.{name}", look=look, needs=(BASE_MODEL,))
+    for where, one in writers_of(config.transforms):
+        look = partial(_look_at_writer, where, one, config, outside)
+        yield Check(name=where, look=look, needs=(BASE_MODEL,))
     for name in config.training.references:
         look = partial(_look_at_reference, name, config, outside)
         yield Check(name=f"training.references {name}", look=look, needs=(BASE_MODEL,))
@@ -134,6 +140,22 @@ def _look_at_cell(where: str, cell: CellSection, config: Config, outside: Outsid
         )
     _check_length(f"{where}.max_tokens", cell.max_tokens, model, outside)
     return f"{kind_of(cell.engine)}, {cell.model if own else _facts(model)}"
+
+
+def _look_at_writer(where: str, transform: Any, config: Config, outside: Outside) -> str:
+    """Refuse the writer of a transform whose model or file is not there, or reads other tokens."""
+    writer, sft = transform.writer, _sft(config, outside)
+    transform.version()  # reads the template
+    engine = writer.engine
+    answers = engine.fingerprint(writer.model)
+    if not engine.NEEDS_WEIGHTS:
+        outside.key(getattr(engine, "api_key_env", ""))
+        return f"{kind_of(engine)}, {writer.model or answers[:12]}"
+    own = writer.model == "policy" or writer.model.startswith(EARLIER)
+    model = sft if own else outside.describe(writer.model)
+    if transform.READS_TOKENS:
+        check_continues(where, model, sft)
+    return f"{kind_of(engine)}, {writer.model if own else _facts(model)}"
 
 
 def _look_at_reference(name: str, config: Config, outside: Outside) -> str:
@@ -190,7 +212,7 @@ def _look_at_judge(where: str, judge: Any, config: Config, outside: Outside) -> 
         )
     known = f"{kind_of(judge)}, version {judge.version()[:12]}"
     if judge.SHAPE == "recorded":
-        outside.rows(judge.files, partial(check_verdict, keys=bool(judge.texts)))
+        outside.rows(judge.files, partial(check_said, keys=bool(judge.texts)))
         outside.rows(judge.texts, check_text_row)
         return f"{known}, {', '.join(source.file for source in judge.files)}"
     if hasattr(judge, "models"):
@@ -216,7 +238,7 @@ def _look_at_models(where: str, judge: Any, config: Config, outside: Outside) ->
 
 
 def _file_checks(config: Config, outside: Outside) -> Iterator[Check]:
-    readers = {"verdict_files": check_verdict, "response_files": check_written}
+    readers = {"verdict_files": check_said, "response_files": check_written}
     for section, check in readers.items():
         for source in getattr(config.annotate, section):
             look = partial(_look_at_file, source, check, outside)

@@ -2,9 +2,17 @@
 
 from collections import Counter
 from dataclasses import asdict, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from infra.place import blocks_of, counts_of, records_of, spent_by, store_of, tables_in
+from infra.place import (
+    blocks_of,
+    counts_of,
+    records_of,
+    spent_by,
+    store_of,
+    table_of,
+    tables_in,
+)
 from infra.prefect.door import door
 from infra.prefect.events import announce_round
 from infra.prefect.reports import publish_report, publish_rounds
@@ -47,6 +55,7 @@ from tasks.retiring import (
 __all__ = ["facts_of", "refresh", "report_page", "rounds_of", "run_page", "training_findings"]
 
 MAIN_SLICE = "all"
+Row = TypeVar("Row", Response, Verdict, PreferencePair)
 
 
 @door("refresh", retries=1)
@@ -61,7 +70,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
     artifacts = _artifacts(tree, place)
     report_path = f"{tree.round_folder(place.round_index)}/{REPORT}"
     page = store_of(place).uri(report_path)
-    standing = _standing(work, place)
+    standing = _standing(work, artifacts["pair"], place)
     manifest = {
         "run": place.run,
         "round_index": place.round_index,
@@ -156,36 +165,52 @@ class _Standing(NamedTuple):
     """Responses of each cell that are in pairs or have labels, and all of them."""
 
 
-def _standing(work: RoundWork, place: Place) -> _Standing:
-    """One pass over all responses, verdicts and pairs; those not trained on count as well."""
+def _standing(work: RoundWork, pairs: Artifact, place: Place) -> _Standing:
+    """One pass over what cells and people wrote for the round's own prompts, and what came of it.
+
+    `pairs` are those that were made of it, not trained on ones too; what transforms made of them
+    does not count, and what was replayed has counted in its own round.
+    """
     found = _Standing(Counter(), Counter(), set(), {}, {})
     feedback = work.feedback
+    own = set(table_of(place, work.prompts.train).column("prompt_id").to_pylist())
     tables: dict[str, Any] = {
         "responses": feedback.responses,
         "verdicts": feedback.verdicts,
-        "pairs": work.pairs,
-        "held_out": (work.pairs, "held_out"),
+        "pairs": pairs,
+        "held_out": (pairs, "held_out"),
     }
-    labelled = [one for one in LABEL_TABLES if one in tables_in(place, work.pairs)]
-    tables |= {name: (work.pairs, name) for name in labelled}
+    labelled = [one for one in LABEL_TABLES if one in tables_in(place, pairs)]
+    tables |= {name: (pairs, name) for name in labelled}
     with blocks_of(place, "responses", **tables) as blocks:
         for block in blocks:
-            responses = block.records(Response, "responses")
+            responses = [
+                row
+                for row in _about(own, block.records(Response, "responses"))
+                if row.cell in place.strengths or row.origin == "human"
+            ]
             cells = {row.response_id: row.cell for row in responses}
             found.cells.update(row.cell for row in responses if row.origin != "human")
-            found.votes.update(votes_of(block.records(Verdict, "verdicts"), cells))
-            pairs = [
-                row for name in ("pairs", "held_out") for row in block.records(PreferencePair, name)
+            found.votes.update(votes_of(_about(own, block.records(Verdict, "verdicts")), cells))
+            made = [
+                row
+                for name in ("pairs", "held_out")
+                for row in _about(own, block.records(PreferencePair, name))
             ]
-            found.between.update(pairs_between(pairs, cells))
-            for cell, one in contributions(responses, pairs).items():
+            found.between.update(pairs_between(made, cells))
+            for cell, one in contributions(responses, made).items():
                 sofar = found.contributions.get(cell, NO_CONTRIBUTION)
                 found.contributions[cell] = sofar + one
             labels = [row for name in labelled for row in block.records(Label, name)]
-            for cell, (used, all_) in used_responses(responses, [*pairs, *labels]).items():
+            for cell, (used, all_) in used_responses(responses, [*made, *labels]).items():
                 before = found.used.get(cell, (0, 0))
                 found.used[cell] = (before[0] + used, before[1] + all_)
     return found
+
+
+def _about(prompt_ids: set[str], rows: list[Row]) -> list[Row]:
+    """Those of `rows` that are about these prompts."""
+    return [row for row in rows if row.prompt_id in prompt_ids]
 
 
 def _strengths(standing: _Standing, place: Place) -> dict[str, float]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from infra.artifacts import Finished, open_artifact
 from infra.blocks import by_prompt
-from infra.place import blocks_of, records_of, scores_of, side_of, table_of
+from infra.place import blocks_of, records_of, scores_of, side_of, table_of, tables_in
 from infra.run_tree import RunTree
 from infra.storage import Store
 from tasks.agreement.known import FeedbackQuality
@@ -15,7 +15,7 @@ from tasks.diagnosis import diagnose
 from tasks.diversity.measure import DiversityFigure, PromptDiversity
 from tasks.findings import Finding
 from tasks.forecast import cost_facts
-from tasks.labelling import HELD_OUT_LABELS, ordered_pairs
+from tasks.labelling import HELD_OUT_LABELS, LABELS, ordered_pairs
 from tasks.matches import Match, PairCells
 from tasks.measuring import Measured
 from tasks.records import (
@@ -105,6 +105,8 @@ def _ranges(stages: Mapping[str, Artifact], config: Config, place: Place) -> Ite
     }
     if AGREEMENT in stages:
         tables["diversity"] = (stages[AGREEMENT], "prompts")
+    if LABELS in tables_in(place, pairs):
+        tables[LABELS] = (pairs, LABELS)
     with blocks_of(place, "prompts", **tables) as blocks:
         for block in blocks:
             yield RangeRows(
@@ -122,6 +124,7 @@ def _ranges(stages: Mapping[str, Artifact], config: Config, place: Place) -> Ite
                 diversity=block.records(PromptDiversity, "diversity")
                 if "diversity" in tables
                 else [],
+                labels=block.records(Label, LABELS) if LABELS in tables else [],
             )
 
 

@@ -1,7 +1,8 @@
 """A round's examples: of the kind that the loss trains on, with all that it needs besides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from tasks.config_training import TrainingSection
@@ -10,7 +11,7 @@ from tasks.pair_examples import Examples, Scores, check_scored, pair_examples, r
 from tasks.pairing import filtered
 from tasks.records import Label, PreferencePair, Prompt, Response, Verdict
 from tasks.responses import Tokens
-from tasks.supplies import Supplies
+from tasks.supplies import Supplies, never
 from tasks.training_data import Tokenised, prompt_limit, tokenised, used_responses
 from tasks.uncertainty import uncertainties
 from tasks.unpaired import labelled_examples, unpaired_examples, wanted_examples
@@ -51,7 +52,7 @@ def round_examples(
         check_scored(pairs, ids, scores, training.max_tokens)
     if loss.EXAMPLES_KIND == "unpaired":
         return unpaired_examples(pairs, ids, rows.scores[0], dropped, loss.OTHERS)
-    supplies = _supplies(loss, rows, ids, explored)
+    supplies = _supplies(loss, rows, ids, explored, tokens)
     made = pair_examples(pairs, ids, rows.scores, supplies.lacking(pairs) | dropped)
     return supplies.added(pairs, made)
 
@@ -80,7 +81,9 @@ def _filtered(rows: RoundRows, filters: Sequence[Any]) -> dict[str, str]:
     return filtered(pairs, rows.responses, late, logps)
 
 
-def _supplies(loss: Any, rows: RoundRows, ids: Tokenised, explored: Mapping[str, str]) -> Supplies:
+def _supplies(
+    loss: Any, rows: RoundRows, ids: Tokenised, explored: Mapping[str, str], tokens: Tokens
+) -> Supplies:
     wanted = "uncertainty" in loss.REQUIRES
     return Supplies(
         loss=loss,
@@ -88,4 +91,16 @@ def _supplies(loss: Any, rows: RoundRows, ids: Tokenised, explored: Mapping[str,
         scores=rows.scores,
         explored=explored,
         uncertainties=uncertainties(rows.verdicts) if wanted else {},
+        unmarked=_one_of(loss.UNMARKED, tokens) if loss.UNMARKED else never,
     )
+
+
+def _one_of(words: Sequence[str], tokens: Tokens) -> Callable[[int], bool]:
+    """Whether a token is one of `words` as a whole, the white space around it left out."""
+    known = frozenset(words)
+
+    @cache
+    def is_known(token: int) -> bool:
+        return str(tokens.tokenizer.decode([token])).strip().lower() in known
+
+    return is_known

@@ -29,7 +29,10 @@ from tasks.retiring import shares_of
 from tasks.rounds_checks import check_parts, described
 from tasks.rounds_checks import checks_of as checks_of  # the command line shows them
 
-VERBS = ("collect", "sample", "judge", "annotate", "pair", "score", "train", "evaluate", "refresh")
+VERBS = (
+    *("collect", "sample", "judge", "annotate", "pair", "transform", "replay"),
+    *("score", "train", "evaluate", "refresh"),
+)
 
 BESIDE = ".evaluation"
 """Ends the name of the tree where evaluations of a run are noted."""

@@ -6,11 +6,11 @@ from itertools import chain
 from pathlib import Path
 
 from infra.engines._contract import Request, Sample
-from infra.models import checkpoint_folder, local_folder, positions_of
+from infra.models import local_folder, positions_of
 from infra.place import note, open_stage, store_of
 from infra.prefect.door import door
 from infra.prefect.elsewhere import elsewhere
-from infra.processes.room import Needs, room
+from infra.processes.room import room
 from infra.progress import progress
 from infra.prompt_shards import PromptShards, prompt_shards
 from infra.stages import Stage
@@ -22,17 +22,24 @@ from tasks.quotas import quota
 from tasks.records import Artifact, Collected, Place, Prompt, Response
 from tasks.responses import (
     Tokens,
-    check_claim,
     check_room,
     counts_of_drawn,
     is_answer,
     messages_for,
     response_of,
     row_seed,
-    tokens_of,
 )
-from tasks.sample_job import Around, ShardsToDo, Shown, job_of, purse_for, spent
-from tasks.storage_settings import StorageSettings
+from tasks.sample_job import (
+    Around,
+    ShardsToDo,
+    Shown,
+    folder_of,
+    job_of,
+    purse_for,
+    spent,
+    tokens_for,
+)
+from tasks.sample_job import needs_of as needs_of  # what a machine must hold is shown, too
 from tasks.tables import to_table
 from tasks.token_logps import TABLE, beside, split_off
 from tasks.tokens import load_tokenizer, render
@@ -139,7 +146,7 @@ def sample_cell(
         room(place.side_by_side).entered(needs_of(cell, place)) as entry,
         prompt_shards(stage.store, prompts, _quota(cell, place)) as shards,
     ):
-        around = Around(f"sample · {name}", _folder(cell, place.storage), entry, place)
+        around = Around(f"sample · {name}", folder_of(cell, place.storage), entry, place)
         _draw(stage, shards, cell, around)
     if not place.part.whole and not stage.has_shards(len(shards)):
         return None
@@ -158,21 +165,10 @@ def _content(prompts: Artifact, cell: Cell, place: Place) -> str:
         return str(asked.close())
 
 
-def needs_of(cell: Cell, place: Place) -> Needs:
-    """What sampling `cell` takes of the machine; a policy weighs what the SFT model does."""
-    checkpoint, weights, model = cell.checkpoint, 0, ""
-    if checkpoint is not None:
-        model = checkpoint.sha256
-        folder = Path((place.sft if "/stages/" in checkpoint.uri else checkpoint).uri)
-        weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    needs: Needs = cell.settings.engine.needs(weights, model)
-    return needs
-
-
 def _draw(stage: Stage, shards: PromptShards, cell: Cell, around: Around) -> None:
     """Commit the shards that are still to do, each as soon as the engine has it."""
     seeds = stage.key.seeds["seed"], stage.key.seeds["round"]
-    tokens = _tokens(cell, around.folder)
+    tokens = tokens_for(cell, around.folder)
     own = around.place.part.indices(len(shards))
     to_do = sorted(set(own) - set(stage.shards()))
     requests = ShardsToDo(
@@ -185,7 +181,7 @@ def _draw(stage: Stage, shards: PromptShards, cell: Cell, around: Around) -> Non
     samples = cell.settings.samples
     with (
         progress.verb(around.label, total=total * samples) as bar,
-        purse_for(cell, around.place) as purse,
+        purse_for("sample", cell, around.place) as purse,
     ):
         bar.advance((total - left) * samples)
         job = job_of(stage, cell, requests, Shown(tokens, purse, bar), around)
@@ -205,21 +201,6 @@ def _responses(
         for one in drawn
         if is_answer(one)
     ]
-
-
-def _tokens(cell: Cell, folder: Path | None) -> Tokens | None:
-    if cell.checkpoint is None or folder is None or not cell.settings.engine.TAKES_TOKENS:
-        return None
-    return tokens_of(cell.checkpoint, load_tokenizer(folder))
-
-
-def _folder(cell: Cell, storage: StorageSettings) -> Path | None:
-    """The folder with the cell's weights; ConfigError if it holds others than the cell claims."""
-    if cell.checkpoint is None:
-        return None
-    folder = checkpoint_folder(cell.checkpoint, storage)
-    check_claim(f"matrix.{cell.name}", cell.checkpoint, describe(folder))
-    return folder
 
 
 def _requests(

@@ -1,4 +1,4 @@
-"""Part of the sample door: what an engine is given to do, and what its calls may cost."""
+"""Part of the doors that let engines write: what one gets to do, and what its calls may cost."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -8,15 +8,18 @@ from typing import Any, NamedTuple
 
 from infra.engines._contract import Decoding, Job, Request
 from infra.ledger import Purse
+from infra.models import checkpoint_folder
 from infra.place import journal_of, purse_of, workdir_of
-from infra.processes.room import Entry
+from infra.processes.room import Entry, Needs
 from infra.progress import Bar
 from infra.stages import Stage
 from infra.work import work_root
+from tasks.describe import describe
 from tasks.model_matrix import Cell
 from tasks.records import Place
-from tasks.responses import Tokens
-from tasks.tokens import stop_ids
+from tasks.responses import Tokens, check_claim, tokens_of
+from tasks.storage_settings import StorageSettings
+from tasks.tokens import load_tokenizer, stop_ids
 from tasks.usage import Usage, is_paid, watching
 
 
@@ -57,12 +60,39 @@ class Shown(NamedTuple):
     bar: Bar
 
 
-def purse_for(cell: Cell, place: Place) -> AbstractContextManager[Purse | None]:
+def needs_of(cell: Cell, place: Place) -> Needs:
+    """What sampling `cell` takes of the machine; a policy weighs what the SFT model does."""
+    checkpoint, weights, model = cell.checkpoint, 0, ""
+    if checkpoint is not None:
+        model = checkpoint.sha256
+        folder = Path((place.sft if "/stages/" in checkpoint.uri else checkpoint).uri)
+        weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    needs: Needs = cell.settings.engine.needs(weights, model)
+    return needs
+
+
+def folder_of(cell: Cell, storage: StorageSettings) -> Path | None:
+    """The folder with the cell's weights; ConfigError if it holds others than the cell claims."""
+    if cell.checkpoint is None:
+        return None
+    folder = checkpoint_folder(cell.checkpoint, storage)
+    check_claim(f"matrix.{cell.name}", cell.checkpoint, describe(folder))
+    return folder
+
+
+def tokens_for(cell: Cell, folder: Path | None) -> Tokens | None:
+    """How an engine that takes token ids reads texts; None for one that is given words."""
+    if cell.checkpoint is None or folder is None or not cell.settings.engine.TAKES_TOKENS:
+        return None
+    return tokens_of(cell.checkpoint, load_tokenizer(folder))
+
+
+def purse_for(verb: str, cell: Cell, place: Place) -> AbstractContextManager[Purse | None]:
     """What the cell's calls may spend; None where asking it costs nothing."""
     engine, model = cell.settings.engine, cell.settings.model
     if not is_paid(engine):
         return nullcontext()
-    return purse_of(place, "sample", cell.name, place.terms.price_of(engine, model))
+    return purse_of(place, verb, cell.name, place.terms.price_of(engine, model))
 
 
 def job_of(

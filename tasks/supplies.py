@@ -1,6 +1,6 @@
 """What a round has of what a loss needs beyond pairs and their log-probabilities."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
@@ -11,6 +11,11 @@ from tasks.side_table import reads_side_table, side_schema
 from tasks.training_data import Tokenised
 
 Row = dict[str, Any]
+
+
+def never(_token: int) -> bool:
+    """What is said of a token where all count."""
+    return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +32,8 @@ class Supplies:
     """A further response of each prompt that has one."""
     uncertainties: Mapping[tuple[str, str], float]
     """By a_id and b_id, where there are opinions enough."""
+    unmarked: Callable[[int], bool] = never
+    """Whether a token does not count as edited wherever it stands."""
 
     def lacking(self, pairs: Sequence[PreferencePair]) -> dict[str, str]:
         """The reason by pair_id of each pair that lacks something."""
@@ -62,22 +69,35 @@ class Supplies:
             row["explored_ids"] = self.ids.responses[explored]
             row["explored_logps"] = reference_logps(self.scores, explored)
         if any(name.endswith("_edited") for name in wanted):
-            sides = [self.ids.responses[one] for one in (pair.chosen_id, pair.rejected_id)]
-            marks = edited(*sides)
+            chosen, rejected = (self.ids.responses[one] for one in _sides(pair))
+            marks = edited(chosen, rejected, self.unmarked)
             row |= dict(zip(("chosen_edited", "rejected_edited"), marks, strict=True))
         return {name: row[name] for name in wanted}
 
 
+def _sides(pair: PreferencePair) -> tuple[str, str]:
+    return pair.chosen_id, pair.rejected_id
+
+
 def _compared(pair: PreferencePair) -> tuple[str, str]:
-    a_id, b_id = sorted((pair.chosen_id, pair.rejected_id))
+    a_id, b_id = sorted(_sides(pair))
     return a_id, b_id
 
 
-def edited(chosen: Sequence[int], rejected: Sequence[int]) -> tuple[list[float], list[float]]:
-    """1 for each token that the longest matching blocks leave out, else 0, for both sides."""
+def edited(
+    chosen: Sequence[int], rejected: Sequence[int], unmarked: Callable[[int], bool] = never
+) -> tuple[list[float], list[float]]:
+    """1 for each token that the longest matching blocks leave out, else 0, for both sides.
+
+    What is `unmarked` is 0 as well. Source: arXiv:2408.07471, whose program leaves stop words out.
+    """
     marks = [1.0] * len(chosen), [1.0] * len(rejected)
     matcher = SequenceMatcher(None, chosen, rejected, autojunk=False)
     for block in matcher.get_matching_blocks():
         for side, first in zip(marks, (block.a, block.b), strict=True):
             side[first : first + block.size] = [0.0] * block.size
-    return marks
+    kept = [
+        [0.0 if mark and unmarked(token) else mark for mark, token in zip(*side, strict=True)]
+        for side in zip(marks, (chosen, rejected), strict=True)
+    ]
+    return kept[0], kept[1]

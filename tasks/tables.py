@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tasks.canonical import canonical_json, digest_of_lines
+from tasks.derivations import Derivation
 from tasks.errors import DataError
 from tasks.records import (
     EvalReport,
@@ -36,6 +37,7 @@ KEYS: dict[type, tuple[str, ...]] = {
     Verdict: ("a_id", "b_id", "annotator", "criterion", "replicate", "first_shown"),
     Preference: ("prompt_id", "a_id", "b_id"),
     PreferencePair: ("pair_id",),
+    Derivation: ("response_id", "made_from"),
     Label: ("response_id",),
     ReferenceScore: ("response_id", "reference"),
     TrainingExample: ("example_id",),

@@ -7,6 +7,7 @@ from typing import Any
 from tasks.further_responses import Combination, crossed_id, mismatched_responses
 from tasks.labelling import WANTED
 from tasks.pair_examples import Examples, Scores, response_example
+from tasks.pairs import prompt_weights
 from tasks.records import Label, PreferencePair, TrainingExample
 from tasks.tables import counted, grouped
 from tasks.training_data import Tokenised
@@ -45,7 +46,7 @@ def unpaired_examples(
     lost = [dropped[pair.pair_id] for pair in pairs if pair.pair_id in dropped]
     lost += ["both_chosen_and_rejected"] * len(both)
     mismatched = mismatched_responses(pairs, ids.responses) if MISMATCHED in others else None
-    return _examples(labels, ids, scores, mismatched, lost)
+    return _examples(labels, ids, scores, mismatched, lost, prompt_weights(pairs))
 
 
 def labelled_examples(
@@ -53,14 +54,14 @@ def labelled_examples(
 ) -> Examples:
     """One example per label, with a mismatched response beside it if `others` says so."""
     mismatched = mismatched_responses(labels, ids.responses) if MISMATCHED in others else None
-    return _examples(labels, ids, scores, mismatched, [])
+    return _examples(labels, ids, scores, mismatched, [], {})
 
 
 def wanted_examples(labels: Sequence[Label], ids: Tokenised, max_tokens: int) -> Examples:
     """One example to imitate per label that says that a response is wanted."""
     reasons = [_why_not_imitated(one, ids, max_tokens) for one in labels]
     kept = [one for one, reason in zip(labels, reasons, strict=True) if reason is None]
-    examples = [_imitated(one, ids, weight) for one, weight in _weighed(kept)]
+    examples = [_imitated(one, ids, weight) for one, weight in _weighed(kept, {})]
     return Examples(examples, dict(counted(f"dropped_{one}" for one in reasons if one)))
 
 
@@ -80,10 +81,11 @@ def _examples(
     scores: Scores,
     mismatched: Mapping[Combination, str] | None,
     lost: Sequence[str],
+    totals: Mapping[str, float],
 ) -> Examples:
     """The examples of `labels`; `lost` are reasons of what was left out before.
 
-    The examples of a prompt share its weight as their labels do.
+    The examples of a prompt share its weight as their labels do: that of `totals`, else 1.
     """
     reasons = [_why_not(one, ids, scores, mismatched) for one in labels]
     kept = [one for one, reason in zip(labels, reasons, strict=True) if reason is None]
@@ -93,7 +95,7 @@ def _examples(
             kind="unpaired",
             chosen_logps=scores[one.response_id].token_logps,
         )
-        for one, weight in _weighed(kept)
+        for one, weight in _weighed(kept, totals)
     ]
     side = [
         {"example_id": one.response_id, "desirable": one.desirable}
@@ -104,12 +106,14 @@ def _examples(
     return Examples(examples, dict(counts), side)
 
 
-def _weighed(labels: Sequence[Label]) -> list[tuple[Label, float]]:
+def _weighed(labels: Sequence[Label], totals: Mapping[str, float]) -> list[tuple[Label, float]]:
     """Each label with its share among those of its prompt that are left."""
-    totals = {
+    sums = {
         prompt_id: sum(one.weight for one in some) for prompt_id, some in grouped(labels).items()
     }
-    return [(one, one.weight / totals[one.prompt_id]) for one in labels]
+    return [
+        (one, totals.get(one.prompt_id, 1.0) * one.weight / sums[one.prompt_id]) for one in labels
+    ]
 
 
 def _mismatched(

@@ -7,7 +7,7 @@ A variant module names its class as `VARIANT`: a frozen keyword-only dataclass t
 
 import dataclasses
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -36,9 +36,9 @@ NotInKey = NotInKeyMark()
 
 
 class InKeyIfSetMark:
-    """Marks a settings field that enters a stage's key unless it is None.
+    """Marks a settings field that enters a stage's key only where it is not as by default.
 
-    Keys that were made before there was the field stay as they are.
+    For settings that came later: work that does not use them keeps its key.
     """
 
 
@@ -127,20 +127,17 @@ def kind_of(variant: Any) -> str:
 def settings_of(value: Any) -> Any:
     """`value` as plain data for stage keys: variants gain their `kind` and `semantics`.
 
-    Fields annotated `NotInKey` are left out, and those annotated `InKeyIfSet` that are None.
+    Fields annotated `NotInKey` are left out, and `InKeyIfSet` where they are as by default.
     """
     if isinstance(value, BaseModel):
         fields = type(value).model_fields
-        return {
-            name: settings_of(getattr(value, name))
-            for name, field in fields.items()
-            if _counts(getattr(value, name), field.metadata)
-        }
+        names = [name for name, field in fields.items() if NotInKey not in field.metadata]
+        return {name: settings_of(getattr(value, name)) for name in names}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         settings = {
             field.name: settings_of(getattr(value, field.name))
             for field in dataclasses.fields(value)
-            if _counts(getattr(value, field.name), getattr(field.type, "__metadata__", ()))
+            if _in_key(field, getattr(value, field.name))
         }
         if not hasattr(value, "SEMANTICS"):
             return settings
@@ -152,9 +149,10 @@ def settings_of(value: Any) -> Any:
     return value
 
 
-def _counts(value: Any, metadata: Sequence[Any]) -> bool:
-    """Whether the value of a field with these marks enters a key."""
-    return NotInKey not in metadata and (InKeyIfSet not in metadata or value is not None)
+def _in_key(field: "dataclasses.Field[Any]", value: Any) -> bool:
+    """Whether a field of a dataclass enters keys."""
+    marks = getattr(field.type, "__metadata__", ())
+    return NotInKey not in marks and not (InKeyIfSet in marks and value == field.default)
 
 
 def plain(variant: Any) -> dict[str, Any]:
@@ -169,6 +167,8 @@ def plain(variant: Any) -> dict[str, Any]:
 def _plain_value(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return plain(value)
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
     if isinstance(value, Mapping):
         return {key: _plain_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -22,6 +22,8 @@ from tasks.voices import Voice
 from tests.golden_inputs import CHECKS, TEXTS, loss_inputs
 from tests.golden_judges import of_judge
 from tests.golden_pairs import of_label_rule, of_pair_filter, of_selection
+from tests.golden_rounds import of_replay
+from tests.golden_transforms import of_transform
 from tests.opinion_makers import (
     candidate,
     preference,
@@ -245,12 +247,14 @@ OUTPUTS: dict[str, Callable[[Any], Any]] = {
     "tasks.label_rules": of_label_rule,
     "tasks.pair_filters": of_pair_filter,
     "tasks.selections": of_selection,
+    "tasks.transforms": of_transform,
     "tasks.losses": of_loss,
     "tasks.metrics": of_metric,
     "tasks.gates": of_gate,
     "tasks.queue_reasons": of_queue_reason,
     "tasks.aggregations": of_aggregation,
     "tasks.evaluation_sets": of_evaluation_set,
+    "tasks.replays": of_replay,
     "infra.engines": of_engine,
 }
 """The families, and what is measured of their variants."""

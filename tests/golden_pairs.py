@@ -21,7 +21,7 @@ def of_label_rule(rule: Any) -> Any:
         for number, both in enumerate(every)
     ]
     scores = [
-        replace(verdict(one, "", "scored", by=by, kind=kind), score=score, scale=scale)
+        replace(verdict(one, one, "scored", by=by, kind=kind), b_id="", score=score, scale=scale)
         for number, one in enumerate(ids[:5])
         for by, kind, score, scale in (
             ("main", "judge", float(number), "1-5"),

@@ -10,13 +10,13 @@ CODE = ("flows", "tasks", "infra")
 EVERYTHING = (*CODE, "tests", "examples", "benchmarks", "docs")
 
 DOORS = (
-    *("collect", "sample", "judge", "annotate", "pair"),
+    *("collect", "sample", "judge", "annotate", "pair", "transform", "replay"),
     *("score", "train", "evaluate", "refresh"),
     *("rounds", "clear", "waiting"),
 )
 """Verbs, `rounds`, `clear`, `waiting`: files of tasks/ where Prefect, storage and domain meet."""
 
-DOOR_PARTS = {
+DOOR_PARTS: dict[str, str | tuple[str, ...]] = {
     "annotate_people": "annotate",
     "annotate_quality": "annotate",
     "annotate_queue": "annotate",
@@ -30,12 +30,21 @@ DOOR_PARTS = {
     "pair_passes": "pair",
     "refresh_report": "refresh",
     "refresh_rounds": "refresh",
+    "replay_rows": "replay",
     "rounds_checks": "rounds",
-    "sample_job": "sample",
+    "sample_job": ("sample", "transform"),
     "score_rows": "score",
     "train_examples": "train",
+    "transform_rows": "transform",
+    "transform_writing": "transform",
 }
-"""Files of tasks/ that are part of a door; it and its other parts alone may import them."""
+"""Files of tasks/ that are part of a door, or of several; they and their parts may import them."""
+
+
+def doors_of(part: str) -> tuple[str, ...]:
+    """The doors that a file is part of."""
+    doors = DOOR_PARTS[part]
+    return (doors,) if isinstance(doors, str) else doors
 
 
 def sources(*folders: str) -> list[str]:

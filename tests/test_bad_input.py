@@ -63,7 +63,7 @@ WRONG_SETTINGS = {
     ),
     "no such template": (
         {"judges.main": ASKS | {"template": "nowhere.j2"}},
-        "judge template 'nowhere.j2' cannot be read",
+        "template 'nowhere.j2' of tasks.judges cannot be read",
         "use likert, logprob, pairwise, reference_guided, rubric or",
     ),
     "people that have to be asked": (

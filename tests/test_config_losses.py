@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tasks.config import build_config, plain_config
-from tasks.consistency import PAIR_COLUMNS
 from tasks.errors import ConfigError
+from tasks.loss_needs import PAIR_COLUMNS
 from tasks.records import TrainingExample
 from tasks.variants import variant_class
 from tests.small_config import small_config
@@ -105,11 +105,11 @@ def test_one_setting_of_a_loss_within_a_loss_is_replaced():
         ),
         (
             {"kind": "sapo_dpo", "tokens": "segment"},
-            r"'token column chosen.segment' \(responses with one segment rewritten, which no round",
+            r"'token column chosen.segment' \(add a transform that makes it: .*regenerate_segment",
         ),
         (
             {"kind": "spo_degree", "loss": {"kind": "dpo"}},
-            r"'auxiliary head' \(responses degraded on purpose, which no round makes; a ",
+            r"'auxiliary head' \(add a transform that makes it: transforms: \[{kind: degrade",
         ),
         ({"kind": "mrpo"}, "'mrpo' needs several references; .* names .*: name others besides it"),
         ({"kind": "label_smoothing", "loss": {"kind": "sft"}}, "'sft' trains on response_only"),

@@ -100,7 +100,7 @@ def test_a_chat_template_cannot_leave_its_sandbox(folder, template):
 
 @pytest.mark.parametrize("template", ESCAPES)
 def test_a_judge_template_cannot_leave_its_sandbox(tmp_path, template):
-    from tasks.judges._template import render_template
+    from tasks.templates import render_template
 
     file = tmp_path / "evil.j2"
     file.write_text(template, encoding="utf-8")

@@ -27,10 +27,10 @@ PEOPLE = "annotate"
 def why(tree: RunTree, asked: str, round_index: int | None = None) -> Provenance:
     """All that led to a pair, in the newest round that knows it (`find_pair`)."""
     known = find_pair(tree, asked, round_index)
-    return _Evidence(tree, known[0]).told([one.round_index for one in known[1:]])
+    return RoundEvidence(tree, known[0]).told([one.round_index for one in known[1:]])
 
 
-class _Evidence:
+class RoundEvidence:
     """What the stages of one round hold about one comparison."""
 
     def __init__(self, tree: RunTree, found: Found) -> None:
@@ -44,9 +44,7 @@ class _Evidence:
     def told(self, elsewhere: list[int]) -> Provenance:
         """Everything put together."""
         found, made = self._found, self._decision()
-        prompts = [one for role, one in self._stages.items() if role == "collect-train"]
-        wanted = {"prompt_id": {made.preference.prompt_id}}
-        [prompt] = rows_where(self._store, Prompt, [(one, "rows") for one in prompts], wanted)
+        prompt = self.prompt(made.preference.prompt_id)
         authors = self._authors()
         judges = _section(self._config, "judges")
         spoke = {one.annotator for one in made.said if one.kind == "judge"}
@@ -59,11 +57,20 @@ class _Evidence:
             authors=authors,
             decision=made,
             judges={name: judge_named(_section(judges, name)) for name in sorted(spoke)},
-            scores=self._scores(authors),
-            training=self._training(),
-            stages=self._concerned(authors, spoke),
+            scores=self.scores(authors),
+            training=self.training(),
+            stages=self.concerned(authors, spoke),
             elsewhere=elsewhere,
         )
+
+    def prompt(self, prompt_id: str) -> Prompt:
+        """One of the prompts that the round trains on."""
+        wanted = {"prompt_id": {prompt_id}}
+        prompt: Prompt
+        [prompt] = rows_where(
+            self._store, Prompt, [(self._stages["collect-train"], "rows")], wanted
+        )
+        return prompt
 
     def _decision(self) -> Decision:
         stages, store, ids = self._stages, self._store, self._found.ids
@@ -85,9 +92,10 @@ class _Evidence:
         pair, ids = self._found.pair, self._found.ids
         sides = {"chosen": pair.chosen_id, "rejected": pair.rejected_id} if pair else {}
         sides = sides or {"a": ids[0], "b": ids[1]}
-        return [self._author(side, response_id) for side, response_id in sides.items()]
+        return [self.author(side, response_id) for side, response_id in sides.items()]
 
-    def _author(self, side: str, response_id: str) -> Author:
+    def author(self, side: str, response_id: str) -> Author:
+        """Who wrote a response; ConfigError if no stage of the round has it."""
         wanted = {"response_id": {response_id}}
         for role, stage in self._stages.items():
             sampled = role.startswith("sample-train-")
@@ -140,7 +148,8 @@ class _Evidence:
         )
         return f" (in the whole round: {listed})" if listed else ""
 
-    def _scores(self, authors: list[Author]) -> list[Score]:
+    def scores(self, authors: list[Author]) -> list[Score]:
+        """What models think of the responses."""
         ids = {one.response.response_id: one.side for one in authors}
         found = []
         for role, stage in self._stages.items():
@@ -156,7 +165,8 @@ class _Evidence:
                 found.append(Score(by=role.removeprefix("score-"), logps=logps, tokens=tokens))
         return found
 
-    def _training(self) -> str:
+    def training(self) -> str:
+        """What became of the round, in words."""
         if "train" not in self._stages:
             return "the round has not trained yet"
         facts = open_artifact(self._store, self._stages["train"]).facts
@@ -165,7 +175,7 @@ class _Evidence:
         gate = _section(self._manifest, "gate").get("outcome")
         return f"{said}; the gate said {gate}" if gate else said
 
-    def _concerned(self, authors: list[Author], judges: set[str]) -> dict[str, str]:
+    def concerned(self, authors: list[Author], judges: set[str]) -> dict[str, str]:
         """The stages that had a part in it."""
         named = {"collect-train", "annotate-queue", "annotate", "pair", "score-reference", "train"}
         named |= {f"judge-{name}-train" for name in judges}

@@ -19,7 +19,10 @@ def add_to(app: typer.Typer) -> None:
 def why(
     name: Name,
     pair: Annotated[
-        str, typer.Argument(help="A pair_id or its beginning, or two response ids: A,B.")
+        str,
+        typer.Argument(
+            help="A pair_id or a labelled response's id, or its beginning; two ids: A,B."
+        ),
     ],
     preset: Preset,
     round_index: Annotated[

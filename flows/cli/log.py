@@ -103,9 +103,10 @@ def _lines(entry: Entry) -> list[tuple[str, str]]:
 
 
 def _data(entry: Entry) -> str:
+    labels = f"{entry.labels:,} labels, " if entry.labels else ""
     return (
         f"{entry.prompts:,} prompts, {entry.responses:,} responses, {entry.pairs:,} pairs, "
-        f"{entry.steps:,} steps"
+        f"{labels}{entry.steps:,} steps"
     )
 
 

@@ -35,7 +35,7 @@ def find_pair(tree: RunTree, asked: str, round_index: int | None = None) -> list
 
     ConfigError if none does, or if a beginning is that of several pairs.
     """
-    rounds = _rounds_of(tree, round_index)
+    rounds = rounds_of(tree, round_index)
     known = [found for index in rounds if (found := _find(tree, index, asked))]
     if not known:
         where = "no round" if round_index is None else f"round {round_index}"
@@ -46,7 +46,7 @@ def find_pair(tree: RunTree, asked: str, round_index: int | None = None) -> list
     return known
 
 
-def _rounds_of(tree: RunTree, round_index: int | None) -> list[int]:
+def rounds_of(tree: RunTree, round_index: int | None) -> list[int]:
     """The rounds to look into, newest first: those that have made pairs."""
     last = len(tree.manifests())
     indices = range(last, -1, -1) if round_index is None else [round_index]

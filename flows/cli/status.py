@@ -65,11 +65,18 @@ def _rows(manifests: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
     return [
         ("prompts", [str(one["counts"]["collect-train"]["drawn"]) for one in manifests]),
         ("pairs", [str(one["counts"]["pair"]["pairs"]) for one in manifests]),
+        *_labels(manifests),
         ("steps", [str(one["policy"]["step"]) for one in manifests]),
         *((key, [_number(one["figures"].get(key)) for one in manifests]) for key in figures),
         *_usd(manifests),
         ("gate", [one["gate"]["outcome"] for one in manifests]),
     ]
+
+
+def _labels(manifests: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Labels of single responses; no line where no round has any."""
+    numbers = [one["counts"]["pair"].get("labels", 0) for one in manifests]
+    return [("labels", [str(one) for one in numbers])] if any(numbers) else []
 
 
 def _usd(manifests: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:

@@ -16,9 +16,11 @@ from flows.cli.evidence import why
 from flows.cli.formats import UNSAFE
 from flows.cli.rows import conversation
 from flows.cli.terminal import clean, console
+from flows.cli.why_label import print_label, why_label
 from infra.run_tree import RunTree
 from infra.storage import open_store
 from tasks.errors import ConfigError
+from tasks.ledger.label_trail import LabelTrail
 from tasks.ledger.provenance import SHORT, Author, Provenance
 from tasks.people.trail import Said, in_words
 from tasks.rounds import resolve
@@ -41,10 +43,14 @@ def show_why(
     if form not in FORMS:
         raise ConfigError(f"--as {form!r}: use one of {', '.join(FORMS)}")
     config, _ = resolve(preset, overrides)
-    known = why(RunTree(open_store(config.storage), name), pair, round_index)
+    tree = RunTree(open_store(config.storage), name)
+    label = why_label(tree, pair, round_index)
+    known = label or why(tree, pair, round_index)
     if form == "json":
         text = json.dumps(asdict(known), indent=1, ensure_ascii=False)
         sys.stdout.write(UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+    elif isinstance(known, LabelTrail):
+        print_label(console(), known)
     else:
         _print(console(), known)
 

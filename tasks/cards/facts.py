@@ -47,6 +47,12 @@ class CardFacts:
         return self.settings.title or self.run
 
     @property
+    def contents(self) -> str:
+        """What the data set holds."""
+        both = (("preference pairs", self.pairs), ("labels of single responses", self.labels))
+        return " and ".join(name for name, number in both if number) or both[0][0]
+
+    @property
     def pairs(self) -> int:
         """Pairs given to training."""
         return sum(one.pairs for one in self.rounds)
@@ -55,6 +61,11 @@ class CardFacts:
     def held_out(self) -> int:
         """Pairs held out to measure policies."""
         return sum(one.count("pair", "held_out") for one in self.rounds)
+
+    @property
+    def labels(self) -> int:
+        """Labels of single responses, those held out included."""
+        return sum(one.count("pair", "labels") for one in self.rounds)
 
 
 class SourceRow(NamedTuple):
@@ -176,19 +187,20 @@ def figure_rows(facts: CardFacts) -> list[FigureRow]:
 
 def data_matter(facts: CardFacts) -> dict[str, Any]:
     """The front matter of the data set's card; what is not stated is left out."""
-    total = facts.pairs + facts.held_out
+    total = facts.pairs + facts.held_out + facts.labels
     size = next((name for limit, name in SIZES if total < limit), "n>1M")
+    held_out_labels = sum(one.count("pair", "held_out_labels") for one in facts.rounds)
     splits = [
-        {"name": "train", "num_examples": facts.pairs},
-        {"name": "held_out", "num_examples": facts.held_out},
+        {"name": "train", "num_examples": facts.pairs + facts.labels - held_out_labels},
+        {"name": "held_out", "num_examples": facts.held_out + held_out_labels},
     ]
     return _stated(
         license=facts.settings.data_licence,
         language=facts.settings.languages,
-        pretty_name=f"{facts.title}: preference pairs",
+        pretty_name=f"{facts.title}: {facts.contents}",
         task_categories=["text-generation"],
         size_categories=[size],
-        tags=["preference-pairs", "dpo", "tso"],
+        tags=["preference-pairs", "dpo", "tso"] if facts.pairs else ["labels", "tso"],
         dataset_info={"splits": splits},
     )
 

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 from tasks.errors import ConfigError
 from tasks.judges._answers import Structured
 from tasks.judges._connection import Connection
-from tasks.judges._template import template_text
 from tasks.judges._version import judge_version
 from tasks.opinions import Opinion, Tokens
 from tasks.records import Message, Prompt
+from tasks.templates import template_text
 from tasks.variants import kind_of
 
 

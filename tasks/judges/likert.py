@@ -8,10 +8,10 @@ from pydantic import Field
 from tasks.errors import ConfigError
 from tasks.judges._answers import EachOf, OneOf
 from tasks.judges._asking import Asking
-from tasks.judges._template import render_template
 from tasks.opinions import Opinion, Tokens
 from tasks.records import Message, Prompt
 from tasks.scales import Scale
+from tasks.templates import render_template
 from tasks.variants import kind_of
 
 MOST_GRADES = 101

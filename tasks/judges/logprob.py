@@ -9,9 +9,9 @@ from pydantic import Field
 from tasks.errors import ConfigError
 from tasks.judges._answers import OneOf, Structured
 from tasks.judges._asking import Asking
-from tasks.judges._template import render_template
 from tasks.opinions import Opinion, Tokens
 from tasks.records import Message, Prompt
+from tasks.templates import render_template
 
 ROUNDING = 0.01
 """Servers round: the log-probability of a sure token may be a little above 0 (nats)."""

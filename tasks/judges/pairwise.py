@@ -9,9 +9,9 @@ from pydantic import ConfigDict
 from tasks.errors import ConfigError
 from tasks.judges._answers import OneOf
 from tasks.judges._asking import Asking
-from tasks.judges._template import render_template
 from tasks.opinions import Opinion, Tokens
 from tasks.records import Message, Prompt
+from tasks.templates import render_template
 
 OUTCOMES = {"A": "first", "B": "second", "tie": "tie"}
 _FORM = OneOf(name="verdict", values=tuple(OUTCOMES), any_case=("tie",))

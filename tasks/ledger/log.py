@@ -57,6 +57,8 @@ class Entry:
     """Responses to them."""
     pairs: int
     """Pairs given to training."""
+    labels: int
+    """Labels of single responses given to training."""
     figures: Sequence[LoggedFigure]
     """Of the policy."""
     changed: Sequence[Change]
@@ -91,6 +93,7 @@ def _entry(now: RoundFacts, last: RoundFacts | None) -> Entry:
         prompts=now.count("collect-train", "drawn"),
         responses=now.responses,
         pairs=now.pairs,
+        labels=now.labels,
         figures=[_figure(now, metric) for metric in now.metrics],
         changed=[] if last is None else settings_changed(last.config, now.config),
         code=now.code,

@@ -115,6 +115,11 @@ class RoundFacts:
         artifact = self.manifest["artifacts"].get("pair", {})
         return int(artifact.get("rows", 0))
 
+    @property
+    def labels(self) -> int:
+        """Labels of single responses that training was given."""
+        return self.count("pair", "labels") - self.count("pair", "held_out_labels")
+
     def figure(self, metric: str, part: str = WHOLE, who: str = "policy") -> EvalReport | None:
         """What was measured of the policy, the reference or the SFT model."""
         wanted = {"policy": self.policy, "reference": self.reference_in, "sft": self.sft}[who]

@@ -29,6 +29,8 @@ class Loss:
     """Columns with one number for each example."""
     TOKEN_COLUMNS: tuple[tuple[str, str], ...] = ()
     """Columns with one number for each token, as (side, name): ("chosen", "edited")."""
+    UNMARKED: tuple[str, ...] = ()
+    """Words, in small letters, whose tokens the token column `edited` does not mark."""
     OTHERS: tuple[str, ...] = ()
     """Further responses of each example."""
     USES_REFERENCE: bool = True
@@ -59,6 +61,7 @@ class Loss:
             EXAMPLES_KIND="pair" if "pair" in kinds else parts[0].EXAMPLES_KIND,
             REQUIRES=_together(part.REQUIRES for part in parts),
             TOKEN_COLUMNS=_together(part.TOKEN_COLUMNS for part in parts),
+            UNMARKED=_together(part.UNMARKED for part in parts),
             OTHERS=_together(part.OTHERS for part in parts),
             USES_REFERENCE=any(part.USES_REFERENCE for part in parts),
             REFERENCES="many" if any(part.REFERENCES == "many" for part in parts) else "one",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from tasks.function_words import StopWords, stop_words
 from tasks.losses._contract import Loss
 from tasks.training.loss_batch import (
     LossBatch,
@@ -15,6 +16,7 @@ from tasks.training.loss_batch import (
     logistic,
     preference_metrics,
 )
+from tasks.variants import InKeyIfSet
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,6 +41,11 @@ class BMC(Loss):
     """An edited token weighs 1 + min(1 / probability, this) (delta in the paper)."""
     as_released: bool = False
     """Weigh the reference's log-probabilities by its own probabilities."""
+    stop_words: Annotated[StopWords, InKeyIfSet] = ()
+    """Words that count as not edited wherever they stand: the name of a language, or a list."""
+
+    def __post_init__(self) -> None:
+        self._declare(UNMARKED=tuple(sorted(stop_words(self.stop_words))))
 
     def __call__(self, batch: LossBatch) -> LossResult:
         """Loss of each pair; `edited` is 1 where a token is not in the other response.

@@ -13,14 +13,18 @@ KEPT = frozenset({"kept", "swapped", "used"})
 MEANINGS = {
     "already_solved": "the reference already separates the two clearly",
     "both_chosen_and_rejected": "chosen in one pair, rejected in another",
+    "compared_anew": "the round compares the same two responses itself",
+    "contaminated": "a response repeats a text that is measured",
     "cycle": "preferences among one prompt's responses contradict each other",
     "duplicate": "the same prompt occurs twice",
     "equal_texts": "both responses are the same text",
     "explored_longer_than_max_tokens": "prompt and explored response exceed the token limit",
+    "held_out_now": "near a prompt whose pairs measure in this round",
     "held_out": "kept apart to measure how well the policy ranks pairs",
     "human_tie": "people saw no difference",
     "inconsistent": "the judge changed its mind with the order",
     "judges_disagree": "judges are split evenly",
+    "left_the_pool": "the prompt is no longer a train prompt of the pool",
     "length_balance": "evens out how often the longer response is chosen",
     "length_ratio": "one response is much longer than the other",
     "longer_than_max_tokens": "prompt and response exceed the token limit",
@@ -28,12 +32,18 @@ MEANINGS = {
     "near_duplicate": "another response of nearly the same text was compared in its place",
     "near_equal": "the two responses hardly differ",
     "no_explored_response": "the policy has not answered the prompt",
+    "neither_best_nor_worst": "other responses of the prompt win more often, and less often",
+    "no_opinion": "nobody gave it a thumb",
     "no_other_prompt": "there is no other prompt whose responses could be mismatched",
+    "not_desirable": "not wanted, so that it is not imitated",
+    "not_of_the_policy": "another model or a person wrote it",
     "one_opinion": "a single opinion does not say how sure it is",
     "people_disagree": "people are split evenly",
     "per_prompt": "the prompt has enough pairs",
     "protected_human": "a judge alone may not turn against a human-written response",
     "tie": "no difference seen",
+    "too_few_comparisons": "compared too seldom for a label",
+    "too_few_thumbs": "too few thumbs for a label",
     "truncated": "a response was cut at its token limit",
     "uncompared": "nobody compared the two",
     "unparsed": "the judge's reply has no readable verdict",
@@ -63,29 +73,46 @@ class Dropped(NamedTuple):
 def funnel(data: RoundData) -> list[FunnelStep]:
     """Prompts, responses, comparisons, decided preferences, pairs and pairs used in training."""
     tally = data.tally
-    compared, pairs = tally.compared["all"], tally.pairs
+    compared = tally.compared["all"]
     decided = sum(number for (was_decided, *_), number in tally.beliefs.items() if was_decided)
     used = used_pairs(data)
+    again = data.counts.get("replay", {}).get("used", 0)
     steps = [
         ("Prompts", tally.prompts, ""),
         ("Responses", tally.responses, _per_prompt(tally)),
         ("Comparisons", compared, _judged(tally)),
         ("Decided preferences", decided, f"{_of(decided, compared)} of the comparisons"),
-        ("Preference pairs", pairs, f"from {count(tally.paired_prompts)} prompts"),
-        ("Used in training", used, f"{_of(used, pairs)} of the pairs"),
+        *_trained_on(tally, used, again),
     ]
     longest = max(1, *(rows for _, rows, _ in steps))
     return [FunnelStep(label, rows, rows / longest, remark) for label, rows, remark in steps]
 
 
+def _trained_on(tally: Tally, used: int, again: int) -> list[tuple[str, int, str]]:
+    """Pairs and those replayed, or labels of single responses; and how many of them were used."""
+    pairs = ("Preference pairs", tally.pairs, f"from {count(tally.paired_prompts)} prompts")
+    if not tally.labels:
+        return [
+            pairs,
+            *([("Replayed pairs", again, "of earlier rounds")] if again else []),
+            ("Used in training", used, f"{_of(used, tally.pairs + again)} of the pairs"),
+        ]
+    wanted = f"{_of(tally.wanted, tally.labels)} wanted"
+    return [
+        *([pairs] if tally.pairs else []),
+        ("Labels", tally.labels, f"from {count(tally.labelled_prompts)} prompts, {wanted}"),
+        ("Used in training", used, f"{_of(used, tally.labels)} of the labels"),
+    ]
+
+
 def used_pairs(data: RoundData) -> int:
-    """Pairs that training read."""
+    """Pairs, or labels of single responses, that training read."""
     used = data.counts.get("train", {}).get("used")
     if used is not None:
         return used
     later = [data.counts.get(verb, {}) for verb in ("score", "train")]
     lost = sum(rows for reasons in later for reason, rows in reasons.items() if reason not in KEPT)
-    return max(0, data.tally.pairs - lost)
+    return max(0, (data.tally.labels or data.tally.pairs) - lost)
 
 
 def dropped(data: RoundData) -> list[Dropped]:

@@ -78,10 +78,12 @@ def headline(data: RoundData, table: Evaluation, corrected: Correction) -> Headl
 
 
 def _figures(data: RoundData, table: Evaluation, corrected: Correction) -> list[KeyFigure]:
+    labelled = bool(data.tally.labels)
+    prompts = data.tally.labelled_prompts if labelled else data.tally.paired_prompts
     pairs = KeyFigure(
-        "pairs trained on",
+        "labels trained on" if labelled else "pairs trained on",
         count(used_pairs(data)),
-        f"from {count(data.tally.paired_prompts)} prompts",
+        f"from {count(prompts)} prompts",
     )
     swapped = KeyFigure(
         "of the decided order reversed",

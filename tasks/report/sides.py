@@ -49,7 +49,8 @@ def cell_facts(
 def part_facts(config: Config) -> list[tuple[str, str]]:
     """What the report says of loss, judges and gate: the kind and its settings."""
     judges = [(f"judge {name}", judge) for name, judge in config.judges.items()]
-    parts = [("loss", config.training.loss), *judges, ("gate", config.refresh.gate)]
+    labels = [("labels", config.pairs.labels)] if config.pairs.labels is not None else []
+    parts = [("loss", config.training.loss), *labels, *judges, ("gate", config.refresh.gate)]
     return [(name, _described(part)) for name, part in parts]
 
 
@@ -80,18 +81,22 @@ def report_counts(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str
     return {
         "collect": {"duplicate": counts["collect-train"]["duplicates"]},
         "judge": {"near_duplicate": counts["annotate"].get("near_duplicates", 0)},
-        "pair": {
-            key.removeprefix("dropped_"): value
-            for key, value in pairs.items()
-            if key.startswith("dropped_")
-        },
+        "pair": _dropped(pairs) | _dropped(pairs, "unlabelled_"),
+        **(
+            {"replay": _dropped(counts["replay"]) | {"used": counts["replay"]["replayed"]}}
+            if "replay" in counts
+            else {}
+        ),
         "train": {
             "used": trained["examples"],
-            "held_out": pairs["held_out"],
-            **{
-                key.removeprefix("dropped_"): value
-                for key, value in trained.items()
-                if key.startswith("dropped_")
-            },
+            "held_out": pairs.get("held_out_labels", pairs["held_out"]),
+            **_dropped(trained),
         },
+    }
+
+
+def _dropped(counts: Mapping[str, int], start: str = "dropped_") -> dict[str, int]:
+    """What `counts` of a stage say of dropped rows, by reason; their names have this `start`."""
+    return {
+        key.removeprefix(start): value for key, value in counts.items() if key.startswith(start)
     }

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from tasks.canonical import digest
 from tasks.diversity.measure import PromptDiversity
-from tasks.records import Message, Preference, PreferencePair, Prompt, Response, Verdict
+from tasks.labelling import WANTED
+from tasks.records import Label, Message, Preference, PreferencePair, Prompt, Response, Verdict
 from tasks.tables import grouped
 
 MOST_EXCERPTS = 10
@@ -33,6 +34,8 @@ class RangeRows:
     """The preference pairs that the rule and the filters left."""
     diversity: list[PromptDiversity] = field(default_factory=list)
     """How different the responses to each prompt are."""
+    labels: list[Label] = field(default_factory=list)
+    """Labels of single responses that are trained on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,18 @@ class ShownPair:
     """The worse response."""
     belief: Preference | None
     """How it was decided."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownLabel:
+    """A labelled response with its text."""
+
+    messages: list[Message]
+    """The prompt."""
+    response: Response
+    """The response."""
+    label: Label
+    """How probably it is wanted, by which rule."""
 
 
 @dataclass(kw_only=True)
@@ -95,6 +110,14 @@ class Tally:
     """Preference pairs."""
     paired_prompts: int = 0
     """Prompts with at least one."""
+    labels: int = 0
+    """Labels of single responses."""
+    wanted: int = 0
+    """Of them, how many say that the response is wanted."""
+    labelled_prompts: int = 0
+    """Prompts with at least one label."""
+    shown_labels: list[tuple[str, ShownLabel]] = field(default_factory=list)
+    """Those with the smallest digests, at most one a prompt."""
     cells: dict[str, CellTally] = field(default_factory=dict)
     """By name."""
     different: Counter[float] = field(default_factory=Counter)
@@ -124,6 +147,7 @@ class Tally:
         self._add_preferences(rows)
         self._add_cells(rows)
         self._add_shown(rows)
+        self._add_labels(rows)
         self._add_diversity(rows)
 
     def _add_verdicts(self, rows: RangeRows) -> None:
@@ -194,6 +218,23 @@ class Tally:
         for found in self.shown.values():
             found.sort(key=lambda one: one[0])
             del found[MOST_EXCERPTS:]
+
+    def _add_labels(self, rows: RangeRows) -> None:
+        self.labels += len(rows.labels)
+        self.wanted += sum(one.desirable > WANTED for one in rows.labels)
+        by_prompt = grouped(sorted(rows.labels, key=lambda one: digest(one.response_id)))
+        self.labelled_prompts += len(by_prompt)
+        prompts = {prompt.prompt_id: prompt for prompt in rows.prompts}
+        responses = {response.response_id: response for response in rows.responses}
+        for prompt_id, (first, *_) in by_prompt.items():
+            response = responses.get(first.response_id)
+            if response is not None and prompt_id in prompts:
+                shown = ShownLabel(
+                    messages=prompts[prompt_id].messages, response=response, label=first
+                )
+                self.shown_labels.append((digest(first.response_id), shown))
+        self.shown_labels.sort(key=lambda one: one[0])
+        del self.shown_labels[MOST_EXCERPTS:]
 
     def _add_diversity(self, rows: RangeRows) -> None:
         prompts = {prompt.prompt_id: prompt for prompt in rows.prompts}

@@ -42,3 +42,19 @@ def test_what_would_have_no_effect_is_refused(changes, said):
     loss = {} if "dual_clip" in said else {"training__loss": {"kind": "kto"}}
     with pytest.raises(ConfigError, match=said):
         small_config(**loss, **changes)
+
+
+def thumbs(**labels):
+    return {"pairs": {"labels": {"kind": "thumbs", **labels}}, "training__loss": {"kind": "kto"}}
+
+
+def test_thumbs_need_people_or_judges_that_give_scores():
+    with pytest.raises(ConfigError, match="nobody gives a thumb"):
+        small_config(**thumbs())
+    assert small_config(**thumbs(), annotate__verdict_files=["thumbs.jsonl"])
+    assert small_config(**thumbs(judges={"main": 0.5}))
+    with pytest.raises(ConfigError, match=r"names 'other', which gives no scores.*: main"):
+        small_config(**thumbs(judges={"other": 0.5}))
+    pairwise = {"kind": "simulated", "name": "s", "judge": {"kind": "rule"}}
+    with pytest.raises(ConfigError, match=r"names 'main', which gives no scores.*: none"):
+        small_config(**thumbs(judges={"main": 0.5}), judges__main=pairwise)

@@ -8,7 +8,7 @@ from tasks.errors import DataError
 from tasks.label_rules._contract import Judged, Labelled
 from tasks.labelling import labels_of, ordered_pairs, split_labels
 from tasks.variants import load_variant
-from tests.opinion_makers import candidate, preference
+from tests.opinion_makers import candidate, preference, verdict
 
 
 def rule(kind, **settings):
@@ -106,3 +106,44 @@ def test_labels_order_responses_where_they_differ():
 def test_what_is_no_probability_is_refused():
     with pytest.raises(DataError, match=r"response p1 1\.5, which is no probability"):
         made(p1=1.5)
+
+
+def scored(response_id, score, by="main", kind="judge", scale="1-5"):
+    return replace(
+        verdict(response_id, response_id, "scored", by=by, kind=kind),
+        b_id="",
+        score=float(score),
+        scale=scale,
+    )
+
+
+def thumb(response_id, score, by="ann"):
+    return scored(response_id, score, by=by, kind="human", scale="thumbs")
+
+
+def test_a_score_from_the_threshold_on_is_a_thumb_up():
+    given = judged(verdicts=[scored("a", 3), scored("b", 2.9), scored("c", 5, by="other")], **OWN)
+    said = rule("thumbs", judges={"main": 3})(given)
+    assert said.desirable == {"a": 1.0, "b": 0.0} and said.left_out == {"c": "no_opinion"}
+
+
+def test_people_overrule_judges_and_share_a_label():
+    opinions = [scored("a", 5), thumb("a", 0), thumb("a", 1, "bo"), thumb("a", 0, "cy")]
+    given = judged(verdicts=[*opinions, scored("b", 5)], **OWN)
+    said = rule("thumbs", judges={"main": 3})(given)
+    assert said.desirable == pytest.approx({"a": 1 / 3, "b": 1.0})
+    most = rule("thumbs", judges={"main": 3}, several="majority")(given)
+    assert most.desirable == {"a": 0.0, "b": 1.0}
+
+
+def test_people_who_are_split_evenly_and_too_few_thumbs_give_no_label():
+    given = judged(verdicts=[thumb("a", 0), thumb("a", 1, "bo"), thumb("b", 1)], **OWN)
+    said = rule("thumbs", several="majority", min_thumbs=2)(given)
+    assert said.desirable == {}
+    assert said.left_out == {"a": "people_disagree", "b": "too_few_thumbs", "c": "no_opinion"}
+
+
+def test_scores_of_aspects_and_of_unnamed_judges_are_no_thumbs():
+    aspect = replace(scored("a", 5), criterion="style")
+    given = judged(verdicts=[aspect, scored("b", 5, by="other")], **OWN)
+    assert rule("thumbs", judges={"main": 3})(given).desirable == {}

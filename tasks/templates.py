@@ -1,4 +1,4 @@
-"""Judge templates: the package's own by name, others by the path of a .j2 file."""
+"""What models are asked, as templates: a family's own by name, others by the path of a .j2 file."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,10 +21,13 @@ _CONTROL = re.compile(
 """Where text begins that servers of known chat formats read as the end of a turn or a new one."""
 
 
+JUDGES = "tasks.judges"
+
+
 @cache
-def template_text(name: str) -> str:
-    """The source of template `name`; ConfigError lists the package's own."""
-    folder = files("tasks.judges") / "templates"
+def template_text(name: str, family: str = JUDGES) -> str:
+    """The source of template `name` of `family`; ConfigError lists the family's own."""
+    folder = files(family) / "templates"
     own = sorted(entry.name.removesuffix(".j2") for entry in folder.iterdir())
     try:
         if name in own:
@@ -32,17 +35,21 @@ def template_text(name: str) -> str:
         return Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"judge template {name!r} cannot be read ({error}); "
+            f"template {name!r} of {family} cannot be read ({error}); "
             f"use {', '.join(own)} or the path of a .j2 file"
         ) from error
 
 
 def render_template(
-    name: str, messages: Sequence[Message], texts: Mapping[str, str], **facts: Any
+    name: str,
+    messages: Sequence[Message],
+    texts: Mapping[str, str],
+    family: str = JUDGES,
+    **facts: Any,
 ) -> str:
     """The question in words; everything shown stands in fences that it cannot close.
 
-    `messages` and `texts` are shown, `facts` are the judge's own. What looks like a control token
+    `messages` and `texts` are shown, `facts` are the asker's own. What looks like a control token
     of a chat format is shown with a space in it: to a server it would end the fence and the turn.
     """
     turns = [Message(role=one["role"], content=_defused(one["content"])) for one in messages]
@@ -51,10 +58,10 @@ def render_template(
     longest = max((len(run) for run in re.findall("`+", everything)), default=0)
     known = {"messages": turns, **shown, **facts, "fence": "`" * max(3, longest + 1)}
     try:
-        return _template(name).render(known)
+        return _template(name, family).render(known)
     except TemplateError as error:
         raise ConfigError(
-            f"judge template {name!r} does not render: {error}; it may use: {', '.join(known)}"
+            f"template {name!r} does not render: {error}; it may use: {', '.join(known)}"
         ) from error
 
 
@@ -63,10 +70,10 @@ def _defused(text: str) -> str:
 
 
 @cache
-def _template(name: str) -> Template:
-    # Plain text for a model, not HTML: escaping would change what the judge reads.
+def _template(name: str, family: str) -> Template:
+    # Plain text for a model, not HTML: escaping would change what the model reads.
     environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
     try:
-        return environment.from_string(template_text(name))
+        return environment.from_string(template_text(name, family))
     except TemplateError as error:
-        raise ConfigError(f"judge template {name!r} is not valid Jinja: {error}") from error
+        raise ConfigError(f"template {name!r} is not valid Jinja: {error}") from error

@@ -1,0 +1,113 @@
+"""The transform door: pairs and responses in, edited ones out; whatever was there stays."""
+
+from dataclasses import replace
+
+import pytest
+
+from infra.place import open_stage, records_of, table_of
+from tasks.derivations import Derivation
+from tasks.errors import DataError
+from tasks.records import (
+    Feedback,
+    Preference,
+    PreferencePair,
+    Prompt,
+    Response,
+    Verdict,
+)
+from tasks.tables import content, to_table
+from tasks.transform import transform, transformed
+from tasks.variants import kind_of, load_variant
+from tests.opinion_makers import pair, preference, prompt, response
+from tests.small_config import small_place
+from tests.whole_runs import items
+
+TEXTS = {"c1": "a ripe fig", "r1": "a old fig", "c2": "two plums", "r2": "plums", "h": "a nut"}
+OWNER = {"c1": "p", "r1": "p", "c2": "q", "r2": "q", "h": "s"}
+
+
+def committed(place, name, record, rows, **tables):
+    table = to_table(record, rows)
+    inputs = {"rows": content(record, table)}
+    stage = open_stage(place, "test", settings=name, inputs=inputs, semantics=1)
+    more = {key: (kind, to_table(kind, some)) for key, (kind, some) in tables.items()}
+    return stage.commit(tables={"rows": (record, table), **more})
+
+
+@pytest.fixture
+def place(tmp_path):
+    return small_place(root=f"file://{tmp_path}/store", round_index=0)
+
+
+@pytest.fixture
+def given(place):
+    """Prompts, feedback and pairs of a round: two pairs to train on, one that is held out."""
+    prompts = [prompt(prompt_id=one, text=f"Ask {one}.") for one in ("p", "q", "s")]
+    answers = [response(name, text, prompt_id=OWNER[name]) for name, text in TEXTS.items()]
+    held_out = [pair("h", "h2", prompt_id="s")]
+    pairs = committed(
+        place, "pairs", PreferencePair, [pair("c1", "r1"), pair("c2", "r2", prompt_id="q")],
+        held_out=(PreferencePair, held_out), preferences=(Preference, [preference("c1", "r1")]),
+        prior=(Verdict, []),
+    )  # fmt: skip
+    feedback = Feedback(responses=[committed(place, "answers", Response, answers)], verdicts=[])
+    return committed(place, "prompts", Prompt, prompts), feedback, pairs
+
+
+def applied(prompts, feedback, pairs, transforms, place):
+    """What `transform` comes to, without the tasks of a flow."""
+    for number, one in enumerate(transforms):
+        name = f"{number}-{kind_of(one)}"
+        feedback, pairs = transformed.fn(name, prompts, feedback, pairs, one, place)
+    return feedback, pairs
+
+
+def editor(**settings):
+    writer = {"engine": "scripted", "default": "a young fig"}
+    return load_variant("tasks.transforms", "edit_rejected", **{"writer": writer} | settings)
+
+
+def test_without_transforms_the_round_goes_on_with_what_it_had(given, place):
+    prompts, feedback, pairs = given
+    assert transform(prompts, feedback, pairs, [], place) == (feedback, pairs)
+
+
+def test_edited_pairs_take_the_place_of_the_others_and_held_out_ones_stay(given, place):
+    prompts, feedback, pairs = given
+    after, made = applied(prompts, feedback, pairs, [editor()], place)
+    rows = records_of(place, PreferencePair, made)
+    texts = {one.response_id: one for one in records_of(place, Response, after.responses)}
+    assert [(texts[one.chosen_id].text, texts[one.rejected_id].text) for one in rows] == [
+        ("a young fig", "a old fig"), ("a young fig", "plums"),
+    ]  # fmt: skip
+    assert {texts[one.chosen_id].origin for one in rows} == {"model"}
+    for name in ("held_out", "preferences", "prior"):
+        assert table_of(place, made, name).equals(table_of(place, pairs, name))
+    origins = records_of(place, Derivation, made, "origins")
+    assert [(one.made_from, one.pair_id, one.transform) for one in origins] == [
+        ("r1", "p-c1-r1", "edit_rejected"), ("r2", "q-c2-r2", "edit_rejected"),
+    ]  # fmt: skip
+
+
+def test_the_same_again_asks_nobody(given, place):
+    first = applied(*given, [editor()], place)
+    asked = items()
+    assert len(asked) == 2
+    assert applied(*given, [editor()], replace(place, run="other")) == first
+    assert items() == asked
+
+
+def test_a_second_transform_works_on_what_the_first_left_and_keeps_its_origins(given, place):
+    again = editor(writer={"engine": "scripted", "default": "an old fig"}, unedited="keep")
+    after, made = applied(*given, [editor(), again], place)
+    assert len(after.responses) == 3
+    origins = records_of(place, Derivation, made, "origins")
+    assert len(origins) == 4
+    before = {one.pair_id for one in origins}
+    assert {"p-c1-r1", "q-c2-r2"} < before and len(before) == 4
+
+
+def test_a_round_that_is_left_without_pairs_ends_with_the_reasons(given, place):
+    nothing = editor(writer={"engine": "scripted", "default": "NO EDIT"})
+    with pytest.raises(DataError, match=r"left no preference pair .*'dropped_declined': 2"):
+        applied(*given, [nothing], place)
