@@ -188,6 +188,7 @@ def test_settings_of_a_section_name_the_kind_and_semantics_of_variants():
         *("keep_last", "stop_seconds", "oversized_trees", "gradient_checkpointing", "references"),
         "learning_rate_shares",
         "noise_rate",
+        "teacher",
     }
     assert (settings["loss"]["kind"], settings["loss"]["semantics"]) == ("dual_clip_dpo", 1)
 
