@@ -51,3 +51,13 @@ def variants_of(origins: Iterable[Derivation]) -> Mapping[str, list[tuple[int, s
         if one.degree is not None:
             found.setdefault(one.made_from, []).append((one.degree, one.response_id))
     return {response_id: sorted(some) for response_id, some in found.items()}
+
+
+def in_words(one: Derivation) -> str:
+    """Where a response comes from, as a sentence."""
+    made = f"response {one.response_id} was made of {one.made_from} by {one.transform}"
+    if one.degree is not None:
+        made += f", degree {one.degree}"
+    if one.start is not None:
+        made += f": {one.replaced} tokens behind the first {one.start} became {one.written}"
+    return f"{made}; in place of the pair {one.pair_id}" if one.pair_id else made
