@@ -8,6 +8,8 @@ from tasks.training.settings import AdapterSettings, LiveReferenceSettings
 from tasks.variants import NotInKey, chosen_from
 
 Teacher = Annotated[Any, *chosen_from("tasks.teachers")]
+Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+RoundDecay = Factor | Annotated[tuple[Factor, ...], Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -35,6 +37,9 @@ class TrainingSection(Section):
     """The reference under other instructions, for losses that read a teacher; null: none."""
     learning_rate: Annotated[float, Field(gt=0)]
     """Peak learning rate."""
+    round_decay: Annotated[RoundDecay, NotInKey] = 1.0
+    """How the learning rate falls over rounds: multiplied by this for each round before, or by the
+    number at the round's index in a list, whose last one stays."""
     epochs: Positive = 1
     """Passes over the round's pairs."""
     max_steps: Positive | None = None
@@ -91,3 +96,12 @@ class TrainingSection(Section):
     """The trainer is stopped after this long."""
     stalled_minutes: Annotated[float, Field(gt=0), NotInKey] = 30.0
     """The trainer is stopped when it reports nothing for this long."""
+
+    def in_round(self, round_index: int) -> "TrainingSection":
+        """The settings of this round: its learning rate is what stands in the key."""
+        decay = self.round_decay
+        if isinstance(decay, tuple):
+            factor = decay[min(round_index, len(decay) - 1)]
+        else:
+            factor = decay**round_index
+        return self.model_copy(update={"learning_rate": self.learning_rate * factor})
