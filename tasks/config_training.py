@@ -11,6 +11,7 @@ Teacher = Annotated[Any, *chosen_from("tasks.teachers")]
 Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 RoundDecay = Factor | Annotated[tuple[Factor, ...], Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+PositiveShare = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -31,15 +32,21 @@ class TrainingSection(Section):
     """Who says how many labels are wrong, to a loss that takes `noise`: estimated, on the random
     share that people answer (docs/human-feedback.md); null: the loss's own number."""
     references: Annotated[tuple[str, ...], NotInKey] = ()
-    """References beside the round's own, for losses that read several: `round:N` (the policy after
-    that round), a local folder, or a hub id."""
+    """References beside the round's own, for losses that read several: `sft` (what the run started
+    from), `round:N` (the policy after that round), a local folder, or a hub id."""
     teacher: Annotated[Teacher | None, NotInKey] = None
     """The reference under other instructions, for losses that read a teacher; null: none."""
     learning_rate: Annotated[float, Field(gt=0)]
     """Peak learning rate."""
+<<<<<<< HEAD
     round_decay: Annotated[RoundDecay, NotInKey] = 1.0
     """How the learning rate falls over rounds: multiplied by this for each round before, or by the
     number at the round's index in a list, whose last one stays."""
+=======
+    learning_rate_shares: Annotated[tuple[PositiveShare, ...], NotInKey] = ()
+    """Shares of learning_rate that rounds take, the first round's first; the last one goes on for
+    all that follow. Empty: each takes all of it."""
+>>>>>>> main
     epochs: Positive = 1
     """Passes over the round's pairs."""
     max_steps: Positive | None = None
@@ -98,6 +105,7 @@ class TrainingSection(Section):
     """The trainer is stopped when it reports nothing for this long."""
 
     def in_round(self, round_index: int) -> "TrainingSection":
+<<<<<<< HEAD
         """The settings of this round: its learning rate is what stands in the key."""
         decay = self.round_decay
         if isinstance(decay, tuple):
@@ -105,3 +113,10 @@ class TrainingSection(Section):
         else:
             factor = decay**round_index
         return self.model_copy(update={"learning_rate": self.learning_rate * factor})
+=======
+        """The settings of one round: its share of the learning rate."""
+        if not self.learning_rate_shares:
+            return self
+        share = self.learning_rate_shares[: round_index + 1][-1]
+        return self.model_copy(update={"learning_rate": share * self.learning_rate})
+>>>>>>> main
