@@ -89,16 +89,10 @@ def tso_round(config: Config, place: Place) -> bool:
         for role, told in teach(asked, training, place).items()
     ]
     trained = train(asked, feedback, pairs, scores, training, config.pairs.filters, place)
-<<<<<<< HEAD
-    policy = trained.policy
-    report = None
+    policy, report = trained.policy, None
     if config.evaluation.due(place.round_index):
-        held_out = score("policy", asked, answered, pairs, policy, training, place)
-        report = measure(prompts.evaluation, pairs, [scores[0], held_out], policy, config, place)
-=======
-    scored = [scores[0], score("policy", asked, answered, pairs, trained.policy, training, place)]
-    report = measure(prompts.evaluation, pairs, scored, trained.policy, config, place)
->>>>>>> main
+        scored = [scores[0], score("policy", asked, answered, pairs, policy, training, place)]
+        report = measure(prompts.evaluation, pairs, scored, policy, config, place)
     work = RoundWork(
         prompts=prompts, feedback=feedback, pairs=pairs, trained=trained, report=report
     )

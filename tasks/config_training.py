@@ -8,8 +8,6 @@ from tasks.training.settings import AdapterSettings, LiveReferenceSettings
 from tasks.variants import NotInKey, chosen_from
 
 Teacher = Annotated[Any, *chosen_from("tasks.teachers")]
-Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-RoundDecay = Factor | Annotated[tuple[Factor, ...], Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveShare = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -38,15 +36,9 @@ class TrainingSection(Section):
     """The reference under other instructions, for losses that read a teacher; null: none."""
     learning_rate: Annotated[float, Field(gt=0)]
     """Peak learning rate."""
-<<<<<<< HEAD
-    round_decay: Annotated[RoundDecay, NotInKey] = 1.0
-    """How the learning rate falls over rounds: multiplied by this for each round before, or by the
-    number at the round's index in a list, whose last one stays."""
-=======
     learning_rate_shares: Annotated[tuple[PositiveShare, ...], NotInKey] = ()
     """Shares of learning_rate that rounds take, the first round's first; the last one goes on for
     all that follow. Empty: each takes all of it."""
->>>>>>> main
     epochs: Positive = 1
     """Passes over the round's pairs."""
     max_steps: Positive | None = None
@@ -105,18 +97,8 @@ class TrainingSection(Section):
     """The trainer is stopped when it reports nothing for this long."""
 
     def in_round(self, round_index: int) -> "TrainingSection":
-<<<<<<< HEAD
-        """The settings of this round: its learning rate is what stands in the key."""
-        decay = self.round_decay
-        if isinstance(decay, tuple):
-            factor = decay[min(round_index, len(decay) - 1)]
-        else:
-            factor = decay**round_index
-        return self.model_copy(update={"learning_rate": self.learning_rate * factor})
-=======
         """The settings of one round: its share of the learning rate."""
         if not self.learning_rate_shares:
             return self
         share = self.learning_rate_shares[: round_index + 1][-1]
         return self.model_copy(update={"learning_rate": share * self.learning_rate})
->>>>>>> main

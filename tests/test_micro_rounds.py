@@ -1,44 +1,12 @@
-"""Schedules over rounds: learning rates, and which rounds are measured."""
+"""Which rounds are measured, and what happens in the others."""
 
 import pytest
 
 from tasks.decisions import History
 from tasks.early_stop import EarlyStopSettings, why_flat
-from tasks.errors import ConfigError
 from tasks.gate import not_measured
 from tasks.plan import Sizes, plan_round
-from tasks.variants import settings_of
 from tests.small_config import small_config
-
-
-def rates(decay, rounds=4):
-    training = small_config(training__learning_rate=0.5, training__round_decay=decay).training
-    return [training.in_round(index).learning_rate for index in range(rounds)]
-
-
-def test_a_factor_multiplies_the_learning_rate_each_round():
-    assert rates(0.5) == [0.5, 0.25, 0.125, 0.0625]
-
-
-def test_a_list_names_the_factor_of_each_round_and_its_last_one_stays():
-    assert rates([1.0, 0.6, 0.2]) == pytest.approx([0.5, 0.3, 0.1, 0.1])
-
-
-def test_without_a_schedule_settings_are_what_they_were():
-    training = small_config().training
-    assert settings_of(training.in_round(7)) == settings_of(training)
-
-
-def test_a_schedule_stands_in_a_key_as_the_learning_rate_that_comes_of_it():
-    half = small_config(training__learning_rate=0.5, training__round_decay=0.5).training
-    plain = small_config(training__learning_rate=0.25).training
-    assert settings_of(half.in_round(1)) == settings_of(plain)
-
-
-@pytest.mark.parametrize("decay", [0.0, -1.0, [], [1.0, 0.0]])
-def test_a_schedule_never_reaches_0(decay):
-    with pytest.raises(ConfigError, match="round_decay"):
-        small_config(training__round_decay=decay)
 
 
 def test_every_so_many_rounds_one_is_measured():
