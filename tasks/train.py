@@ -56,7 +56,6 @@ def train(
     `scores` are those of every reference, the round's own first, then what it says under each
     instruction of the teacher.
     """
-    training = training.in_round(place.round_index)
     stage = open_stage(
         place,
         "train",
