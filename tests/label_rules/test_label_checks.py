@@ -35,6 +35,10 @@ def test_every_response_needs_nobodys_opinion():
         ),
         ({"pairs__labels": LABELS}, "'already_solved', but the round trains on the labels"),
         ({"pairs": {"labels": LABELS}, "quotas__retire_after": 2}, "quotas.retire_after counts"),
+        (
+            {"pairs": {"labels": LABELS}, "transforms": [{"kind": "edit_rejected"}]},
+            "transforms has 'edit_rejected'",
+        ),
         ({"pairs": {"labels": {"kind": "wins"}}}, "tasks.label_rules has no kind 'wins'"),
     ],
 )
