@@ -9,6 +9,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from infra.prefect.orders import Order, carried_out
+from tasks.estimate import estimated as estimate_door
 from tasks.evaluate import evaluate as evaluate_door
 from tasks.judge import judge_with
 from tasks.sample import sample_cell
@@ -26,6 +27,12 @@ def sample(order: Order) -> State[Any]:
 def judge(order: Order) -> State[Any]:
     """Let one judge compare responses, or a part of them."""
     return carried_out(order, judge_with)
+
+
+@flow(name="tso-estimate", persist_result=False)
+def estimate(order: Order) -> State[Any]:
+    """Let the estimator of one round learn and score; killed, it goes on where it was."""
+    return carried_out(order, estimate_door)
 
 
 @flow(name="tso-score", persist_result=False)

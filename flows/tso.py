@@ -11,6 +11,7 @@ from infra.prefect.names import laid_over, run_name
 from tasks.annotate import annotate, assess, calibrated, choose
 from tasks.collect import collect, decontaminated, decontaminated_feedback, foresee
 from tasks.config import Config
+from tasks.estimate import estimate
 from tasks.evaluate import evaluate
 from tasks.judge import judge
 from tasks.model_matrix import drawn_cells, evaluation_cells
@@ -21,6 +22,7 @@ from tasks.replay import replayed
 from tasks.rounds import claimed
 from tasks.sample import resolve_matrix, sample
 from tasks.score import resolve_references, score, score_drawn
+from tasks.teach import teach
 from tasks.train import train
 from tasks.transform import transform
 from tasks.waiting import people_answer
@@ -74,6 +76,7 @@ def tso_round(config: Config, place: Place) -> bool:
     feedback = decontaminated_feedback(feedback, config.prompts, place)
     quality = assess(feedback, config, place)  # below a floor the round ends here, before it costs
     training = calibrated(config.training, quality, place)
+    feedback = estimate(asked, feedback, config.estimator, config.correction, place)
     pairs = pair(asked, feedback, config.correction, config.pairs, place)
     feedback, pairs = transform(asked, feedback, pairs, config.transforms, place)
     asked, feedback, pairs = replayed(asked, feedback, pairs, config.replay, place)
@@ -81,6 +84,10 @@ def tso_round(config: Config, place: Place) -> bool:
     scores = [
         score(role, asked, answered, pairs, one, training, place)
         for role, one in resolve_references(training, place).items()
+    ]
+    scores += [
+        score(role, told, answered, pairs, place.reference, training, place)
+        for role, told in teach(asked, training, place).items()
     ]
     trained = train(asked, feedback, pairs, scores, training, config.pairs.filters, place)
     policy = trained.policy

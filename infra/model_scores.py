@@ -28,7 +28,21 @@ def model_scores(
     limits: Limits,
     on_rows: Callable[[int], None],
 ) -> dict[str, float]:
-    """The number of each of `rows` by response_id; what the stage has is not computed again.
+    """The number of each of `rows` by response_id, as `scored_rows` has them."""
+    found = scored_rows(stage, rows, spec, budget=budget, limits=limits, on_rows=on_rows)
+    return {name: row[NUMBERS[spec["job"]]] for name, row in found.items()}
+
+
+def scored_rows(
+    stage: Stage,
+    rows: pa.Table,
+    spec: Mapping[str, Any],
+    *,
+    budget: int,
+    limits: Limits,
+    on_rows: Callable[[int], None],
+) -> dict[str, dict[str, Any]]:
+    """What a child says of each of `rows`, by response_id; what the stage has is not done again.
 
     `rows` have the columns response_id, prompt_ids, response_ids; `spec` names job, model and
     settings. After running out of memory half of `budget` (tokens at once) is tried.
@@ -46,7 +60,7 @@ def model_scores(
     )
     tables = [stage.shard(index) for index in spans]
     return {
-        row["response_id"]: row[NUMBERS[spec["job"]]]
+        row["response_id"]: row
         for table in tables
         if table is not None
         for row in table.to_pylist()

@@ -38,6 +38,7 @@ CONCERNS = {
     "comparisons": "judge",
     "near_duplicates": "judge",
     "annotate": "annotate",
+    "estimator": "estimate",
     "correction": "pair",
     "pairs": "pair",
     "transforms": "transform",

@@ -1,7 +1,8 @@
 """Pairs that compete with all others of a round for room: decided by a few numbers of each."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,23 @@ class Competitor(NamedTuple):
     """Those with the smallest rank stay."""
     name: str
     """Decides between equal ranks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """A filter after reference scores whose contest is over: it knows which pairs it drops."""
+
+    STAGE: ClassVar[str] = "scored"
+
+    lost: Set[str]
+    """Their pair_ids."""
+    reason: str
+    """Why they are dropped."""
+
+    def __call__(self, pairs: Sequence[PairView]) -> dict[str, str]:
+        """The reason for each pair that is dropped, by pair_id."""
+        found = (view.pair.pair_id for view in pairs)
+        return {pair_id: self.reason for pair_id in found if pair_id in self.lost}
 
 
 class Contest:

@@ -45,6 +45,7 @@ LabelRule = Annotated[Any, *chosen_from("tasks.label_rules")]
 PairFilter = Annotated[Any, *chosen_from("tasks.pair_filters")]
 Replay = Annotated[Any, *chosen_from("tasks.replays")]
 Selection = Annotated[Any, *chosen_from("tasks.selections")]
+Estimator = Annotated[Any, *chosen_from("tasks.estimators")]
 Transform = Annotated[Any, *chosen_from("tasks.transforms")]
 
 
@@ -150,6 +151,8 @@ class Config(Section):
     annotate: AnnotateSection = AnnotateSection()
     correction: CorrectionSettings = CorrectionSettings()
     """How prior, judges and people become preferences."""
+    estimator: Estimator | None = None
+    """Who learns from the round's verdicts and then scores its responses; null: nobody."""
     agreement: AgreementSettings = AgreementSettings()
     """How far judges and people agree, and below what no training starts."""
     diversity: DiversitySettings = DiversitySettings()

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasks.training.settings import AdapterSettings, LiveReferenceSettings
 from tasks.variants import NotInKey, chosen_from
 
+Teacher = Annotated[Any, *chosen_from("tasks.teachers")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -30,6 +31,8 @@ class TrainingSection(Section):
     references: Annotated[tuple[str, ...], NotInKey] = ()
     """References beside the round's own, for losses that read several: `round:N` (the policy after
     that round), a local folder, or a hub id."""
+    teacher: Annotated[Teacher | None, NotInKey] = None
+    """The reference under other instructions, for losses that read a teacher; null: none."""
     learning_rate: Annotated[float, Field(gt=0)]
     """Peak learning rate."""
     epochs: Positive = 1

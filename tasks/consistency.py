@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 from tasks.canonical import digest
 from tasks.early_stop import check_early_stop
 from tasks.errors import ConfigError
+from tasks.estimator_checks import check_estimator
 from tasks.label_checks import check_labels, check_opinions
 from tasks.label_noise import check_noise
 from tasks.label_studio_settings import check_front_end
 from tasks.loss_needs import check_needs
+from tasks.teacher_checks import check_teacher
 from tasks.training.settings import check_processes
 from tasks.transforming import check_transforms, supplied_by, writers_of
 from tasks.usage import paid_parts
@@ -34,15 +36,16 @@ def check_consistent(config: "Config") -> None:
     _panels(config)
     check_labels(config)
     check_opinions(config)
+    check_estimator(config)
     _evaluation(config)
     check_recorded(config.prompts.split_shares, config.matrix)
     check_transforms(config)
     supplied = supplied_by(config.transforms)
     check_needs(config.training.loss, config.training.references, supplied)
+    check_teacher(config.training)
     check_processes(config.training)
     _check_without_effect(config.training)
     _check_microbatch(config.training.tokens_per_microbatch, config.training.max_tokens)
-    _check_uncertainty(config)
     check_noise(config.training, config.annotate)
     _check_prices(config)
     check_early_stop(config.refresh, config.evaluation.metrics)
@@ -125,18 +128,6 @@ def _check_microbatch(tokens: int, longest: int) -> None:
         )
 
 
-def _check_uncertainty(config: "Config") -> None:
-    """A single opinion says nothing of how sure it is."""
-    if "uncertainty" not in config.training.loss.REQUIRES:
-        return
-    judges = config.judges.values()
-    if sum(1 + (one.both_orders or one.SHAPE == "recorded") for one in judges) < 2:
-        raise ConfigError(
-            f"the loss {kind_of(config.training.loss)!r} reads how far opinions of judges differ, "
-            f"and judges gives each pair {len(judges)}; add a judge, or ask one in both orders"
-        )
-
-
 def _one_policy(config: "Config") -> None:
     policies = [name for name, cell in config.matrix.items() if cell.model == "policy"]
     if len(policies) != 1:
@@ -148,8 +139,10 @@ def _one_policy(config: "Config") -> None:
 
 def _names(config: "Config") -> None:
     people = config.annotate.people
-    if "prior" in config.judges or "prior" in people:
-        raise ConfigError("the name 'prior' is reserved for the presumed order of cells")
+    reserved = {"prior": "the presumed order of cells", "estimator": "the setting estimator"}
+    for name, what in reserved.items():
+        if name in config.judges or name in people:
+            raise ConfigError(f"the name {name!r} is reserved for {what}")
     shared = sorted(set(config.judges) & set(people))
     if shared:
         raise ConfigError(f"judges and annotate.people share the names {shared}; rename one")

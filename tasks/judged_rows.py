@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from tasks.errors import ConfigError
 from tasks.records import Checkpoint, Place, Prompt, Response
-from tasks.references import named_model
+from tasks.references import place_model
 from tasks.scales import Scale
 from tasks.tokens import render, response_ids
 from tasks.training_data import SCORE_ROWS
@@ -82,14 +82,7 @@ def models_of(
         return {}
     named = judge.models()
     found = {
-        role: named_model(
-            f"a judge's {role}",
-            name,
-            sft=place.sft,
-            start=place.reference,
-            policies=place.policies,
-            describe=describe,
-        )
+        role: place_model(f"a judge's {role}", name, place, describe)
         for role, name in named.items()
     }
     readers = {(one.tokenizer, one.template) for one in found.values()}

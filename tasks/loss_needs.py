@@ -18,14 +18,9 @@ SUPPLIED = {
         "batch statistics",
     ),
     "unpaired": ("column desirable", "response mismatched", "batch statistics"),
-    "response_only": ("batch statistics",),
+    "response_only": ("token column chosen.teacher", "batch statistics"),
 }
 """What a round's examples have, by their kind, of what a loss may declare to need."""
-
-UNSUPPLIED = {
-    "token column chosen.teacher": "log-probabilities of a teacher",
-}
-"""What no round makes, in words; a training job takes it from a side table."""
 
 BY_TRANSFORM = {
     "token column chosen.segment": "regenerate_segment",
@@ -69,6 +64,4 @@ def _whence(need: str) -> str:
     """Where something comes from that this round does not make."""
     if transform := BY_TRANSFORM.get(need):
         return f" (add a transform that makes it: transforms: [{{kind: {transform}, ...}}])"
-    told = UNSUPPLIED.get(need)
-    why = f" ({told}, which no round makes; a training job's side table may hold it)"
-    return why if told else ""
+    return ""

@@ -26,6 +26,8 @@ NEXT_STEP = {
     "not_of_the_policy": "let the policy cell answer, or set pairs.labels.of=all",
     "one_opinion": "add a judge, or let one be asked in both orders",
     "protected_human": "let people judge too (annotate): judges alone may not turn against them",
+    "teacher_longer_than_max_tokens": "raise training.max_tokens, or shorten the teacher's "
+    "instructions",
     "tie": "lower the judge's margin, or set correction.tie=soft",
     "too_few_comparisons": "let comparisons pick more, or lower pairs.labels.min_comparisons",
     "too_few_thumbs": "lower pairs.labels.min_thumbs",

@@ -28,13 +28,15 @@ class PromptPreferences:
         some = [one for one in self.preferences if one.outcome != "dropped"]
         return sorted(some, key=lambda one: (one.a_id, one.b_id))
 
+    def standing_ids(self) -> list[str]:
+        """The responses that no near-duplicate stands in for, sorted."""
+        there = standing(list(self.candidates.values()))
+        return sorted(one.response_id for one in there)
+
     def scores_by(self, annotator: str) -> dict[str, float]:
         """Its scores of the responses that are there, near-duplicates of others left out."""
         scores = self.scores.get(annotator, {})
-        there = standing(list(self.candidates.values()))
-        return {
-            one.response_id: scores[one.response_id] for one in there if one.response_id in scores
-        }
+        return {name: scores[name] for name in self.standing_ids() if name in scores}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

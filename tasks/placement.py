@@ -80,6 +80,8 @@ class Placement:
     """Responses of cells. Recorded responses are read by the flow itself."""
     judge: WhereIn = Where()
     """Verdicts of judges. Recorded verdicts are read by the flow itself."""
+    estimate: WhereIn = Where()
+    """What the estimator learns, and its scores."""
     score: WhereIn = Where()
     """Log-probabilities of references and policy."""
     train: WhereIn = Where()

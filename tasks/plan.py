@@ -83,6 +83,7 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
             unit="comparisons",
             amount=round(sizes.prompts * comparisons * config.annotate.budget),
         ),
+        *_estimating(config, responses),
         Line(verb="pair", what="comparisons", amount=sizes.prompts * comparisons, unit="pairs"),
         *_transforming(config, sizes, comparisons, per_prompt),
         Line(verb="score", what="responses", amount=responses, unit="responses"),
@@ -96,6 +97,14 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
         ),
         *_evaluation_judging(config, sizes),
     ]
+
+
+def _estimating(config: Config, responses: int) -> list[Line]:
+    """What an estimator scores: every response, once and in every pass."""
+    if config.estimator is None:
+        return []
+    scores = responses * (1 + config.estimator.passes)
+    return [Line(verb="estimate", what=kind_of(config.estimator), amount=scores, unit="scores")]
 
 
 def _comparisons(config: Config, per_prompt: int) -> int:

@@ -3,8 +3,8 @@
 `tso check` does all of them and goes on after a problem; a run stops at the first.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,52 +13,20 @@ from tasks.config import CellSection, Config
 from tasks.errors import ConfigError
 from tasks.model_matrix import EARLIER, earlier
 from tasks.placement import LOCAL, Spot
+from tasks.preflight_terms import Check as Check
+from tasks.preflight_terms import Outside as Outside
 from tasks.queue.known import check_known
 from tasks.recorded_thumbs import check_said
 from tasks.recorded_verdicts import check_text_row
 from tasks.records import Checkpoint
-from tasks.references import check_reference, named_model
-from tasks.serving import ServerSettings
+from tasks.references import ESTIMATOR_OF, check_reference, named_model
+from tasks.reward_rows import check_human_pair
 from tasks.sources import Row, Source
 from tasks.transforming import writers_of
 from tasks.transforms._contract import check_continues
 from tasks.variants import kind_of
 
 BASE_MODEL = "run.base_model"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One thing that has to be right before a round begins."""
-
-    name: str
-    """What is looked at, e.g. matrix.large."""
-    look: Callable[[], str]
-    """Says what was found; raises ConfigError, DataError or StorageError if it is wrong."""
-    needs: tuple[str, ...] = ()
-    """Names of the checks without which this one cannot look."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outside:
-    """How checks look at what lies outside the configuration; each raises if something is wrong."""
-
-    store: Callable[[], str]
-    """Tries the store; its root."""
-    describe: Callable[[str], Checkpoint]
-    """The checkpoint behind a model's name."""
-    positions: Callable[[str], int | None]
-    """The longest text (tokens) that the model in a folder reads, where its config says."""
-    key: Callable[[str], object]
-    """Reads the key in an environment variable."""
-    rows: Callable[[Iterable[Source], Callable[[Row], None]], None]
-    """Reads tables and lets a function look at every row."""
-    weights: Callable[[str], str]
-    """Digest of the weights behind a model's name."""
-    server: Callable[[ServerSettings], object]
-    """Looks whether a server with these settings could be started here."""
-    deployment: Callable[[str, bool], str]
-    """Who works for a deployment, FLOW/NAME; whether somebody has to."""
 
 
 def checks_of(config: Config, outside: Outside) -> list[Check]:
@@ -69,6 +37,7 @@ def checks_of(config: Config, outside: Outside) -> list[Check]:
         Check(name=BASE_MODEL, look=lambda: _facts(_sft(config, outside))),
         *_model_checks(config, outside),
         *_judge_checks(config, outside),
+        *_estimator_checks(config, outside),
         *_file_checks(config, outside),
         *_encoder_checks(config.diversity.embedder, outside),
     ]
@@ -219,12 +188,37 @@ def _look_at_judge(where: str, judge: Any, config: Config, outside: Outside) -> 
 
 def _look_at_models(where: str, judge: Any, config: Config, outside: Outside) -> str:
     """Refuse a judge's model that is not there, or too short for what it is to read."""
-    sft = _sft(config, outside)
-    place = partial(named_model, sft=sft, start=sft, policies={}, describe=outside.describe)
     for role, name in judge.models().items():
-        model = place(f"{where}.{role}", name)
+        model = _model(f"{where}.{role}", name, config, outside)
         _check_length(f"{where}.max_tokens", judge.max_tokens, model, outside)
     return ", ".join(f"{role} {name}" for role, name in judge.models().items())
+
+
+def _model(key: str, name: str, config: Config, outside: Outside) -> Checkpoint:
+    """The model that `name` will be; for one that a round is yet to make, the SFT model."""
+    sft = _sft(config, outside)
+    if name == "former" or name.startswith(ESTIMATOR_OF):
+        return sft
+    return named_model(key, name, sft=sft, start=sft, policies={}, describe=outside.describe)
+
+
+def _estimator_checks(config: Config, outside: Outside) -> Iterator[Check]:
+    """A model that is fitted has to be there, and be read as far as it is told to."""
+    estimator = config.estimator
+    if estimator is None or estimator.FITS:
+        return
+    look = partial(_look_at_estimator, estimator, config, outside)
+    yield Check(name="estimator.model", look=look, needs=(BASE_MODEL,))
+    for source in estimator.files:
+        read = partial(_look_at_file, source, check_human_pair, outside)
+        yield Check(name="estimator.files", look=read)
+
+
+def _look_at_estimator(estimator: Any, config: Config, outside: Outside) -> str:
+    model = _model("estimator.model", estimator.model, config, outside)
+    if estimator.max_tokens is not None:
+        _check_length("estimator.max_tokens", estimator.max_tokens, model, outside)
+    return f"{kind_of(estimator)}, starts from {estimator.model}"
 
 
 def _file_checks(config: Config, outside: Outside) -> Iterator[Check]:

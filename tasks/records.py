@@ -309,6 +309,8 @@ class Place:
     """Strength of each cell: declared, or fitted on the last round's verdicts."""
     shares: dict[str, float]
     """Share of the round's prompts that each cell answers."""
+    estimators: dict[int, Checkpoint] = field(default_factory=dict)
+    """The reward model that the estimator of each earlier round has become, where it is one."""
     min_distance: float | None = None
     """Edit distance below which of two responses one is compared; None compares all of them."""
     terms: Terms = field(default_factory=Terms)

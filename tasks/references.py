@@ -9,6 +9,10 @@ from tasks.records import Checkpoint, Place, ReferenceScore
 from tasks.training_data import truncation
 from tasks.weights import reference_fingerprint
 
+ESTIMATOR_OF = "estimator:"
+"""Begins the name of a reward model that an earlier round's estimator has become."""
+TEACHER = "teacher-"
+"""Begins the role of what the reference says under an instruction of the teacher."""
 OWN = ("policy", "reference", "sft")
 """Names of weights that a round has by itself."""
 
@@ -63,6 +67,43 @@ def check_scored_by(
                 f"response {one.response_id} was scored by the reference {one.reference}, the "
                 f"round's is {wanted} ({checkpoint.uri}); score again: --set redo=[score]"
             )
+
+
+def estimator_after(key: str, name: str, place: Place) -> Checkpoint:
+    """The reward model that the estimator of an earlier round has become; ConfigError if none."""
+    index = name.removeprefix(ESTIMATOR_OF)
+    if not index.isdigit():
+        raise ConfigError(f"{key} is {name!r}; write estimator:N with N from 0")
+    if int(index) not in place.estimators:
+        known = ", ".join(f"estimator:{one}" for one in sorted(place.estimators)) or "none"
+        raise ConfigError(
+            f"{key} is {name!r}, but round {index} has left no reward model of an estimator; "
+            f"there are: {known}. Rounds leave one where estimator.kind is reward_model"
+        )
+    return place.estimators[int(index)]
+
+
+def estimator_base(name: str, place: Place, describe: Callable[[str], Checkpoint]) -> Checkpoint:
+    """The model that an estimator starts from; `former` is that of the round before, or the SFT."""
+    if name == "former":
+        return place.estimators.get(place.round_index - 1, place.sft)
+    return place_model("estimator.model", name, place, describe)
+
+
+def place_model(
+    key: str, name: str, place: Place, describe: Callable[[str], Checkpoint]
+) -> Checkpoint:
+    """As `named_model`, at `place`; and `estimator:N`, what the estimator of round N became."""
+    if name.startswith(ESTIMATOR_OF):
+        return estimator_after(key, name, place)
+    return named_model(
+        key,
+        name,
+        sft=place.sft,
+        start=place.reference,
+        policies=place.policies,
+        describe=describe,
+    )
 
 
 def named_model(

@@ -13,6 +13,7 @@ from infra.place import (
     table_of,
     tables_in,
 )
+from infra.place import facts_of as stage_facts
 from infra.prefect.door import door
 from infra.prefect.events import announce_round
 from infra.prefect.reports import publish_report, publish_rounds
@@ -81,6 +82,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
         "reference_in": asdict(place.reference),
         "policy": asdict(work.trained.policy),
         "reference_out": asdict(reference),
+        **_estimator(artifacts, place),
         "gate": asdict(outcome),
         "strengths": _strengths(standing, place),
         "matches": [asdict(one) for one in matches_of(standing.votes)],
@@ -149,6 +151,17 @@ def _artifacts(tree: RunTree, place: Place) -> dict[str, Artifact]:
     roles = tree.roles_done(place.round_index)
     found = {role: tree.read_round(place.round_index, f"stages/{role}.json") for role in roles}
     return {role: Artifact(**pointer) for role, pointer in found.items() if pointer}
+
+
+def _estimator(artifacts: dict[str, Artifact], place: Place) -> dict[str, Any]:
+    """The reward model that the round's estimator has become; nothing where it is none."""
+    artifact = artifacts.get("estimate-model")
+    if artifact is None:
+        return {}
+    facts = stage_facts(place, artifact)
+    names = ("sha256", "base", "step", "tokenizer", "template")
+    model = Checkpoint(uri=artifact.uri, **{name: facts[name] for name in names})
+    return {"estimator": asdict(model)}
 
 
 class _Standing(NamedTuple):

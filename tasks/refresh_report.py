@@ -99,7 +99,11 @@ def _ranges(stages: Mapping[str, Artifact], config: Config, place: Place) -> Ite
         "responses": [stages[f"sample-train-{name}"] for name in config.matrix],
         "written": (people, "responses"),
         "prior": (pairs, "prior"),
-        "verdicts": [*(stages[f"judge-{name}-train"] for name in config.judges), people],
+        "verdicts": [
+            *(stages[f"judge-{name}-train"] for name in config.judges),
+            people,
+            *(stages[name] for name in ("estimate",) if name in stages),
+        ],
         "preferences": (pairs, "preferences"),
         "pairs": pairs,
     }

@@ -9,8 +9,9 @@ from infra.place import note, open_stage, records_of, store_of
 from infra.prefect.door import door
 from infra.stages import Stage
 from infra.table_files import Spool, spooled
+from tasks.derivations import Derivation
 from tasks.records import Artifact, Feedback, Place, PreferencePair, Prompt, Response, Verdict
-from tasks.replay_rows import Earlier, groups_held_out
+from tasks.replay_rows import ORIGINS, Earlier, groups_held_out
 from tasks.replaying import allowed, next_memory, remembered, stale_pairs
 from tasks.replays._contract import Remembered
 from tasks.tables import to_table
@@ -24,8 +25,8 @@ RECORDS: dict[str, type] = {
     "pairs": PreferencePair,
 }
 """What is replayed, by the tables of the stage."""
-BESIDE: dict[str, type] = {"held_out": PreferencePair}
-"""Tables of the pair stage that verbs after this one read beside its main one."""
+BESIDE: dict[str, type] = {"held_out": PreferencePair, ORIGINS: Derivation}
+"""Tables beside the pairs that verbs after this one read."""
 
 
 class Learned(NamedTuple):
@@ -58,9 +59,10 @@ def join_earlier(
 ) -> Learned:
     """Draw pairs of earlier rounds; where there are some, they join prompts, feedback and pairs.
 
-    The stage's tables: rows (what the next round may replay), pairs, prompts, responses, verdicts
-    (what this one does). Whatever is replayed is a pair that its round trained on, whose prompt is
-    still a train prompt of the pool and near no prompt whose pairs measure in this round.
+    The stage's tables: rows (what the next round may replay); pairs, prompts, responses, verdicts
+    and origins (what this one does). Whatever is replayed is a pair that its round trained on,
+    whose prompt is still a train prompt of the pool and near no prompt whose pairs measure in this
+    round.
     """
     earlier = Earlier(replay, place)
     stage = _stage(prompts, pairs, replay, earlier, place)
@@ -115,14 +117,16 @@ def _commit(
     if len(drawn) < len(chosen):
         counts["dropped_contaminated"] = len(chosen) - len(drawn)
     stale = stale_pairs(earlier.pairs(drawn), drawn, replay.decay, index)
+    origins = earlier.origins(drawn)
     after = next_memory(memory, drawn, own, replay, index)
     return stage.commit(
         tables={
             "rows": (Remembered, to_table(Remembered, after)),
             "pairs": (PreferencePair, to_table(PreferencePair, stale)),
             "prompts": (Prompt, earlier.prompts(drawn)),
-            "responses": (Response, earlier.responses(drawn)),
+            "responses": (Response, earlier.responses(drawn, origins)),
             "verdicts": (Verdict, earlier.verdicts(drawn)),
+            ORIGINS: (Derivation, origins),
         },
         counts=counts,
         deterministic=True,
@@ -155,6 +159,8 @@ def _joined(name: str, own: Artifact | None, found: Finished, place: Place) -> A
             for one, spool in tables.items():
                 _copy(given, one, spool)
         tables["rows"].add(found.table(name))
+        if ORIGINS in tables:
+            tables[ORIGINS].add(found.table(ORIGINS))
         artifact = stage.commit(tables=tables, deterministic=True)
     return note(place, f"replay-{name}", artifact)
 

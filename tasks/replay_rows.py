@@ -13,6 +13,7 @@ from infra.place import store_of, table_of
 from infra.run_tree import RunTree
 from tasks.decontamination.settings import DecontaminationSettings
 from tasks.decontamination.texts import EvaluationText, found_in, screen_of_responses
+from tasks.derivations import Derivation
 from tasks.errors import DataError
 from tasks.records import Artifact, Place, PreferencePair, Prompt, Response, Verdict
 from tasks.replaying import remembered
@@ -22,6 +23,8 @@ from tasks.variants import settings_of
 
 POOL, PROMPTS, PAIRS, REPLAY = "collect-pool", "collect-train", "pair", "replay"
 """Roles of stages."""
+ORIGINS = "origins"
+"""The table beside pairs of what transforms made of which response."""
 MEASURED = ("-evaluation", "divergence")
 """Parts of the roles of stages that nothing is trained on."""
 
@@ -114,12 +117,26 @@ class Earlier:
             parts.append(_with(table, "prompt_id", {one.prompt_id for one in some}))
         return _once(pa.concat_tables(parts), "prompt_id")
 
-    def responses(self, drawn: Collection[Remembered]) -> pa.Table:
-        """The responses of what was drawn, whoever gave them, each once."""
+    def origins(self, drawn: Collection[Remembered]) -> pa.Table:
+        """What transforms made of the responses of what was drawn, and what these are made of."""
+        parts = [schema(Derivation).empty_table()]
+        for manifest, some in self._by_round(drawn):
+            stage = self._stage(manifest, self._role_of_pairs(manifest))
+            if ORIGINS in stage.manifest["tables"]:
+                table, wanted = stage.table(ORIGINS), _ids(_sides(some))
+                made = pc.is_in(table.column("response_id"), wanted)
+                parts.append(
+                    table.filter(pc.or_(made, pc.is_in(table.column("made_from"), wanted)))
+                )
+        return pa.concat_tables(parts)
+
+    def responses(self, drawn: Collection[Remembered], origins: pa.Table | None = None) -> pa.Table:
+        """The responses of what was drawn and those in `origins`, whoever gave them, each once."""
+        further = set() if origins is None else {*origins["response_id"].to_pylist()}
         parts = [schema(Response).empty_table()]
         for manifest, some in self._by_round(drawn):
             for table in self._tables(manifest, Response):
-                parts.append(_with(table, "response_id", _sides(some)))
+                parts.append(_with(table, "response_id", _sides(some) | further))
         return _once(pa.concat_tables(parts), "response_id")
 
     def verdicts(self, drawn: Collection[Remembered]) -> pa.Table:
@@ -210,7 +227,11 @@ def _holds(stage: Finished, record: type) -> bool:
 
 
 def _with(table: pa.Table, column: str, wanted: Collection[str]) -> pa.Table:
-    return table.filter(pc.is_in(table.column(column), pa.array(sorted(wanted), pa.string())))
+    return table.filter(pc.is_in(table.column(column), _ids(wanted)))
+
+
+def _ids(wanted: Collection[str]) -> pa.Array:
+    return pa.array(sorted(wanted), pa.string())
 
 
 def _once(table: pa.Table, column: str) -> pa.Table:

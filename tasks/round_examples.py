@@ -1,17 +1,19 @@
 """A round's examples: of the kind that the loss trains on, with all that it needs besides."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from tasks.config_training import TrainingSection
 from tasks.further_responses import explored_responses
 from tasks.pair_examples import Examples, Scores, check_scored, pair_examples, response_examples
-from tasks.pairing import filtered
+from tasks.pairing import filtered, views_of
+from tasks.pairs import PairView
 from tasks.records import Label, PreferencePair, Prompt, Response, Verdict
 from tasks.responses import Tokens
 from tasks.supplies import Supplies, never
+from tasks.taught import with_scores
 from tasks.training_data import Tokenised, prompt_limit, tokenised, used_responses
 from tasks.uncertainty import uncertainties
 from tasks.unpaired import labelled_examples, unpaired_examples, wanted_examples
@@ -31,6 +33,8 @@ class RoundRows:
     """Of each reference, the round's own first."""
     verdicts: Sequence[Verdict]
     """Of judges and people."""
+    said: Mapping[str, Scores] = field(default_factory=dict)
+    """By instruction of the teacher, what the round's reference says under it."""
     labels: Sequence[Label] | None = None
     """Those that are not held out; None where single responses have no labels of their own."""
 
@@ -47,7 +51,8 @@ def round_examples(
     ids = tokenised(rows.prompts, rows.responses, used, tokens, prompt_limit(training))
     dropped = _filtered(rows, filters)
     if loss.EXAMPLES_KIND == "response_only":
-        return response_examples(pairs, ids, training.max_tokens, dropped)
+        made = response_examples(pairs, ids, training.max_tokens, dropped)
+        return with_scores(made, loss, rows.scores[0], training.teacher, rows.said)
     for scores in rows.scores:
         check_scored(pairs, ids, scores, training.max_tokens)
     if loss.EXAMPLES_KIND == "unpaired":
@@ -64,21 +69,33 @@ def _of_labels(
     limit = prompt_limit(training)
     ids = tokenised(rows.prompts, rows.responses, used_responses(labels), tokens, limit)
     if training.loss.EXAMPLES_KIND == "response_only":
-        return wanted_examples(labels, ids, training.max_tokens)
+        made = wanted_examples(labels, ids, training.max_tokens)
+        return with_scores(made, training.loss, rows.scores[0], training.teacher, rows.said)
     for scores in rows.scores:
         check_scored(labels, ids, scores, training.max_tokens)
     return labelled_examples(labels, ids, rows.scores[0], training.loss.OTHERS)
 
 
 def _filtered(rows: RoundRows, filters: Sequence[Any]) -> dict[str, str]:
-    """The reason by pair_id of each pair that a filter drops by its reference scores.
-
-    Filters do not see pairs with a response that was too long to be scored.
-    """
-    logps = {one: score.logp for one, score in rows.scores[0].items()}
+    """The reason by pair_id of each pair that a filter drops by its reference scores."""
+    pairs, logps = _scored(rows)
     late = [one for one in filters if one.STAGE == "scored"]
-    pairs = [one for one in rows.pairs if one.chosen_id in logps and one.rejected_id in logps]
     return filtered(pairs, rows.responses, late, logps)
+
+
+def left_after(rows: RoundRows, filters: Sequence[Any]) -> list[PairView]:
+    """The pairs that `filters` leave, as the next filter sees them."""
+    pairs, logps = _scored(rows)
+    dropped = _filtered(rows, filters)
+    left = [pair for pair in pairs if pair.pair_id not in dropped]
+    return views_of(left, rows.responses, logps)
+
+
+def _scored(rows: RoundRows) -> tuple[list[PreferencePair], dict[str, float]]:
+    """What filters see: no pairs with a response that was too long to be scored; and the scores."""
+    logps = {one: score.logp for one, score in rows.scores[0].items()}
+    seen = [one for one in rows.pairs if one.chosen_id in logps and one.rejected_id in logps]
+    return seen, logps
 
 
 def _supplies(

@@ -30,8 +30,8 @@ from tasks.rounds_checks import check_parts, described
 from tasks.rounds_checks import checks_of as checks_of  # the command line shows them
 
 VERBS = (
-    *("collect", "sample", "judge", "annotate", "pair", "transform", "replay"),
-    *("score", "train", "evaluate", "refresh"),
+    *("collect", "sample", "judge", "annotate", "estimate", "pair", "transform", "replay"),
+    *("score", "teach", "train", "evaluate", "refresh"),
 )
 
 BESIDE = ".evaluation"
@@ -112,6 +112,11 @@ def place_of(rounds: Rounds, round_index: int, redo: Mapping[str, int]) -> Place
         sft=rounds.sft,
         reference=reference,
         policies={index: Checkpoint(**one["policy"]) for index, one in enumerate(manifests)},
+        estimators={
+            index: Checkpoint(**one["estimator"])
+            for index, one in enumerate(manifests)
+            if "estimator" in one
+        },
         strengths={name: fitted.get(name, value) for name, value in declared.items()},
         shares=shares_of(config, manifests),
         min_distance=config.near_duplicates.min_distance,

@@ -27,7 +27,7 @@ from tasks.records import (
     Place,
     ReferenceScore,
 )
-from tasks.references import fingerprint_of, references_of
+from tasks.references import TEACHER, fingerprint_of, references_of
 from tasks.score_rows import (
     POLICY,
     REFERENCE,
@@ -72,10 +72,12 @@ def score(
     """Score the responses that pairs use, shard by shard, each once; the policy held-out ones.
 
     A reference scores besides what the loss needs beyond pairs; without pairs (None) every
-    response is scored. None where others who share the shards are still at theirs.
+    response is scored. None where others who share the shards are still at theirs. Prompts that
+    are not what their ids say, those under a teacher's instruction, are part of the work's key.
     """
     fingerprint = fingerprint_of(checkpoint, training)
-    stage = _stage(name, responses, pairs, fingerprint, training, place)
+    instructed = {"prompts": prompts.content} if name.startswith(TEACHER) else {}
+    stage = _stage(name, responses, pairs, fingerprint, training, instructed, place)
     if done := stage.finished() or elsewhere(stage):
         return note(place, f"score-{name}", done.artifact)
     rows = write_rows(
@@ -98,6 +100,7 @@ def _stage(
     pairs: Artifact | None,
     fingerprint: str,
     training: TrainingSection,
+    more: dict[str, str],
     place: Place,
 ) -> Stage:
     further = further_of(name, pairs, training)
@@ -108,7 +111,7 @@ def _stage(
         settings={name: getattr(training, name) for name in SETTINGS}
         | {"tables": [] if pairs is None else list(tables_of(name, pairs, place))}
         | ({"further": sorted(further)} if further else {}),
-        inputs={**of_pairs, **contents("responses", responses)},
+        inputs={**of_pairs, **contents("responses", responses), **more},
         fingerprints={"reference": fingerprint},
         semantics=SEMANTICS,
     )

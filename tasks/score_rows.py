@@ -12,6 +12,7 @@ from tasks.config_training import TrainingSection
 from tasks.further_responses import range_size
 from tasks.labelling import HELD_OUT_LABELS, LABELS
 from tasks.records import Artifact, Checkpoint, Label, Place, PreferencePair, Prompt, Response
+from tasks.references import TEACHER
 from tasks.responses import by_id, tokens_of
 from tasks.tokens import load_tokenizer
 from tasks.training_data import SCORE_ROWS, rows_to_score
@@ -43,7 +44,7 @@ def tables_of(name: str, pairs: Artifact, place: Place) -> tuple[str, ...]:
 
 def further_of(name: str, pairs: Artifact | None, training: TrainingSection) -> tuple[str, ...]:
     """Responses beyond those of pairs that the loss needs scored by the model of this role."""
-    trains = pairs is not None and name != POLICY
+    trains = pairs is not None and name != POLICY and not name.startswith(TEACHER)
     further: tuple[str, ...] = training.loss.OTHERS if trains else ()
     return further
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from tasks.estimates import scores_of
-from tasks.near_duplicates import standing
 from tasks.pairs import PromptPreferences
 from tasks.records import Verdict
 from tasks.tables import grouped
@@ -44,7 +43,7 @@ def selected(
     seen = {}
     for prompt_id, one in by_prompt.items():
         scores = one.scores_by(selection.by)
-        there = standing(list(one.candidates.values()))
+        there = one.standing_ids()
         stays = set(selection(scores, prompt_id, seed))
         seen[prompt_id] = _only(one, stays)
         counts.update(

@@ -53,13 +53,15 @@ def train(
 ) -> Trained:
     """Train the policy from the round's reference on the pairs it has not solved yet.
 
-    `scores` are those of every reference, the round's own first.
+    `scores` are those of every reference, the round's own first, then what it says under each
+    instruction of the teacher.
     """
     stage = open_stage(
         place,
         "train",
         settings={
             "training": settings_of(training),
+            **({"teacher": settings_of(training.teacher)} if training.teacher else {}),
             "filters": [settings_of(one) for one in filters if one.STAGE == "scored"],
         },
         inputs=_inputs(feedback, pairs, scores, training) | _label_inputs(pairs, place),

@@ -1,7 +1,7 @@
 """Part of the train door: the round's examples, written range by range for the trainer to read."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +15,11 @@ from infra.models import checkpoint_folder
 from infra.place import blocks_of, store_of, tables_in
 from tasks.budgets import smallest_to_train
 from tasks.canonical import digest
+from tasks.competition import Contest, Decided
 from tasks.config_training import TrainingSection
 from tasks.further_responses import EVERYTHING, range_size
 from tasks.labelling import LABELS
+from tasks.pairing import competes
 from tasks.records import (
     Artifact,
     Feedback,
@@ -32,10 +34,11 @@ from tasks.records import (
 )
 from tasks.references import check_scored_by
 from tasks.responses import by_id, tokens_of
-from tasks.round_examples import RoundRows, round_examples
+from tasks.round_examples import RoundRows, left_after, round_examples
 from tasks.side_table import reads_side_table, side_schema
 from tasks.tables import from_table, schema, to_table
 from tasks.tokens import load_tokenizer
+from tasks.variants import kind_of
 
 EXAMPLES, SIDE = "examples.arrow", "side.arrow"
 
@@ -47,7 +50,7 @@ class RowsOfRound(NamedTuple):
     feedback: Feedback
     pairs: Artifact
     scores: list[Artifact]
-    """Of every reference, the round's own first."""
+    """Of every reference, the round's own first, then under each instruction of the teacher."""
 
 
 class Written(NamedTuple):
@@ -72,19 +75,12 @@ def write_examples(
     tokens, loss = tokens_of(place.reference, tokenizer), training.loss
     whole = training.oversized_trees == "refuse"
     number, longest, counts = 0, 0, Counter[str]()
-    given: dict[str, Any] = {"prompts": rows.prompts, "pairs": rows.pairs}
-    given |= {"responses": rows.feedback.responses, "verdicts": rows.feedback.verdicts}
-    if LABELS in tables_in(place, rows.pairs):
-        given[LABELS] = (rows.pairs, LABELS)
+    filters = _decided(filters, rows, training, place)
     with ExitStack() as stack:
         add = stack.enter_context(growing_arrow(workdir / EXAMPLES, schema(TrainingExample)))
         if reads_side_table(loss):
             add_side = stack.enter_context(growing_arrow(workdir / SIDE, side_schema(loss)))
-        size = range_size(loss.OTHERS)
-        blocks = stack.enter_context(blocks_of(place, "prompts", size, **given))
-        scores = [_followed(one, place, stack) for one in rows.scores]
-        for block in blocks:
-            found = _rows(block, scores, size, training, place)
+        for found in _ranges(rows, training, place):
             made = round_examples(found, tokens, training, filters)
             counts.update(made.counts)
             if made.examples:
@@ -93,9 +89,48 @@ def write_examples(
                 add(to_table(TrainingExample, made.examples))
             if made.side:
                 add_side(pa.Table.from_pylist(list(made.side), side_schema(loss)))
+    return Written(number, longest, counts)
+
+
+def _decided(
+    filters: list[Any], rows: RowsOfRound, training: TrainingSection, place: Place
+) -> list[Any]:
+    """`filters` after a pass over all pairs for each that weighs a pair against all others."""
+    found: list[Any] = []
+    for one in filters:
+        decides = one.STAGE == "scored" and competes(one)
+        found.append(_contest(one, found, rows, training, place) if decides else one)
+    return found
+
+
+def _contest(
+    last: Any, before: list[Any], rows: RowsOfRound, training: TrainingSection, place: Place
+) -> Decided:
+    """Which of the pairs that the filters `before` leave the filter `last` drops."""
+    contest, names = Contest(), list[str]()
+    for found in _ranges(rows, training, place):
+        views = left_after(found, before)
+        contest.add(last.competitors(views, place.seed))
+        names += [view.pair.pair_id for view in views]
+    stays = contest.staying(last.rooms)
+    lost = {name for name, stay in zip(names, stays, strict=True) if not stay}
+    return Decided(lost=lost, reason=kind_of(last))
+
+
+def _ranges(rows: RowsOfRound, training: TrainingSection, place: Place) -> Iterator[RoundRows]:
+    """What there is of the round, a range of prompts at a time."""
+    given: dict[str, Any] = {"prompts": rows.prompts, "pairs": rows.pairs}
+    given |= {"responses": rows.feedback.responses, "verdicts": rows.feedback.verdicts}
+    if LABELS in tables_in(place, rows.pairs):
+        given[LABELS] = (rows.pairs, LABELS)
+    size = range_size(training.loss.OTHERS)
+    with ExitStack() as stack:
+        blocks = stack.enter_context(blocks_of(place, "prompts", size, **given))
+        scores = [_followed(one, place, stack) for one in rows.scores]
+        for block in blocks:
+            yield _rows(block, scores, size, training, place)
         for one in scores:
             one.close()
-    return Written(number, longest, counts)
 
 
 def _followed(scores: Artifact, place: Place, stack: ExitStack) -> Followed:
@@ -110,12 +145,16 @@ def _rows(
     answers = by_id(block.records(Response, "responses"))
     known = None if size == EVERYTHING else pa.array(list(answers), pa.string())
     given = [list(from_table(ReferenceScore, one.about(known))) for one in scores]
+    by_response = [{one.response_id: one for one in some} for some in given]
     check_scored_by(place.reference, training, given[0])
+    references = 1 + len(training.references)
+    instructions = training.teacher.instructions if training.teacher else ()
     return RoundRows(
         pairs=block.records(PreferencePair, "pairs"),
         prompts={one.prompt_id: one for one in block.records(Prompt, "prompts")},
         responses=answers,
-        scores=[{one.response_id: one for one in some} for some in given],
+        scores=by_response[:references],
+        said=dict(zip(instructions, by_response[references:], strict=True)),
         verdicts=block.records(Verdict, "verdicts"),
         labels=block.records(Label, LABELS) if LABELS in block.tables else None,
     )

@@ -21,8 +21,8 @@ from tasks.variants import kind_of
 from tasks.voices import Voice
 from tests.golden_inputs import CHECKS, TEXTS, loss_inputs
 from tests.golden_judges import of_judge
-from tests.golden_pairs import of_label_rule, of_pair_filter, of_selection
-from tests.golden_rounds import of_replay
+from tests.golden_pairs import of_estimator, of_label_rule, of_pair_filter, of_selection
+from tests.golden_rounds import of_replay, of_teacher
 from tests.golden_transforms import of_transform
 from tests.opinion_makers import (
     candidate,
@@ -247,6 +247,7 @@ OUTPUTS: dict[str, Callable[[Any], Any]] = {
     "tasks.label_rules": of_label_rule,
     "tasks.pair_filters": of_pair_filter,
     "tasks.selections": of_selection,
+    "tasks.estimators": of_estimator,
     "tasks.transforms": of_transform,
     "tasks.losses": of_loss,
     "tasks.metrics": of_metric,
@@ -255,6 +256,7 @@ OUTPUTS: dict[str, Callable[[Any], Any]] = {
     "tasks.aggregations": of_aggregation,
     "tasks.evaluation_sets": of_evaluation_set,
     "tasks.replays": of_replay,
+    "tasks.teachers": of_teacher,
     "infra.engines": of_engine,
 }
 """The families, and what is measured of their variants."""

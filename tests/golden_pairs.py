@@ -1,10 +1,10 @@
-"""What selections, pair filters and label rules return on inputs that never change."""
+"""What estimators, selections, pair filters and label rules return on inputs that never change."""
 
 from dataclasses import replace
 from typing import Any
 
 from tasks.label_rules._contract import Judged
-from tasks.pairs import PairView
+from tasks.pairs import PairView, PromptPreferences
 from tests.golden_inputs import TEXTS
 from tests.opinion_makers import candidate, pair, preference, response, verdict
 
@@ -54,6 +54,21 @@ def of_pair_filter(one: Any) -> Any:
             )
         )
     return dict(sorted(one(views).items()))
+
+
+def of_estimator(estimator: Any) -> Any:
+    """Scores and passes of four responses of which two were compared twice; nothing of a model."""
+    if not estimator.FITS:
+        return None
+    prompt = PromptPreferences(
+        preferences=[preference("r1", "r2", margin=0.5), preference("r2", "r3", "b")],
+        candidates={name: candidate(name) for name in ("r1", "r2", "r3", "r4")},
+    )
+    scores, passes = estimator(prompt, "p", 1)
+    return [
+        {name: round(one, 6) for name, one in scores.items()},
+        {name: [round(one, 6) for one in some] for name, some in passes.items()},
+    ]
 
 
 def of_selection(selection: Any) -> Any:

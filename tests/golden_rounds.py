@@ -21,3 +21,11 @@ def of_replay(replay: Any) -> Any:
     kept = replay.kept(memory, 3)
     drawn = replay.drawn(kept, 8, 5, 3)
     return [[one.pair_id for one in kept], [one.pair_id for one in drawn], replay.decay]
+
+
+def of_teacher(teacher: Any) -> Any:
+    """Its aims for three tokens, and what the reference is told."""
+    told = teacher.instructions
+    said = {name: [-0.5 * place, -2.0, -0.25] for place, name in enumerate(told, start=1)}
+    aims = teacher.aims([-1.0, -2.0, -4.0], said)
+    return [[round(one, 6) for one in aims], told, teacher.turn]

@@ -40,7 +40,9 @@ def response(response_id, text, *, prompt_id="p", finish_reason="stop", cell="po
     )
 
 
-def candidate(response_id, strength=1.0, *, origin="model", text=None, prompt_id="p"):
+def candidate(
+    response_id, strength=1.0, *, origin="model", text=None, prompt_id="p", represented_by=""
+):
     return Candidate(
         prompt_id=prompt_id,
         response_id=response_id,
@@ -49,6 +51,7 @@ def candidate(response_id, strength=1.0, *, origin="model", text=None, prompt_id
         origin=origin,
         sample_index=0,
         text_digest=response_id if text is None else text,
+        represented_by=represented_by,
     )
 
 

@@ -10,8 +10,8 @@ CODE = ("flows", "tasks", "infra")
 EVERYTHING = (*CODE, "tests", "examples", "benchmarks", "docs")
 
 DOORS = (
-    *("collect", "sample", "judge", "annotate", "pair", "transform", "replay"),
-    *("score", "train", "evaluate", "refresh"),
+    *("collect", "sample", "judge", "annotate", "estimate", "pair", "transform", "replay"),
+    *("score", "teach", "train", "evaluate", "refresh"),
     *("rounds", "clear", "waiting"),
 )
 """Verbs, `rounds`, `clear`, `waiting`: files of tasks/ where Prefect, storage and domain meet."""
@@ -20,6 +20,8 @@ DOOR_PARTS: dict[str, str | tuple[str, ...]] = {
     "annotate_people": "annotate",
     "annotate_quality": "annotate",
     "annotate_queue": "annotate",
+    "estimate_model": "estimate",
+    "estimate_scores": "estimate",
     "evaluate_harness": "evaluate",
     "collect_clean": "collect",
     "judge_asking": "judge",

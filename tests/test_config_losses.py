@@ -17,7 +17,7 @@ from tests.small_config import small_config
     ("kind", "examples", "said"),
     [
         ("dpo", "pair", "needs 'column margn'; pair examples .*: column p_chosen, column margin"),
-        ("sft", "response_only", "needs 'column margn'; response_only examples .*: batch stat"),
+        ("sft", "response_only", "needs 'column margn'; response_only examples .*: token col"),
     ],
 )
 def test_a_column_that_no_example_has_is_refused_before_anything_is_sampled(
@@ -101,7 +101,7 @@ def test_one_setting_of_a_loss_within_a_loss_is_replaced():
     [
         (
             {"kind": "inverse_q"},
-            r"'inverse_q' needs 'token column chosen.teacher' \(log-probabilities of a teacher",
+            "'inverse_q' follows a teacher, and training.teacher is null; write",
         ),
         (
             {"kind": "sapo_dpo", "tokens": "segment"},

@@ -12,7 +12,7 @@ from tests.whole_runs import World, children, small_world
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
-BUFFER = {"kind": "fifo_buffer", "number": 16, "capacity": 24, "decay": 0.5}
+BUFFER = {"kind": "fifo_buffer", "number": 12, "capacity": 24, "decay": 0.5}
 SOLVED = 10.0
 """Nats; pairs lie on both sides of it."""
 
@@ -33,7 +33,7 @@ PAIRS = {
 
 @pytest.fixture(scope="module")
 def two_rounds(prefect_server, tmp_path_factory):
-    """A run of two rounds; the second replays sixteen pairs of the first."""
+    """A run of two rounds; the second replays twelve pairs of the first."""
     folder = tmp_path_factory.mktemp("replay")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("TSO_STORE", raising=False)
@@ -77,7 +77,7 @@ def test_a_round_trains_on_pairs_that_an_earlier_one_trained_on(two_rounds):
     world, (first, second), _ = two_rounds
     before = {row["pair_id"]: row for row in rows(world, first, "pair")}
     replayed = rows(world, second, "replay", "pairs")
-    assert len(replayed) == 16 == counts(world, second, "replay")["replayed"]
+    assert len(replayed) == 12 == counts(world, second, "replay")["replayed"]
     assert {row["pair_id"] for row in replayed} <= before.keys()
     joined = rows(world, second, "replay-pairs")
     own = rows(world, second, "pair")

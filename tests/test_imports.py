@@ -23,7 +23,6 @@ from tests.sources import (
 )
 
 DOOR_MODULES = tuple(f"tasks.{door}" for door in DOORS)
-
 STORY_MAY = ("prefect", "typing", *DOOR_MODULES, "tasks.config", "tasks.records")
 HOW_PARAMETERS_LOOK = tuple(f"infra.prefect.{name}" for name in ("form", "names", "orders"))
 STORY_MAY_TOO = ("tasks.model_matrix", *HOW_PARAMETERS_LOOK)

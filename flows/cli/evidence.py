@@ -8,6 +8,7 @@ from infra.artifacts import open_artifact
 from infra.run_tree import RunTree
 from tasks.annotation_items import Answer, Item
 from tasks.errors import ConfigError
+from tasks.estimates import ESTIMATOR
 from tasks.ledger.provenance import (
     SHORT,
     Author,
@@ -22,6 +23,8 @@ from tasks.records import Artifact, Preference, Prompt, ReferenceScore, Response
 
 PEOPLE = "annotate"
 """The stage with what people said and wrote."""
+ESTIMATE = "estimate"
+"""The stage with what the estimator says."""
 
 
 def why(tree: RunTree, asked: str, round_index: int | None = None) -> Provenance:
@@ -46,7 +49,9 @@ class RoundEvidence:
         found, made = self._found, self._decision()
         prompt = self.prompt(made.preference.prompt_id)
         authors = self._authors()
-        judges = _section(self._config, "judges")
+        judges = {**_section(self._config, "judges")}
+        if estimator := _section(self._config, "estimator"):
+            judges[ESTIMATOR] = estimator
         spoke = {one.annotator for one in made.said if one.kind == "judge"}
         return Provenance(
             run=self._tree.folder.rpartition("/")[2],
@@ -77,7 +82,7 @@ class RoundEvidence:
         judged = [
             (one, "rows")
             for role, one in stages.items()
-            if role == PEOPLE or (role.startswith("judge-") and role.endswith("-train"))
+            if role in (PEOPLE, ESTIMATE) or (role.startswith("judge-") and role.endswith("-train"))
         ]
         [preference] = rows_where(store, Preference, [(stages["pair"], "preferences")], on(ids))
         verdicts = list(rows_where(store, Verdict, [*judged, (stages["pair"], "prior")], on(ids)))
@@ -178,6 +183,7 @@ class RoundEvidence:
     def concerned(self, authors: list[Author], judges: set[str]) -> dict[str, str]:
         """The stages that had a part in it."""
         named = {"collect-train", "annotate-queue", "annotate", "pair", "score-reference", "train"}
+        named |= {ESTIMATE}
         named |= {f"judge-{name}-train" for name in judges}
         uris = {one.stage for one in authors}
         return {

@@ -15,7 +15,8 @@ class RewardModel(LocalModels):
     JOB: ClassVar[ChildJob] = "reward"
 
     model: str
-    """A local folder or a hub id, with safetensors weights, one label, and a chat template."""
+    """A local folder or a hub id, with safetensors weights, one label, and a chat template; or
+    `estimator:N`, what the estimator of round N has become."""
 
     @property
     def scale(self) -> Scale:

@@ -6,7 +6,6 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from tasks.near_duplicates import standing
 from tasks.pairs import PromptPreferences, make_pair
 from tasks.records import PreferencePair
 from tasks.seeds import uniform_of
@@ -36,8 +35,7 @@ class RandomMatches:
         """The pairs of all prompts, sorted by prompt and ids; `seed` draws who meets whom."""
         found = []
         for prompt_id, prompt in sorted(by_prompt.items()):
-            there = standing(list(prompt.candidates.values()))
-            drawn = matches((one.response_id for one in there), prompt_id, seed)
+            drawn = matches(prompt.standing_ids(), prompt_id, seed)
             found += [
                 make_pair(one, kind_of(self))
                 for one in prompt.kept()

@@ -41,6 +41,7 @@ MEANINGS = {
     "people_disagree": "people are split evenly",
     "per_prompt": "the prompt has enough pairs",
     "protected_human": "a judge alone may not turn against a human-written response",
+    "teacher_longer_than_max_tokens": "under the teacher's instruction it exceeds the token limit",
     "tie": "no difference seen",
     "too_few_comparisons": "compared too seldom for a label",
     "too_few_thumbs": "too few thumbs for a label",

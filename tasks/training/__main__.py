@@ -10,11 +10,11 @@ from tasks.training.allocator import keep_freed_memory
 from tasks.training.processes import joined, part
 from tasks.training.settings import RewardJob, ScoreJob, TrainJob, parse_job
 
-JOBS = ("train", "score", "reward")
+JOBS = ("train", "score", "reward", "fit")
 
 
 def work(workdir: Path, spec: dict[str, Any], reporter: Reporter) -> Mapping[str, Any]:
-    """Train, score or reward; the result is what result.json holds."""
+    """Train, score, reward or fit; the result is what result.json holds."""
     keep_freed_memory()
     if spec.get("job") == "train":
         return _train(workdir, parse_job(TrainJob, spec), reporter)
@@ -26,6 +26,11 @@ def work(workdir: Path, spec: dict[str, Any], reporter: Reporter) -> Mapping[str
         from tasks.training.reward import reward
 
         return reward(workdir, parse_job(RewardJob, spec), reporter)
+    if spec.get("job") == "fit":
+        from tasks.training.fit import fit
+        from tasks.training.fit_settings import FitJob
+
+        return fit(workdir, parse_job(FitJob, spec), reporter)
     raise ConfigError(f"spec.json names the job {spec.get('job')!r}; there are: {', '.join(JOBS)}")
 
 

@@ -127,7 +127,7 @@ def load_policy(
         )
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot load a causal language model from {folder}: {error}") from error
-    place = torch.device(_device(device))
+    place = torch.device(device_of(device))
     model.eval()  # turns dropout off: policy and reference stay comparable
     if place.type == "cpu" and dtype == "float32":
         use_onednn(model)
@@ -165,7 +165,8 @@ def recompute_layers(policy: Policy) -> None:
         layer.training = True  # the layer alone asks this; what is inside keeps its dropout off
 
 
-def _device(name: str) -> str:
+def device_of(name: str) -> str:
+    """The kind of device that `name` means here; ConfigError for a GPU that is not there."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():

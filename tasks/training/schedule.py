@@ -1,8 +1,28 @@
 """How many steps, and the learning rate of each."""
 
 import math
+from typing import Protocol
 
 from tasks.training.settings import TrainingSettings
+
+
+class Rates(Protocol):
+    """Settings of a learning rate."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Its peak."""
+        ...
+
+    @property
+    def warmup_share(self) -> float:
+        """Share of the steps in which it rises."""
+        ...
+
+    @property
+    def decay(self) -> str:
+        """linear, cosine or constant."""
+        ...
 
 
 def num_steps(settings: TrainingSettings, num_prompts: int) -> int:
@@ -16,7 +36,7 @@ def steps_per_epoch(settings: TrainingSettings, num_prompts: int) -> int:
     return -(-num_prompts // settings.prompts_per_batch)
 
 
-def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
+def learning_rate(settings: Rates, step: int, steps: int) -> float:
     """Learning rate of 0-based `step` of `steps`: rises linearly, then decays towards 0."""
     warmup = math.ceil(settings.warmup_share * steps)
     if step < warmup:

@@ -187,6 +187,14 @@ class RewardJob:
     """CPU threads; all cores if not given."""
     tokens_per_microbatch: Positive = 8192
     """Tokens of one forward pass, padding included; bounds memory."""
+    passes: Annotated[int, Field(ge=0)] = 0
+    """Further passes with dropout; each has one mask for all responses."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of hidden units that a pass drops."""
+    dropout_at: Literal["head", "layers"] = "head"
+    """Where it drops them."""
+    seed: int = 0
+    """Decides the masks."""
     item_log: str | None = None
     """File that gets one line per response before it is scored."""
 

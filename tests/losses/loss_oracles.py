@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from teacher_oracles import inverse_q, inverse_q_kl
 
 
 def sigmoid(z):
@@ -65,19 +66,6 @@ def upo(e, s, all_examples):
     share = (1 - e.columns["uncertainty"]) ** mu / sum(certain)
     alpha = 1 / (share + 1)
     return (1 - alpha) * cost(m) + alpha * cost(-m) - weight * e.mean_nll
-
-
-def inverse_q(e, s, _):
-    beta, clip = s.get("beta", 0.1), s.get("clip", 5.0)
-    terms = []
-    for lp, teacher, ref in zip(
-        e.chosen.logps, e.chosen.columns["teacher"], e.chosen.references[0], strict=True
-    ):
-        advantage = beta * (teacher - ref)
-        if clip is not None:
-            advantage = min(max(advantage, -clip * beta), clip * beta)
-        terms.append((beta * (lp - ref) - advantage) ** 2)
-    return sum(terms) / (len(terms) if s.get("reduction", "mean") == "mean" else 1)
 
 
 def bmc(e, s, _):
@@ -216,6 +204,7 @@ ORACLES = {
     "dpo": dpo,
     "dual_clip_dpo": dual_clip_dpo,
     "inverse_q": inverse_q,
+    "inverse_q_kl": inverse_q_kl,
     "ipo": ipo,
     "kto": kto,
     "label_smoothing": label_smoothing,

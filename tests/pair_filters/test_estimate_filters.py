@@ -1,9 +1,12 @@
 """Filters that ask how sure an estimator is."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
+from tasks.competition import Decided
+from tasks.errors import DataError
 from tasks.pairs import PairView
 from tasks.variants import load_variant
 from tests.opinion_makers import pair, response
@@ -80,3 +83,21 @@ def test_half_of_two_weights_is_drawn_as_often_as_they_say():
 def test_pairs_without_an_estimate_are_not_drawn():
     views = [view(0, estimates=SURE), view(1), view(2, estimates=(0.8,))]
     assert sorted(dropped("reliable_sample", views, bald_rate=1.0)) == [1, 2]
+
+
+def test_the_likeliest_pairs_stay_by_both_sides_together():
+    logps = [(-10.0, -1.0), (-2.0, -2.0), (-5.0, -5.0), (-1.0, -20.0)]
+    views = [
+        replace(view(n), reference_chosen_logp=chosen, reference_rejected_logp=rejected)
+        for n, (chosen, rejected) in enumerate(logps)
+    ]
+    assert sorted(dropped("likelihood_quantile", views, keep=0.5)) == [0, 3]
+    assert dropped("likelihood_quantile", views, keep=1.0) == {}
+    with pytest.raises(DataError, match="after the score verb"):
+        dropped("likelihood_quantile", [view(0)])
+
+
+def test_a_contest_that_is_over_drops_what_it_decided():
+    views = [view(n) for n in range(3)]
+    over = Decided(lost={views[1].pair.pair_id}, reason="why")
+    assert over(views) == {views[1].pair.pair_id: "why"}
