@@ -90,9 +90,8 @@ def tso_round(config: Config, place: Place) -> bool:
         for role, told in teach(asked, training, place).items()
     ]
     trained = train(asked, feedback, pairs, scores, training, config.pairs.filters, place)
-    policy = trained.policy
-    held_out = score("policy", asked, answered, pairs, policy, training, place)
-    report = measure(prompts.evaluation, pairs, [scores[0], held_out], policy, config, place)
+    scored = [scores[0], score("policy", asked, answered, pairs, trained.policy, training, place)]
+    report = measure(prompts.evaluation, pairs, scored, trained.policy, config, place)
     work = RoundWork(
         prompts=prompts, feedback=feedback, pairs=pairs, trained=trained, report=report
     )
