@@ -1,9 +1,14 @@
 """What responses that transforms made come from, and what losses read of it."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+MADE_PAIRS = re.compile(r"transform-(\d+)-[a-z_]+")
+"""Roles of stages with the pairs that a transform left; its number is its place in the list."""
+MADE_RESPONSES = re.compile(r"transform-(\d+)-[a-z_]+-responses")
+"""Roles of stages with the responses that it made."""
 TABLE = "origins"
 """Name of the table beside the pairs."""
 SEGMENT = "segment"
@@ -32,6 +37,12 @@ class Derivation:
     """Tokens of `made_from` in that segment."""
     written: int | None
     """Tokens of the response in that segment."""
+
+
+def transforms_among(roles: Iterable[str]) -> list[str]:
+    """Those of `roles` whose stages have the pairs that transforms left, in their order."""
+    found = {role: MADE_PAIRS.fullmatch(role) for role in roles}
+    return sorted((role for role in found if found[role]), key=lambda one: int(one.split("-")[1]))
 
 
 def reads_origins(loss: Any) -> bool:

@@ -1,6 +1,5 @@
 """Reads in a run's stages everything that led to one pair, for `tso why`."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ from flows.cli.pair_lookup import Found, Transformed, find_pair, on, rows_where
 from infra.artifacts import open_artifact
 from infra.run_tree import RunTree
 from tasks.annotation_items import Answer, Item
-from tasks.derivations import in_words
+from tasks.derivations import MADE_RESPONSES, in_words
 from tasks.errors import ConfigError
 from tasks.estimates import ESTIMATOR
 from tasks.ledger.provenance import (
@@ -31,8 +30,6 @@ from tasks.records import (
     Verdict,
 )
 
-MADE = re.compile(r"transform-(\d+)-[a-z_]+-responses")
-"""Roles of stages with what transforms made."""
 PEOPLE = "annotate"
 """The stage with what people said and wrote."""
 ESTIMATE = "estimate"
@@ -116,7 +113,11 @@ class RoundEvidence:
         """Who wrote a response; ConfigError if no stage of the round has it."""
         wanted = {"response_id": {response_id}}
         for role, stage in self._stages.items():
-            if not role.startswith("sample-train-") and role != PEOPLE and not MADE.fullmatch(role):
+            if (
+                not role.startswith("sample-train-")
+                and role != PEOPLE
+                and not MADE_RESPONSES.fullmatch(role)
+            ):
                 continue
             place = (stage, "responses" if role == PEOPLE else "rows")
             for response in rows_where(self._store, Response, [place], wanted):
@@ -127,7 +128,7 @@ class RoundEvidence:
         )
 
     def _written(self, side: str, response: Response, role: str, stage: Artifact) -> Author:
-        made = MADE.fullmatch(role)
+        made = MADE_RESPONSES.fullmatch(role)
         cell = self._writer(int(made[1])) if made else self._cell(response.cell)
         sampled = str(open_artifact(self._store, stage).facts.get("sampled", ""))
         verb = "transform" if made else "sample"

@@ -1,6 +1,5 @@
 """Finds the comparison that somebody asks about among the rounds of a run."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,14 +11,12 @@ from infra.artifacts import open_artifact
 from infra.run_tree import RunTree
 from infra.storage import Store
 from tasks.derivations import TABLE as ORIGINS
-from tasks.derivations import Derivation
+from tasks.derivations import Derivation, transforms_among
 from tasks.errors import ConfigError
 from tasks.records import Artifact, Preference, PreferencePair
 from tasks.tables import from_table
 
 Stages = Mapping[str, Artifact]
-ROLE = re.compile(r"transform-\d+-[a-z_]+")
-"""Of stages that transforms left."""
 LEAST_DIGITS = 4
 """Of a pair_id that is not written out."""
 
@@ -42,8 +39,7 @@ class Transformed:
 
     def __init__(self, store: Store, stages: Stages) -> None:
         self._store = store
-        roles = sorted(role for role in stages if ROLE.fullmatch(role))
-        self._made = [stages[role] for role in roles]
+        self._made = [stages[role] for role in transforms_among(stages)]
         self.stages = [*reversed(self._made), stages["pair"]]
         """Those with pairs, the newest first."""
 

@@ -6,7 +6,9 @@ from flows.cli.evidence import why
 from infra.place import note, records_of
 from infra.run_tree import RunTree
 from infra.storage import open_store
+from tasks.derivations import transforms_among
 from tasks.records import Feedback, Preference, PreferencePair, Prompt, Response, Verdict
+from tasks.report.sides import report_counts
 from tasks.transform import transformed
 from tasks.variants import load_variant
 from tests.opinion_makers import pair, preference, prompt, response
@@ -64,3 +66,20 @@ def test_a_pair_that_was_edited_or_dropped_says_so(round_of):
     assert why(tree, "p-c1-r1").became.endswith(f"a transform made the pair {edited} of it")
     assert why(tree, "p-c2-r1").became.endswith("a transform dropped it")
     assert why(tree, "c2,r1").became.endswith("a transform dropped it")
+
+
+def test_the_report_lists_what_transforms_dropped_and_what_they_left_as_it_was():
+    counts = {
+        "collect-train": {"duplicates": 0}, "annotate": {}, "train": {"examples": 4},
+        "pair": {"held_out": 1, "dropped_cycle": 2},
+        "transform-0-edit_rejected": {"dropped_cut": 1, "kept_refused": 2, "edited": 9},
+        "transform-0-edit_rejected-responses": {},
+        "transform-1-edit_rejected": {"dropped_cut": 3},
+    }  # fmt: skip
+    assert report_counts(counts)["transform"] == {"cut": 4, "refused, left as it was": 2}
+    assert "transform" not in report_counts({k: v for k, v in counts.items() if "-e" not in k})
+
+
+def test_transforms_come_in_the_order_of_their_numbers():
+    roles = ["transform-10-degrade", "transform-9-edit_rejected", "pair", "train"]
+    assert transforms_among([*roles, "transform-9-edit_rejected-responses"]) == roles[1::-1]
