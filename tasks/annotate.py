@@ -139,10 +139,11 @@ def assess(feedback: Feedback, config: Config, place: Place) -> Artifact:
 
 
 def calibrated(training: TrainingSection, quality: Artifact, place: Place) -> TrainingSection:
-    """The settings of the training, its noise of labels as people found it where that is asked for.
+    """The settings of the round's training, its noise of labels as people found it where asked for.
 
     Raises DataError where it cannot be told.
     """
+    training = training.in_round(place.round_index)
     if training.noise_rate is None:
         return training
     rate = estimate_of(records_of(place, QualityFigure, quality))

@@ -9,6 +9,7 @@ from tasks.variants import NotInKey, chosen_from
 
 Teacher = Annotated[Any, *chosen_from("tasks.teachers")]
 Share = Annotated[float, Field(ge=0, le=1)]
+PositiveShare = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -29,12 +30,15 @@ class TrainingSection(Section):
     """Who says how many labels are wrong, to a loss that takes `noise`: estimated, on the random
     share that people answer (docs/human-feedback.md); null: the loss's own number."""
     references: Annotated[tuple[str, ...], NotInKey] = ()
-    """References beside the round's own, for losses that read several: `round:N` (the policy after
-    that round), a local folder, or a hub id."""
+    """References beside the round's own, for losses that read several: `sft` (what the run started
+    from), `round:N` (the policy after that round), a local folder, or a hub id."""
     teacher: Annotated[Teacher | None, NotInKey] = None
     """The reference under other instructions, for losses that read a teacher; null: none."""
     learning_rate: Annotated[float, Field(gt=0)]
     """Peak learning rate."""
+    learning_rate_shares: Annotated[tuple[PositiveShare, ...], NotInKey] = ()
+    """Shares of learning_rate that rounds take, the first round's first; the last one goes on for
+    all that follow. Empty: each takes all of it."""
     epochs: Positive = 1
     """Passes over the round's pairs."""
     max_steps: Positive | None = None
@@ -91,3 +95,10 @@ class TrainingSection(Section):
     """The trainer is stopped after this long."""
     stalled_minutes: Annotated[float, Field(gt=0), NotInKey] = 30.0
     """The trainer is stopped when it reports nothing for this long."""
+
+    def in_round(self, round_index: int) -> "TrainingSection":
+        """The settings of one round: its share of the learning rate."""
+        if not self.learning_rate_shares:
+            return self
+        share = self.learning_rate_shares[: round_index + 1][-1]
+        return self.model_copy(update={"learning_rate": share * self.learning_rate})

@@ -7,7 +7,7 @@ cannot tell; people overrule both. Every outcome keeps who decided, who was over
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import ConfigDict
 
@@ -15,10 +15,12 @@ from tasks.beliefs import Belief, dropped
 from tasks.candidates import Candidate, different_texts
 from tasks.canonical import short_id
 from tasks.cycles import drop_cycles, resolve_cycles
+from tasks.degrees import by_score, by_wins
 from tasks.errors import DataError
 from tasks.near_duplicates import standing
 from tasks.opinions import Annotator, Opinion, Question, verdict_of
 from tasks.records import Preference, Verdict
+from tasks.variants import InKeyIfSet
 from tasks.voices import (
     P_B_WINS,
     WEAK,
@@ -58,6 +60,10 @@ class CorrectionSettings:
     """Comparisons without an opinion of a judge or person: keep the prior, or drop."""
     cycles: Literal["drop", "bradley_terry"] = "drop"
     """a > b > c > a: drop these preferences, or resolve them by a fit over the prompt."""
+    degrees: Annotated[Literal["scores", "wins"] | None, InKeyIfSet] = None
+    """How sure a judge's decision is: scores, by how far the scores it gave lie apart; wins, by how
+    much more of the prompt's comparisons the better response wins; null: as the judge says, and
+    certain where it says nothing."""
 
 
 class _Heard(NamedTuple):
@@ -97,6 +103,8 @@ def correct(
     Raises DataError for a verdict on another prompt or on a response that is no candidate.
     """
     known = {candidate.response_id: candidate for candidate in candidates}
+    if settings.degrees == "scores":
+        verdicts = [by_score(one) for one in verdicts]
     heard = {
         ids: _hear(rows, known[ids[0]], known[ids[1]], settings)
         for ids, rows in sorted(_by_comparison(verdicts, known).items())
@@ -109,6 +117,8 @@ def correct(
         beliefs = drop_cycles(beliefs)
     else:
         beliefs = resolve_cycles(beliefs, {i for i, one in known.items() if one.origin == "human"})
+    if settings.degrees == "wins":
+        beliefs = by_wins(beliefs)
     return [
         _preference(known[ids[0]].prompt_id, ids, belief, heard[ids])
         for ids, belief in beliefs.items()

@@ -105,7 +105,7 @@ def _judged(name: str, judge: Any, given: _Given) -> Artifact | None:
     prompts, responses, comparisons, place = given
     models = models_of(judge, place, described)
     weights = {role: fingerprint_of(model) for role, model in models.items()}
-    weights |= served(judge)
+    weights |= served(judge, place)
     version = short_id(judge.version(), weights) if weights else judge.version()
     annotator = Annotator(name=name, kind="judge", version=version)
     stage = open_stage(

@@ -14,6 +14,7 @@ from infra.progress import Bar
 from infra.stages import Stage
 from infra.vllm.address import Address, address_of
 from infra.work import work_root
+from tasks.judge_models import served_folder
 from tasks.judging import Asked, call_id, gives_scores
 from tasks.opinions import Annotator, verdict_of
 from tasks.records import Place, Verdict
@@ -50,7 +51,7 @@ def asked_verdicts(
     paid = purse_of(place, "judge", annotator.name, price) if is_paid(judge) else nullcontext()
     with (
         paid as purse,
-        address_of(judge, workdir_of(stage, place)) as address,
+        address_of(judge, served_folder(judge, place), workdir_of(stage, place)) as address,
         _client(stage, judge, address, bar, purse, place) as client,
     ):
         asking = _Asking(client, judge, annotator, price, bar)

@@ -1,10 +1,12 @@
 """Part of the judge door: judges with models of their own, which children hold."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from infra.model_scores import model_scores
-from infra.models import checkpoint_folder, local_folder
+from infra.models import checkpoint_folder, local_folder, positions_of
 from infra.place import open_stage
 from infra.processes import Limits
 from infra.processes.room import Needs, room
@@ -13,6 +15,7 @@ from tasks.canonical import digest
 from tasks.judged_rows import Numbered, judged_rows
 from tasks.judging import Asked
 from tasks.records import Checkpoint, Place, Prompt, Response
+from tasks.references import named_model
 from tasks.tokens import load_tokenizer
 
 SEMANTICS = 1
@@ -30,11 +33,30 @@ def fingerprint_of(model: Checkpoint) -> str:
     return digest([model.sha256, model.tokenizer, model.template])
 
 
-def served(judge: Any) -> dict[str, str]:
+def served(judge: Any, place: Place) -> dict[str, str]:
     """The weights that answer where we serve the model that `judge` asks."""
     if getattr(judge, "server", None) is None:
         return {}
-    return {"judge": fingerprint_of(described(judge.model))}
+    return {"judge": fingerprint_of(_served_model(judge, place))}
+
+
+def served_folder(judge: Any, place: Place) -> Path | None:
+    """Where the weights lie that we serve for `judge`; None where somebody else serves it."""
+    if getattr(judge, "server", None) is None:
+        return None
+    return checkpoint_folder(_served_model(judge, place), place.storage)
+
+
+def _served_model(judge: Any, place: Place) -> Checkpoint:
+    """The model that `judge` asks: one of the run's own, a folder or a hub id."""
+    return named_model(
+        "a judge's model",
+        judge.model,
+        sft=place.sft,
+        start=place.reference,
+        policies=place.policies,
+        describe=described,
+    )
 
 
 def numbered(
@@ -59,7 +81,8 @@ def _numbers(
 ) -> dict[str, float]:
     """What `model` gives each response of `batch`: a stage."""
     folder = checkpoint_folder(model, place.storage)
-    rows = judged_rows(batch, load_tokenizer(folder), judge)
+    limited = replace(judge, max_tokens=judge.max_tokens or positions_of(folder))
+    rows = judged_rows(batch, load_tokenizer(folder), limited)
     spec = {**judge.child_settings(), "model": str(folder)}
     scored = open_stage(
         place,

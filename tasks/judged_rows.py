@@ -34,7 +34,7 @@ def judged_rows(
         asked = prompts[prompt.prompt_id]
         closed = judge.JOB == "reward" or response.finish_reason == "stop"
         answer = response_ids(tokenizer, response.text, closed)
-        if len(asked) + len(answer) <= judge.max_tokens:
+        if judge.max_tokens is None or len(asked) + len(answer) <= judge.max_tokens:
             for name, value in zip(
                 SCORE_ROWS.names, (response.response_id, asked, answer), strict=True
             ):

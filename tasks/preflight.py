@@ -11,7 +11,7 @@ from typing import Any
 from tasks.annotation import check_written
 from tasks.config import CellSection, Config
 from tasks.errors import ConfigError
-from tasks.model_matrix import EARLIER, earlier
+from tasks.model_matrix import EARLIER
 from tasks.placement import LOCAL, Spot
 from tasks.preflight_terms import Check as Check
 from tasks.preflight_terms import Outside as Outside
@@ -19,7 +19,7 @@ from tasks.queue.known import check_known
 from tasks.recorded_thumbs import check_said
 from tasks.recorded_verdicts import check_text_row
 from tasks.records import Checkpoint
-from tasks.references import ESTIMATOR_OF, check_reference, named_model
+from tasks.references import ESTIMATOR_OF, OWN, check_reference, named_model
 from tasks.reward_rows import check_human_pair
 from tasks.sources import Row, Source
 from tasks.transforming import writers_of
@@ -130,10 +130,13 @@ def _look_at_writer(where: str, transform: Any, config: Config, outside: Outside
 def _look_at_reference(name: str, config: Config, outside: Outside) -> str:
     """Refuse a further reference that is not there, or that reads texts in another way."""
     sft = _sft(config, outside)
-    own = name.startswith(EARLIER)
-    model = earlier("training.references", name, sft, {}) if own else outside.describe(name)
+    model = _model("training.references", name, config, outside)
     check_reference(name, model, sft)
-    return name if own else _facts(model)
+    return _shown_model(name, model)
+
+
+def _shown_model(name: str, model: Checkpoint) -> str:
+    return name if name in OWN or name.startswith(EARLIER) else _facts(model)
 
 
 def _look_at_training(config: Config, outside: Outside) -> str:
@@ -142,9 +145,9 @@ def _look_at_training(config: Config, outside: Outside) -> str:
     return f"{longest} tokens fit the model"
 
 
-def _check_length(key: str, max_tokens: int, model: Checkpoint, outside: Outside) -> None:
+def _check_length(key: str, max_tokens: int | None, model: Checkpoint, outside: Outside) -> None:
     positions = outside.positions(model.uri)
-    if positions is not None and max_tokens > positions:
+    if positions is not None and max_tokens is not None and max_tokens > positions:
         raise ConfigError(
             f"{key} is {max_tokens}, but the model in {model.uri} has {positions} positions for "
             f"prompt and response together; set it to {positions} or less"
@@ -157,7 +160,8 @@ def _judge_checks(config: Config, outside: Outside) -> Iterator[Check]:
         for name, judge in judges.items():
             there = _there(outside, config.placement.of("judge", name))
             look = partial(_look_at_judge, f"{section}.{name}", judge, config, there)
-            needs = (BASE_MODEL,) if hasattr(judge, "models") else ()
+            reads = hasattr(judge, "models") or getattr(judge, "server", None) is not None
+            needs = (BASE_MODEL,) if reads else ()
             yield Check(name=f"{section}.{name}", look=look, needs=needs)
 
 
@@ -180,7 +184,8 @@ def _look_at_judge(where: str, judge: Any, config: Config, outside: Outside) -> 
         return known
     if getattr(judge, "server", None) is not None:
         outside.server(judge.server)
-        return f"{known}, served here: {_facts(outside.describe(judge.model))}"
+        model = _model(f"{where}.model", judge.model, config, outside)
+        return f"{known}, served here: {_shown_model(judge.model, model)}"
     outside.key(judge.api_key_env)
     key = f"the key in {judge.api_key_env}" if judge.api_key_env else "no key"
     return f"{known}, {judge.model} with {key}"

@@ -26,10 +26,14 @@ def references_of(
     """
     found = {"reference": place.reference}
     for number, name in enumerate(names, start=1):
-        if name.startswith(EARLIER):
-            one = earlier("training.references", name, place.sft, place.policies)
-        else:
-            one = describe(name)
+        one = named_model(
+            "training.references",
+            name,
+            sft=place.sft,
+            start=place.reference,
+            policies=place.policies,
+            describe=describe,
+        )
         check_reference(name, one, place.reference)
         found[f"further-{number}"] = one
     return found

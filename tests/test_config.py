@@ -186,7 +186,9 @@ def test_settings_of_a_section_name_the_kind_and_semantics_of_variants():
         *("device", "threads", "processes", "checkpoint_every"),
         *("deadline_hours", "stalled_minutes"),
         *("keep_last", "stop_seconds", "oversized_trees", "gradient_checkpointing", "references"),
+        "learning_rate_shares",
         "noise_rate",
+        "teacher",
     }
     assert (settings["loss"]["kind"], settings["loss"]["semantics"]) == ("dual_clip_dpo", 1)
 

@@ -68,4 +68,12 @@ Split: TypeAlias = Annotated[
 
 Temperatures: TypeAlias = Annotated[tuple[float, ...], _shown("Temperatures")]
 
+Methods: TypeAlias = Annotated[list[str], _shown("Methods")]
+
+Seeds: TypeAlias = Annotated[tuple[int, ...], _shown("Seeds")]
+
+TotalRounds: TypeAlias = Annotated[
+    int, WithJsonSchema({"type": "integer", "minimum": 1}), _shown("Rounds of the first")
+]
+
 CellNames: TypeAlias = Annotated[tuple[str, ...], _shown("Cells")]

@@ -30,12 +30,26 @@ def publish_rounds(run: str, text: str, page: str) -> None:
         _publish(f"rounds-{run}", text, page, f"Run {run}, all rounds. The whole report: ")
 
 
+def publish_comparison(name: str, text: str) -> None:
+    """Show the table of a comparison as an artifact of the flow run; nothing outside of one."""
+    if FlowRunContext.get() is not None:
+        create_markdown_artifact(
+            markdown=text,
+            key=_key(f"comparison-{name}"),
+            description=f"Methods beside each other: {name}",
+        )
+
+
+def _key(text: str) -> str:
+    return text.lower().replace("_", "-").replace(".", "-")
+
+
 def _publish(key: str, text: str, page: str, described: str) -> None:
     link = browser_link(page)
     shown = f"[{link}]({link})" if link else f"`{page.removeprefix('file://')}`"
     create_markdown_artifact(
         markdown=f"{text}\n\n## The whole report\n\nOpen it in a browser: {shown}\n",
-        key=key.lower().replace("_", "-").replace(".", "-"),
+        key=_key(key),
         description=f"{described}{shown}",
     )
 

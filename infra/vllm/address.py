@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.models import local_folder
 from infra.processes.room import room
 from infra.vllm.needs import server_needs
 from infra.vllm.shared import shared_server
@@ -25,15 +24,15 @@ class Address:
 
 
 @contextmanager
-def address_of(judge: Any, workdir: Path) -> Iterator[Address]:
+def address_of(judge: Any, folder: Path | None, workdir: Path) -> Iterator[Address]:
     """The server of `judge` for as long as it is asked; one of ours waits for room, and is stopped.
 
-    Its log is in `workdir`. ChildError if it does not start.
+    `folder` holds the weights that we serve, its log is in `workdir`. ChildError if it does not
+    start.
     """
-    if getattr(judge, "server", None) is None:
+    if folder is None:
         yield Address(base_url=judge.base_url, model=judge.model)
         return
-    folder = local_folder(judge.model)
     weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     needs = server_needs(judge.server, weights, str(folder))
     with (

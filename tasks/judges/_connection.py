@@ -19,7 +19,8 @@ class Connection:
     )
 
     model: str
-    """Name of the model, as the server knows it; with `server`, a local folder or a hub id."""
+    """Name of the model, as the server knows it; with `server`, a local folder, a hub id, or one of
+    the run's own: `policy` (this round's start), `round:N`, `sft`."""
     base_url: Annotated[BaseUrls | Literal[""], NotInKey] = ""
     """Address of the server, up to and including /v1; a list if several serve the model; empty with
     `server`."""

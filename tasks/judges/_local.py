@@ -32,8 +32,9 @@ class LocalModels:
     """Scores that differ by no more than this tie."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """P(better) = sigmoid(difference of scores / temperature)."""
-    max_tokens: Positive = 2048
-    """Longest prompt and response together (tokens); longer ones get no score."""
+    max_tokens: Positive | None = 2048
+    """Longest prompt and response together (tokens); longer ones get no score. Null: what the
+    model takes."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of weights and activations."""
     device: Annotated[Literal["auto", "cpu", "cuda"], NotInKey] = "auto"
