@@ -26,7 +26,6 @@ def test_an_average_of_the_policies_samples_and_scores_from_the_second_round_on(
     assert "average-0.5" not in first["artifacts"], "there is no policy yet"
     average = open_artifact(world.store, Artifact(**second["artifacts"]["average-0.5"]))
     storage = StorageSettings(root=world.store.root)
-    weights = average.facts["sha256"]
     sft, trained = (
         load_file(checkpoint_folder(Checkpoint(**first[one]), storage) / "model.safetensors")
         for one in ("reference_in", "policy")
@@ -35,10 +34,16 @@ def test_an_average_of_the_policies_samples_and_scores_from_the_second_round_on(
     made = load_file(tmp_path / "store" / files["model.safetensors"].path)
     for name, tensor in made.items():
         assert ((sft[name] + trained[name]) / 2 - tensor).abs().max() < 1e-6, name
-    sampled = open_artifact(world.store, Artifact(**second["artifacts"]["sample-train-slow"]))
-    assert weights in str(sampled.manifest["key"])
+    cells = [
+        open_artifact(world.store, Artifact(**manifest["artifacts"][role])).manifest["key"]
+        for manifest in (first, second)
+        for role in ("sample-train-policy", "sample-train-slow")
+    ]
+    own, slow, own_now, slow_now = (one["settings"]["cell"] for one in cells)
+    assert own == slow, "both are the model that the run started from"
+    assert len({own, own_now, slow_now}) == 3
     scored = world.table(second, "score-further-1").to_pylist()
-    assert {row["reference"] for row in scored}.isdisjoint(
+    assert scored and {row["reference"] for row in scored}.isdisjoint(
         row["reference"] for row in world.table(second, "score-reference").to_pylist()
     )
     before = children()
