@@ -2,7 +2,9 @@
 
 import pytest
 
+from infra.artifacts import open_artifact
 from tasks.derivations import Derivation
+from tasks.records import Artifact
 from tasks.tables import from_table
 
 pytestmark = [pytest.mark.slow]
@@ -10,7 +12,7 @@ pytestmark = [pytest.mark.slow]
 MADE = "transform-0-regenerate_segment"
 WRITER = {
     "engine": "transformers",
-    "model": "policy",
+    "model": "ema",
     "max_tokens": 4,
     "threads": 1,
     "device": "cpu",
@@ -58,11 +60,15 @@ def test_a_round_of_sapo_trains_on_chosen_over_chosen_with_another_segment(rewri
 
 def test_the_next_round_trains_on_pairs_of_the_buffer_too_with_their_segments(recipes, rewritten):
     _, first = rewritten
-    _, manifest = recipes.round("sapo", transforms=TRANSFORMS, training__loss=SEGMENT)
+    world, manifest = recipes.round("sapo", transforms=TRANSFORMS, training__loss=SEGMENT)
     counts = manifest["counts"]
     own, replayed = counts[MADE]["pairs"], counts["replay"]["replayed"]
     assert manifest["round_index"] == 1 and replayed == min(own, first["counts"][MADE]["pairs"])
     assert counts["train"]["examples"] == own + replayed
+    wrote = [open_artifact(world.store, Artifact(**one["artifacts"][MADE])).facts["writer"]
+             for one in (first, manifest)]  # fmt: skip
+    assert wrote[0] == first["reference_in"]["sha256"]
+    assert wrote[1] not in (wrote[0], manifest["reference_in"]["sha256"]), "an average of the two"
 
 
 def test_without_transforms_the_loss_of_sapo_is_plain_dpo(recipes):
