@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.pair_examples import FURTHER, Examples
+from tasks.pair_examples import Examples, further_ids
 
 
 def smallest_to_train(made: Examples, *, whole_prompts: bool) -> int:
@@ -18,8 +18,7 @@ def smallest_to_train(made: Examples, *, whole_prompts: bool) -> int:
         found |= {tuple(ids) for ids in (example.chosen_ids, example.rejected_ids) if ids}
     prompt_of = {example.example_id: example.prompt_id for example in made.examples}
     for row in made.side:
-        further = {tuple(row[name]) for name in FURTHER if name in row}
-        responses[prompt_of[row["example_id"]]] |= further
+        responses[prompt_of[row["example_id"]]] |= set(map(tuple, further_ids(row)))
     whole = [prompts[one] + sum(map(len, responses[one])) for one in prompts]
     return max(made.longest, *whole)
 

@@ -1,6 +1,13 @@
-"""What responses that transforms made come from."""
+"""What responses that transforms made come from, and what losses read of it."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+TABLE = "origins"
+"""Name of the table beside the pairs."""
+SEGMENT = "segment"
+"""The token column that marks what was written anew."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,3 +32,22 @@ class Derivation:
     """Tokens of `made_from` in that segment."""
     written: int | None
     """Tokens of the response in that segment."""
+
+
+def reads_origins(loss: Any) -> bool:
+    """Whether `loss` needs to know which response was made of which."""
+    return bool(loss.HEAD_CLASSES) or any(name == SEGMENT for _, name in loss.TOKEN_COLUMNS)
+
+
+def segments_of(origins: Iterable[Derivation]) -> Mapping[tuple[str, str], Derivation]:
+    """Where a response and one with another segment differ, by the ids of the two."""
+    return {(one.made_from, one.response_id): one for one in origins if one.start is not None}
+
+
+def variants_of(origins: Iterable[Derivation]) -> Mapping[str, list[tuple[int, str]]]:
+    """Degree and id of the degraded variants of each response, in the order of degrees."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for one in origins:
+        if one.degree is not None:
+            found.setdefault(one.made_from, []).append((one.degree, one.response_id))
+    return {response_id: sorted(some) for response_id, some in found.items()}

@@ -30,6 +30,12 @@ def check_labels(config: "Config") -> None:
             f"replay is {kind_of(config.replay)!r}, which draws pairs, but the round trains on the "
             f"labels of {kind_of(pairs.labels)!r}; set replay=null, or pairs.labels=null"
         )
+    if config.transforms:
+        raise ConfigError(
+            f"transforms has {kind_of(config.transforms[0])!r}, which edits pairs, but the round "
+            f"trains on the labels of {kind_of(pairs.labels)!r}; set transforms=[], or "
+            "pairs.labels=null"
+        )
     _check_pair_settings(config)
     _check_scores(config)
 

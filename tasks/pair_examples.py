@@ -12,8 +12,15 @@ from tasks.training_data import Tokenised
 
 FURTHER = ("explored_ids", "mismatched_ids")
 """Columns of a side table with a further response of the example's prompt."""
+DEGRADED = "degraded_ids"
+"""The column with any number of them."""
 Scores = Mapping[str, ReferenceScore]
 """What one reference thinks of responses, by their ids (or `crossed_id`)."""
+
+
+def further_ids(row: Mapping[str, Any]) -> list[list[int]]:
+    """Token ids of all further responses in a row of a side table."""
+    return [*(row[name] for name in FURTHER if name in row), *row.get(DEGRADED, [])]
 
 
 class Examples(NamedTuple):
@@ -34,10 +41,7 @@ class Examples(NamedTuple):
             for some in (one.chosen_ids, one.rejected_ids)
         ]
         lengths += [
-            own[row["example_id"]] + len(row[name])
-            for row in self.side
-            for name in FURTHER
-            if name in row
+            own[row["example_id"]] + len(ids) for row in self.side for ids in further_ids(row)
         ]
         return max(lengths)
 

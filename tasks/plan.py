@@ -60,6 +60,8 @@ class Sizes:
     """Of the base model."""
     shares: Mapping[str, float] = field(default_factory=dict)
     """Share of the prompts that each cell answers; the cell's own where it is not named."""
+    measured: bool = True
+    """Whether the round is one that is measured."""
 
 
 def bytes_of(prompt: Prompt) -> int:
@@ -88,15 +90,20 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
         *_transforming(config, sizes, comparisons, per_prompt),
         Line(verb="score", what="responses", amount=responses, unit="responses"),
         Line(verb="train", what="steps", unit="steps", amount=_steps(config, sizes.prompts)),
-        Line(
-            verb="evaluate",
-            what="policy, reference, sft",
-            amount=3 * sizes.evaluation_prompts,
-            unit="responses",
-            tokens=3 * sizes.evaluation_prompts * config.matrix[config.policy_cell].max_tokens,
-        ),
-        *_evaluation_judging(config, sizes),
+        *(_measuring(config, sizes) if sizes.measured else []),
     ]
+
+
+def _measuring(config: Config, sizes: Sizes) -> list[Line]:
+    """The answers to evaluation prompts, and what judges say of them."""
+    answers = Line(
+        verb="evaluate",
+        what="policy, reference, sft",
+        amount=3 * sizes.evaluation_prompts,
+        unit="responses",
+        tokens=3 * sizes.evaluation_prompts * config.matrix[config.policy_cell].max_tokens,
+    )
+    return [answers, *_evaluation_judging(config, sizes)]
 
 
 def _estimating(config: Config, responses: int) -> list[Line]:

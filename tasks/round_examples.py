@@ -1,11 +1,12 @@
 """A round's examples: of the kind that the loss trains on, with all that it needs besides."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from tasks.config_training import TrainingSection
+from tasks.derivations import Derivation, segments_of, variants_of
 from tasks.further_responses import explored_responses
 from tasks.pair_examples import Examples, Scores, check_scored, pair_examples, response_examples
 from tasks.pairing import filtered, views_of
@@ -37,6 +38,8 @@ class RoundRows:
     """By instruction of the teacher, what the round's reference says under it."""
     labels: Sequence[Label] | None = None
     """Those that are not held out; None where single responses have no labels of their own."""
+    origins: Sequence[Derivation] = ()
+    """Of responses that transforms made, where the loss looks at them."""
 
 
 def round_examples(
@@ -47,7 +50,9 @@ def round_examples(
         return _of_labels(rows, rows.labels, tokens, training)
     loss, pairs = training.loss, rows.pairs
     explored = explored_responses(pairs, rows.responses) if "explored" in loss.OTHERS else {}
-    used = used_responses(pairs) | set(explored.values())
+    used = used_responses(pairs)
+    variants = {one: some for one, some in variants_of(rows.origins).items() if one in used}
+    used |= {*explored.values(), *(one for some in variants.values() for _, one in some)}
     ids = tokenised(rows.prompts, rows.responses, used, tokens, prompt_limit(training))
     dropped = _filtered(rows, filters)
     if loss.EXAMPLES_KIND == "response_only":
@@ -57,9 +62,32 @@ def round_examples(
         check_scored(pairs, ids, scores, training.max_tokens)
     if loss.EXAMPLES_KIND == "unpaired":
         return unpaired_examples(pairs, ids, rows.scores[0], dropped, loss.OTHERS)
-    supplies = _supplies(loss, rows, ids, explored, tokens)
+    supplies = replace(
+        _supplies(loss, rows, ids, explored, tokens),
+        segments=segments_of(rows.origins),
+        variants=_fitting(variants, rows, ids, training.max_tokens),
+    )
     made = pair_examples(pairs, ids, rows.scores, supplies.lacking(pairs) | dropped)
-    return supplies.added(pairs, made)
+    return _counted(supplies.added(pairs, made), variants, supplies.variants)
+
+
+Variants = Mapping[str, Sequence[tuple[int, str]]]
+
+
+def _fitting(variants: Variants, rows: RoundRows, ids: Tokenised, longest: int) -> Variants:
+    """`variants` that have a token, and no more than `longest` with their prompt."""
+    room = {one: longest - len(ids.prompts[rows.responses[one].prompt_id]) for one in variants}
+    return {
+        response_id: [one for one in some if 0 < len(ids.responses[one[1]]) <= room[response_id]]
+        for response_id, some in variants.items()
+    }
+
+
+def _counted(made: Examples, before: Variants, after: Variants) -> Examples:
+    """`made` with the number of variants that do not fit, if there are any."""
+    lost = sum(map(len, before.values())) - sum(map(len, after.values()))
+    counts = dict(made.counts) | ({"variants_longer_than_max_tokens": lost} if lost else {})
+    return made._replace(counts=counts)
 
 
 def _of_labels(

@@ -1,10 +1,11 @@
 """What a round has of what a loss needs beyond pairs and their log-probabilities."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
+from tasks.derivations import SEGMENT, Derivation
 from tasks.pair_examples import Examples, Scores, reference_logps
 from tasks.records import PreferencePair
 from tasks.side_table import reads_side_table, side_schema
@@ -34,6 +35,10 @@ class Supplies:
     """By a_id and b_id, where there are opinions enough."""
     unmarked: Callable[[int], bool] = never
     """Whether a token does not count as edited wherever it stands."""
+    segments: Mapping[tuple[str, str], Derivation] = field(default_factory=dict)
+    """What was written anew, by the ids of the response as it was and as it is then."""
+    variants: Mapping[str, Sequence[tuple[int, str]]] = field(default_factory=dict)
+    """Degrees and ids of the degraded variants of responses that fit, by the response's id."""
 
     def lacking(self, pairs: Sequence[PreferencePair]) -> dict[str, str]:
         """The reason by pair_id of each pair that lacks something."""
@@ -49,6 +54,8 @@ class Supplies:
                 return "no_explored_response"
             if any(found not in one for one in self.scores):
                 return "explored_longer_than_max_tokens"
+        if SEGMENT in _token_columns(self.loss) and _sides(pair) not in self.segments:
+            return "no_segment"
         return None
 
     def added(self, pairs: Sequence[PreferencePair], made: Examples) -> Examples:
@@ -72,7 +79,42 @@ class Supplies:
             chosen, rejected = (self.ids.responses[one] for one in _sides(pair))
             marks = edited(chosen, rejected, self.unmarked)
             row |= dict(zip(("chosen_edited", "rejected_edited"), marks, strict=True))
+        if SEGMENT in _token_columns(self.loss):
+            row |= self._segment(pair)
+        if self.loss.HEAD_CLASSES:
+            row |= self._degraded(pair)
         return {name: row[name] for name in wanted}
+
+    def _segment(self, pair: PreferencePair) -> Row:
+        """1 for each token of the segment, as it was and as it is, else 0."""
+        found = self.segments[_sides(pair)]
+        first = found.start or 0
+        lengths = zip(_sides(pair), (found.replaced or 0, found.written or 0), strict=True)
+        marks = [
+            [
+                float(first <= place < first + length)
+                for place in range(len(self.ids.responses[one]))
+            ]
+            for one, length in lengths
+        ]
+        return {f"chosen_{SEGMENT}": marks[0], f"rejected_{SEGMENT}": marks[1]}
+
+    def _degraded(self, pair: PreferencePair) -> Row:
+        """The responses that have variants, as degree 0, each with its variants behind it."""
+        rows = [
+            row
+            for one in _sides(pair)
+            if one in self.variants
+            for row in ((0, one), *self.variants[one])
+        ]
+        return {
+            "degraded_ids": [self.ids.responses[one] for _, one in rows],
+            "degrees": [degree for degree, _ in rows],
+        }
+
+
+def _token_columns(loss: Any) -> set[str]:
+    return {name for _, name in loss.TOKEN_COLUMNS}
 
 
 def _sides(pair: PreferencePair) -> tuple[str, str]:

@@ -25,6 +25,8 @@ from infra.work import work_root
 from tasks import child
 from tasks.config import PairFilter
 from tasks.config_training import TrainingSection
+from tasks.derivations import TABLE as ORIGINS
+from tasks.derivations import reads_origins
 from tasks.errors import ConfigError, DataError
 from tasks.labelling import LABELS
 from tasks.pair_losses import all_dropped
@@ -64,7 +66,8 @@ def train(
             **({"teacher": settings_of(training.teacher)} if training.teacher else {}),
             "filters": [settings_of(one) for one in filters if one.STAGE == "scored"],
         },
-        inputs=_inputs(feedback, pairs, scores, training) | _label_inputs(pairs, place),
+        inputs=_inputs(feedback, pairs, scores, training)
+        | _table_inputs(pairs, training.loss, place),
         seeds={"seed": place.seed, "round": place.round_index},
         fingerprints={"reference": place.reference.sha256},
         semantics=SEMANTICS,
@@ -103,10 +106,11 @@ def _inputs(
     return inputs
 
 
-def _label_inputs(pairs: Artifact, place: Place) -> dict[str, str]:
-    """The labels, where there are some: the content of the pair stage is that of pairs alone."""
+def _table_inputs(pairs: Artifact, loss: Any, place: Place) -> dict[str, str]:
+    """Labels, and origins where `loss` reads them: the content of a stage is that of its pairs."""
     tables = tables_in(place, pairs)
-    return {LABELS: tables[LABELS]} if LABELS in tables else {}
+    names = [LABELS, *([ORIGINS] if reads_origins(loss) else [])]
+    return {name: tables[name] for name in names if name in tables}
 
 
 def _run(

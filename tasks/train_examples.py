@@ -17,6 +17,8 @@ from tasks.budgets import smallest_to_train
 from tasks.canonical import digest
 from tasks.competition import Contest, Decided
 from tasks.config_training import TrainingSection
+from tasks.derivations import TABLE as ORIGINS
+from tasks.derivations import Derivation, reads_origins
 from tasks.further_responses import EVERYTHING, range_size
 from tasks.labelling import LABELS
 from tasks.pairing import competes
@@ -123,6 +125,8 @@ def _ranges(rows: RowsOfRound, training: TrainingSection, place: Place) -> Itera
     given |= {"responses": rows.feedback.responses, "verdicts": rows.feedback.verdicts}
     if LABELS in tables_in(place, rows.pairs):
         given[LABELS] = (rows.pairs, LABELS)
+    if reads_origins(training.loss):
+        given[ORIGINS] = (rows.pairs, ORIGINS)
     size = range_size(training.loss.OTHERS)
     with ExitStack() as stack:
         blocks = stack.enter_context(blocks_of(place, "prompts", size, **given))
@@ -157,4 +161,5 @@ def _rows(
         said=dict(zip(instructions, by_response[references:], strict=True)),
         verdicts=block.records(Verdict, "verdicts"),
         labels=block.records(Label, LABELS) if LABELS in block.tables else None,
+        origins=block.records(Derivation, ORIGINS) if ORIGINS in block.tables else [],
     )

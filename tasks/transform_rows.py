@@ -11,13 +11,14 @@ from infra.blocks import Block, Blocks
 from infra.engines._contract import Sample
 from infra.stages import Stage
 from infra.table_files import Spool, spooled
+from tasks.derivations import TABLE as ORIGINS
 from tasks.derivations import Derivation
 from tasks.records import PreferencePair, Prompt, Response
 from tasks.responses import by_id
 from tasks.tables import KEYS, from_table, grouped, to_table
 from tasks.transforms._contract import Made, Maker, PromptPairs
 
-ROWS, ORIGINS, RESPONSES = "rows", "origins", "responses"
+ROWS, RESPONSES = "rows", "responses"
 RECORDS = {record.__name__: record for record in KEYS}
 """The records of tables by the names in manifests."""
 

@@ -23,7 +23,7 @@ from tests.golden_inputs import CHECKS, TEXTS, loss_inputs
 from tests.golden_judges import of_judge
 from tests.golden_pairs import of_estimator, of_label_rule, of_pair_filter, of_selection
 from tests.golden_rounds import of_replay, of_teacher
-from tests.golden_transforms import of_transform
+from tests.golden_transforms import of_key_phrases, of_transform
 from tests.opinion_makers import (
     candidate,
     preference,
@@ -249,6 +249,7 @@ OUTPUTS: dict[str, Callable[[Any], Any]] = {
     "tasks.selections": of_selection,
     "tasks.estimators": of_estimator,
     "tasks.transforms": of_transform,
+    "tasks.key_phrases": of_key_phrases,
     "tasks.losses": of_loss,
     "tasks.metrics": of_metric,
     "tasks.gates": of_gate,

@@ -55,3 +55,11 @@ def _sample(ask_id: str, number: int, ids: bool) -> Sample:
         token_ids=[5 + number, 6, 7] if ids else None,
         finish_reason="stop" if not ids else "length",
     )
+
+
+def of_key_phrases(extractor: Any) -> Any:
+    """Words, score and places of the phrases of each text."""
+    return {
+        name: [[one.words, round(one.score, 6), one.spans] for one in extractor(text)]
+        for name, text in TEXTS.items()
+    }

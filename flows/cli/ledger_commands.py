@@ -14,6 +14,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(diff)
     app.command()(why)
     app.command()(card)
+    app.command("what-if")(what_if)
 
 
 def why(
@@ -85,3 +86,19 @@ def card(
     from flows.cli.card import write_cards
 
     write_cards(name, round_index, preset, overrides_of(settings or []), out)
+
+
+def what_if(
+    source: Annotated[str, typer.Argument(metavar="RUN@ROUND", help="A committed round.")],
+    preset: Preset,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="key=value: a setting of pairs or correction to imagine."),
+    ] = None,
+    examples: Annotated[int, typer.Option(help="Pairs that are shown of each fate, at most.")] = 5,
+    form: Annotated[str, typer.Option("--as", help="markdown or json.")] = "markdown",
+) -> None:
+    """Show what other settings make of a round's verdicts."""
+    from flows.cli.what_if import show_what_if
+
+    show_what_if(source, preset, overrides_of(settings or []), examples, form)

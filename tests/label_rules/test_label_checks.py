@@ -6,6 +6,7 @@ from tasks.errors import ConfigError
 from tests.small_config import small_config
 
 LABELS = {"kind": "win_share"}
+EDIT = {"kind": "edit_rejected", "writer": {"engine": "scripted", "default": "a fig"}}
 ALONE = {
     "pairs": {"labels": LABELS},
     "training__loss": {"kind": "kto"},
@@ -35,6 +36,10 @@ def test_every_response_needs_nobodys_opinion():
         ),
         ({"pairs__labels": LABELS}, "'already_solved', but the round trains on the labels"),
         ({"pairs": {"labels": LABELS}, "quotas__retire_after": 2}, "quotas.retire_after counts"),
+        (
+            {"pairs": {"labels": LABELS}, "transforms": [EDIT]},
+            "transforms has 'edit_rejected'",
+        ),
         ({"pairs": {"labels": {"kind": "wins"}}}, "tasks.label_rules has no kind 'wins'"),
     ],
 )

@@ -1,0 +1,77 @@
+"""Degraded variants: less of the key content from degree to degree, and nothing else."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transform_views import MAKER, view_of
+
+from tasks.variants import load_variant
+
+TEXT = "The river Rhine flows through Cologne, and the cathedral stands near the station."
+
+
+def degrade(**settings):
+    return load_variant("tasks.transforms", "degrade", **settings)
+
+
+def test_the_highest_phrases_go_first_and_at_the_last_degree_all_are_gone():
+    assert list(degrade().variants(TEXT)) == [
+        (1, "The through Cologne, and the near the station."),
+        (2, "The through, and the near the."),
+    ]
+
+
+def test_masked_phrases_keep_every_character_in_its_place():
+    [(_, half), (_, whole)] = degrade(how="mask").variants(TEXT)
+    assert (
+        half == "The _____ _____ _____ through Cologne, and the _________ ______ near the station."
+    )
+    assert len(half) == len(whole) == len(TEXT)
+
+
+def test_both_responses_of_a_pair_get_variants_and_the_pairs_stay():
+    view = view_of({"c": TEXT, "r": "Bonn is a city.", "x": "x"}, ("c", "r"), ("c", "x"))
+    made = degrade().made(view, {}, MAKER)
+    assert made.pairs == view.pairs
+    assert [(one.made_from, one.degree) for one in made.origins] == [
+        ("c", 1), ("c", 2), ("r", 1), ("r", 2),
+    ]  # fmt: skip
+    assert made.counts == {"degraded": 4, "dropped_equal_or_empty": 2}
+    assert len({one.response_id for one in made.responses}) == 4
+
+
+@pytest.mark.parametrize(("sides", "of"), [("chosen", {"c"}), ("rejected", {"r"})])
+def test_one_side_alone_may_be_degraded(sides, of):
+    view = view_of({"c": TEXT, "r": "Bonn is a city."}, ("c", "r"))
+    assert {one.made_from for one in degrade(sides=sides).made(view, {}, MAKER).origins} == of
+
+
+WORDS = st.sampled_from(
+    ["fig", "Plum", "the", "is", "of", "42", "pear-tree", "nut", ",", ".", "\n", "it's", "wörter"]
+)
+TEXTS = st.lists(WORDS, max_size=25).map(" ".join)
+
+
+def words(text):
+    return Counter("".join(one if one.isalnum() else " " for one in text).split())
+
+
+@given(text=TEXTS, degrees=st.integers(2, 5))
+def test_no_variant_has_a_word_that_a_lower_degree_has_not(text, degrees):
+    last = text
+    for _, made in degrade(num_degrees=degrees).variants(text):
+        if made:
+            assert words(made) < words(last)
+            last = made
+
+
+@given(text=TEXTS, degrees=st.integers(2, 5))
+def test_masked_variants_keep_their_length_and_words_in_number(text, degrees):
+    for _, made in degrade(num_degrees=degrees, how="mask").variants(text):
+        if made:
+            assert len(made) == len(text.strip())
+            assert len(made.split()) == len(text.split())
+            unchanged = [a == b or b == "_" for a, b in zip(text.strip(), made, strict=True)]
+            assert all(unchanged)
