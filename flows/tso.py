@@ -11,12 +11,13 @@ from infra.prefect.names import laid_over, run_name
 from tasks.annotate import annotate, assess, calibrated, choose
 from tasks.collect import collect, decontaminated, decontaminated_feedback, foresee
 from tasks.config import Config
+from tasks.contend import contenders, winner
 from tasks.estimate import estimate
 from tasks.evaluate import evaluate
 from tasks.judge import judge
 from tasks.model_matrix import drawn_cells, evaluation_cells
 from tasks.pair import pair
-from tasks.records import Artifact, Checkpoint, Evaluated, Place, RoundWork
+from tasks.records import Artifact, Checkpoint, Collected, Evaluated, Feedback, Place, RoundWork
 from tasks.refresh import flattened, refresh
 from tasks.replay import replayed
 from tasks.rounds import claimed
@@ -75,28 +76,28 @@ def tso_round(config: Config, place: Place) -> bool:
     feedback = annotate(asked, responses, verdicts, items, people, comparisons, place)
     feedback = decontaminated_feedback(feedback, config.prompts, place)
     quality = assess(feedback, config, place)  # below a floor the round ends here, before it costs
-    training = calibrated(config.training, quality, place)
+    works = [attempt(prompts, feedback, quality, *one) for one in contenders(config, place)]
+    refresh(winner(works, config, place), config, place)
+    return True
+
+
+def attempt(
+    drawn: Collected, feedback: Feedback, quality: Artifact, config: Config, place: Place
+) -> RoundWork:
+    """From feedback to a measured policy, by one recipe: the champion's or the challenger's."""
+    asked, training = drawn.train, calibrated(config.training, quality, place)
     feedback = estimate(asked, feedback, config.estimator, config.correction, place)
     pairs = pair(asked, feedback, config.correction, config.pairs, place)
     feedback, pairs = transform(asked, feedback, pairs, config.transforms, place)
     asked, feedback, pairs = replayed(asked, feedback, pairs, config.replay, place)
-    answered = feedback.responses
-    scores = [
-        score(role, asked, answered, pairs, one, training, place)
-        for role, one in resolve_references(training, place).items()
-    ]
-    scores += [
-        score(role, told, answered, pairs, place.reference, training, place)
-        for role, told in teach(asked, training, place).items()
-    ]
+    said, models = feedback.responses, resolve_references(training, place).items()
+    scores = [score(role, asked, said, pairs, one, training, place) for role, one in models]
+    for role, told in teach(asked, training, place).items():
+        scores.append(score(role, told, said, pairs, place.reference, training, place))
     trained = train(asked, feedback, pairs, scores, training, config.pairs.filters, place)
-    scored = [scores[0], score("policy", asked, answered, pairs, trained.policy, training, place)]
-    report = measure(prompts.evaluation, pairs, scored, trained.policy, config, place)
-    work = RoundWork(
-        prompts=prompts, feedback=feedback, pairs=pairs, trained=trained, report=report
-    )
-    refresh(work, config, place)
-    return True
+    scored = [scores[0], score("policy", asked, said, pairs, trained.policy, training, place)]
+    report = measure(drawn.evaluation, pairs, scored, trained.policy, config, place)
+    return RoundWork(prompts=drawn, feedback=feedback, pairs=pairs, trained=trained, report=report)
 
 
 def measure(
@@ -110,8 +111,7 @@ def measure(
     """Let policy, reference and SFT model answer evaluation prompts, through the same doors."""
     settings = config.evaluation
     answers = sample(prompts, evaluation_cells(config, policy, place), "evaluation", place)
-    judges, comparisons = settings.judges, settings.comparisons
-    opinions = judge(prompts, answers, judges, comparisons, "evaluation", place)
+    opinions = judge(prompts, answers, settings.judges, settings.comparisons, "evaluation", place)
     samples = sample(prompts, drawn_cells(config, policy), "divergence", place)
     drawn = score_drawn(prompts, samples, policy, config.training, place)
     report: Evaluated = evaluate(

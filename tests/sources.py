@@ -12,7 +12,7 @@ EVERYTHING = (*CODE, "tests", "examples", "benchmarks", "docs")
 DOORS = (
     *("collect", "sample", "judge", "annotate", "estimate", "pair", "transform", "replay"),
     *("score", "teach", "train", "evaluate", "refresh"),
-    *("rounds", "clear", "waiting"),
+    *("contend", "rounds", "clear", "waiting"),
 )
 """Verbs, `rounds`, `clear`, `waiting`: files of tasks/ where Prefect, storage and domain meet."""
 
