@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from flows.measure import measure
 from infra.prefect.form import NumRounds, Overrides, PresetName, RecipeNames, RunName, UntilRounds
 from infra.prefect.names import laid_over, run_name
 from tasks.annotate import annotate, assess, calibrated, choose
@@ -13,16 +14,14 @@ from tasks.collect import collect, decontaminated, decontaminated_feedback, fore
 from tasks.config import Config
 from tasks.contend import contenders, winner
 from tasks.estimate import estimate
-from tasks.evaluate import evaluate
 from tasks.judge import judge
-from tasks.model_matrix import drawn_cells, evaluation_cells
 from tasks.pair import pair
-from tasks.records import Artifact, Checkpoint, Collected, Evaluated, Feedback, Place, RoundWork
+from tasks.records import Artifact, Collected, Feedback, Place, RoundWork
 from tasks.refresh import flattened, refresh
 from tasks.replay import replayed
 from tasks.rounds import claimed
 from tasks.sample import resolve_matrix, sample
-from tasks.score import resolve_references, score, score_drawn
+from tasks.score import resolve_references, score
 from tasks.teach import teach
 from tasks.train import train
 from tasks.transform import transform
@@ -95,26 +94,8 @@ def attempt(
     for role, told in teach(asked, training, place).items():
         scores.append(score(role, told, said, pairs, place.reference, training, place))
     trained = train(asked, feedback, pairs, scores, training, config.pairs.filters, place)
-    scored = [scores[0], score("policy", asked, said, pairs, trained.policy, training, place)]
-    report = measure(drawn.evaluation, pairs, scored, trained.policy, config, place)
+    policy, report = trained.policy, None
+    if config.evaluation.due(place.round_index):
+        scored = [scores[0], score("policy", asked, said, pairs, policy, training, place)]
+        report = measure(drawn.evaluation, pairs, scored, policy, config, place)
     return RoundWork(prompts=drawn, feedback=feedback, pairs=pairs, trained=trained, report=report)
-
-
-def measure(
-    prompts: Artifact,
-    pairs: Artifact,
-    scores: list[Artifact],
-    policy: Checkpoint,
-    config: Config,
-    place: Place,
-) -> Evaluated:
-    """Let policy, reference and SFT model answer evaluation prompts, through the same doors."""
-    settings = config.evaluation
-    answers = sample(prompts, evaluation_cells(config, policy, place), "evaluation", place)
-    opinions = judge(prompts, answers, settings.judges, settings.comparisons, "evaluation", place)
-    samples = sample(prompts, drawn_cells(config, policy), "divergence", place)
-    drawn = score_drawn(prompts, samples, policy, config.training, place)
-    report: Evaluated = evaluate(
-        prompts, answers, opinions, pairs, scores, drawn, policy, settings, place
-    )
-    return report

@@ -215,6 +215,7 @@ def foresee(config: Config, prompts: Collected, place: Place) -> None:
         evaluation_bytes=sum(map(bytes_of, each_prompt(evaluation))),
         weight_bytes=0,
         shares=place.shares,
+        measured=config.evaluation.due(place.round_index),
     )
     lines = plan_round(config, sizes)
     if any(line.paid_calls for line in lines):

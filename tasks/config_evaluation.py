@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from tasks.config_training import Section
+from tasks.config_training import Positive, Section
 from tasks.divergence_settings import DivergenceSettings
 from tasks.early_stop import EarlyStopSettings
 from tasks.harness import HarnessSettings
-from tasks.variants import chosen_from
+from tasks.variants import NotInKey, chosen_from
 
 Judge = Annotated[Any, *chosen_from("tasks.judges")]
 ComparisonRule = Annotated[Any, *chosen_from("tasks.comparison_rules")]
@@ -25,10 +25,17 @@ class EvaluationSection(Section):
     """Which of the answers of policy, reference and SFT model the judges compare."""
     temperature: Annotated[float, Field(ge=0)] = 0.0
     """Evaluation responses are greedy by default."""
+    every: Annotated[Positive, NotInKey] = 1
+    """Measure every so many rounds: with 4, the rounds 3, 7, 11, ...; in between every policy
+    becomes the next reference."""
     divergence: DivergenceSettings | None = None
     """How kl_to_reference and kl_to_sft are measured; null: they are not."""
     harness: HarnessSettings | None = None
     """Tasks of lm-evaluation-harness that the same models are measured on; null: none."""
+
+    def due(self, round_index: int) -> bool:
+        """Whether this round is measured."""
+        return (round_index + 1) % self.every == 0
 
 
 class RefreshSection(Section):

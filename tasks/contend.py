@@ -8,14 +8,17 @@ from tasks.challenger import recipes_of
 from tasks.config import Config
 from tasks.contest import CHALLENGER, CHAMPION, Contest, decided, terms_of
 from tasks.measuring import Measured, guarded_slices
-from tasks.records import EvalReport, Place, RoundWork
+from tasks.records import Artifact, EvalReport, Place, RoundWork
 
 MAIN_SLICE = "all"
 
 
 def contenders(config: Config, place: Place) -> list[tuple[Config, Place]]:
-    """The recipes of a round and where each notes its stages: one, or champion and challenger."""
-    if config.challenger is None:
+    """The recipes of a round and where each notes its stages: one, or champion and challenger.
+
+    A round that is not measured cannot tell them apart: the champion is then alone.
+    """
+    if config.challenger is None or not config.evaluation.due(place.round_index):
         return [(config, place)]
     recipes = recipes_of(config)
     return [(one, replace(place, contender=f"{name}-")) for name, one in recipes.items()]
@@ -23,9 +26,10 @@ def contenders(config: Config, place: Place) -> list[tuple[Config, Place]]:
 
 def winner(works: Sequence[RoundWork], config: Config, place: Place) -> RoundWork:
     """The work that the round goes on with; of two, the better policy's, and why."""
-    if config.challenger is None:
+    if config.challenger is None or len(works) == 1:
         return works[0]
-    measured = [records_of(place, Measured, one.report.artifact, "values") for one in works]
+    reports = [one.report.artifact for one in works if one.report]
+    measured = [records_of(place, Measured, one, "values") for one in reports]
     slices = guarded_slices(_side_by_side(*measured), config.refresh.guards)
     policies = [one.trained.policy.sha256 for one in works]
     won, reasons, seen = decided(
@@ -36,7 +40,7 @@ def winner(works: Sequence[RoundWork], config: Config, place: Place) -> RoundWor
         reasons=reasons,
         set=dict(config.challenger.set),
         policies=dict(zip((CHAMPION, CHALLENGER), policies, strict=True)),
-        figures=_figures(works, place),
+        figures=_figures(reports, policies, place),
         slices=seen,
     )
     return replace(works[won == CHALLENGER], contest=contest)
@@ -48,11 +52,13 @@ def _side_by_side(champion: Sequence[Measured], challenger: Sequence[Measured]) 
     return [*ours, *(one for one in challenger if one.who == "policy")]
 
 
-def _figures(works: Sequence[RoundWork], place: Place) -> dict[str, dict[str, float]]:
+def _figures(
+    reports: Sequence[Artifact], policies: Sequence[str], place: Place
+) -> dict[str, dict[str, float]]:
     """Each metric over all prompts, by contender."""
     found: dict[str, dict[str, float]] = {}
-    for name, work in zip((CHAMPION, CHALLENGER), works, strict=True):
-        for row in records_of(place, EvalReport, work.report.artifact):
-            if row.slice == MAIN_SLICE and row.checkpoint == work.trained.policy.sha256:
+    for name, report, policy in zip((CHAMPION, CHALLENGER), reports, policies, strict=True):
+        for row in records_of(place, EvalReport, report):
+            if row.slice == MAIN_SLICE and row.checkpoint == policy:
                 found.setdefault(row.metric, {})[name] = row.value
     return found

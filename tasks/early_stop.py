@@ -46,7 +46,8 @@ def levels(history: History, metric: str) -> list[float | None]:
 
 def why_flat(history: History, settings: EarlyStopSettings) -> str:
     """Why another round is not worth it, in words; empty while rounds still gain."""
-    known = [one for one in levels(history, settings.metric) if one is not None]
+    rounds = zip(levels(history, settings.metric), history.manifests, strict=True)
+    known = [one for one, of in rounds if one is not None and of.get("measured", True)]
     if len(known) < settings.patience:
         return ""
     gain = max(known[-settings.patience :]) - max([0.0, *known[: -settings.patience]])

@@ -12,6 +12,7 @@ from infra.rows import file_digests
 from infra.stages import Stage
 from infra.table_files import Spool, spooled
 from tasks.canonical import short_id
+from tasks.config import Estimator
 from tasks.correction import CorrectionSettings
 from tasks.estimate_model import base_of, fitted_model
 from tasks.estimate_scores import Given, scored
@@ -56,7 +57,7 @@ def estimate(
 def estimated(
     prompts: Artifact,
     feedback: Feedback,
-    estimator: Any,
+    estimator: Estimator,
     correction: CorrectionSettings,
     place: Place,
 ) -> Artifact:

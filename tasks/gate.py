@@ -26,6 +26,13 @@ class GateOutcome:
         return self.outcome != "refused"
 
 
+def not_measured(every: int, round_index: int) -> GateOutcome:
+    """The outcome of a round that is not measured: it refreshes, and the gate is not asked."""
+    due = (round_index // every + 1) * every - 1
+    reason = f"not measured: evaluation.every is {every}, round {due} is the next that is"
+    return GateOutcome(outcome="promoted", reasons=[reason])
+
+
 def slices_seen(gate: Mapping[str, Any]) -> dict[str, Compared]:
     """The slices that the outcome in a round's manifest names; none in older manifests."""
     return {name: Compared(**one) for name, one in (gate.get("slices") or {}).items()}

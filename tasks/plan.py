@@ -62,6 +62,8 @@ class Sizes:
     """Of the base model."""
     shares: Mapping[str, float] = field(default_factory=dict)
     """Share of the prompts that each cell answers; the cell's own where it is not named."""
+    measured: bool = True
+    """Whether the round is one that is measured."""
 
 
 def bytes_of(prompt: Prompt) -> int:
@@ -90,22 +92,13 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
         *_transforming(config, sizes, comparisons, per_prompt),
         Line(verb="score", what="responses", amount=responses, unit="responses"),
         Line(verb="train", what="steps", unit="steps", amount=_steps(config, sizes.prompts)),
-        Line(
-            verb="evaluate",
-            what="policy, reference, sft",
-            amount=3 * sizes.evaluation_prompts,
-            unit="responses",
-            tokens=3 * sizes.evaluation_prompts * config.matrix[config.policy_cell].max_tokens,
-        ),
-        *_evaluation_judging(config, sizes),
-        *_challenger(config, sizes),
+        *(_measuring(config, sizes) if sizes.measured else []),
+        *(_challenger(config, sizes) if config.challenger and sizes.measured else []),
     ]
 
 
 def _challenger(config: Config, sizes: Sizes) -> list[Line]:
     """What a second recipe trains and answers besides; its evaluation is judged as the first."""
-    if config.challenger is None:
-        return []
     steps = _steps(recipes_of(config)[CHALLENGER], sizes.prompts)
     answers = sizes.evaluation_prompts
     tokens = answers * config.matrix[config.policy_cell].max_tokens
@@ -117,6 +110,18 @@ def _challenger(config: Config, sizes: Sizes) -> list[Line]:
             for line in _evaluation_judging(config, sizes)
         ),
     ]
+
+
+def _measuring(config: Config, sizes: Sizes) -> list[Line]:
+    """The answers to evaluation prompts, and what judges say of them."""
+    answers = Line(
+        verb="evaluate",
+        what="policy, reference, sft",
+        amount=3 * sizes.evaluation_prompts,
+        unit="responses",
+        tokens=3 * sizes.evaluation_prompts * config.matrix[config.policy_cell].max_tokens,
+    )
+    return [answers, *_evaluation_judging(config, sizes)]
 
 
 def _estimating(config: Config, responses: int) -> list[Line]:

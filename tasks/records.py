@@ -395,7 +395,7 @@ class RoundWork:
     """Preference pairs, with the preferences they were made of."""
     trained: Trained
     """The policy."""
-    report: Evaluated
-    """Figures of policy, reference and SFT model."""
+    report: Evaluated | None
+    """Figures of policy, reference and SFT model; None where the round is not measured."""
     contest: Contest | None = None
     """How it won against another recipe's work, where there were two."""

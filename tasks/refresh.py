@@ -25,7 +25,7 @@ from tasks.config_evaluation import RefreshSection
 from tasks.decisions import History
 from tasks.early_stop import why_flat
 from tasks.errors import ConfigError
-from tasks.gate import GateOutcome
+from tasks.gate import GateOutcome, not_measured
 from tasks.labelling import LABEL_TABLES
 from tasks.matches import matches_of, pair_cells, pairs_between
 from tasks.measuring import Measured, guarded_slices
@@ -85,6 +85,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
         **_estimator(artifacts, place),
         "gate": asdict(outcome),
         **({"contest": asdict(work.contest)} if work.contest else {}),
+        **({} if work.report else {"measured": False}),
         "strengths": _strengths(standing, place),
         "matches": [asdict(one) for one in matches_of(standing.votes)],
         "pair_cells": [asdict(one) for one in pair_cells(standing.between)],
@@ -98,12 +99,19 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
     data = round_data(tree, manifest, config, place)
     store_of(place).write(report_path, html(data).encode())
     publish_report(place.run, place.round_index, markdown(data), page)
-    run = run_data(tree, manifest)
-    store_of(place).write(f"{tree.folder}/{REPORT}", run_html(run).encode())
-    publish_rounds(place.run, run_markdown(run), store_of(place).uri(f"{tree.folder}/{REPORT}"))
+    if work.report is not None:
+        _publish_run(tree, manifest, place)
     tree.write_round(place.round_index, "manifest.json", manifest)
     announce_round(manifest, f"{page.removesuffix(REPORT)}manifest.json")
     return reference
+
+
+def _publish_run(tree: RunTree, manifest: dict[str, Any], place: Place) -> None:
+    """The page of the whole run, which grows with each round: where there are new figures."""
+    run = run_data(tree, manifest)
+    page = f"{tree.folder}/{REPORT}"
+    store_of(place).write(page, run_html(run).encode())
+    publish_rounds(place.run, run_markdown(run), store_of(place).uri(page))
 
 
 def run_page(tree: RunTree, *, linked: bool) -> str:
@@ -142,6 +150,8 @@ def flattened(settings: RefreshSection, place: Place) -> str:
 
 
 def _decide(work: RoundWork, config: Config, place: Place) -> GateOutcome:
+    if work.report is None:
+        return not_measured(config.evaluation.every, place.round_index)
     measured = records_of(place, Measured, work.report.artifact, "values")
     outcome: GateOutcome = config.refresh.gate(guarded_slices(measured, config.refresh.guards))
     return outcome
@@ -260,7 +270,9 @@ def _uses(standing: _Standing, tree: RunTree, config: Config, place: Place) -> d
 
 
 def _figures(work: RoundWork, place: Place) -> dict[str, float]:
-    """The policy's main figures: each metric over all prompts."""
+    """The policy's main figures: each metric over all prompts; none where it is not measured."""
+    if work.report is None:
+        return {}
     sha256 = work.trained.policy.sha256
     return {
         row.metric: row.value

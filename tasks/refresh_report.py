@@ -1,7 +1,7 @@
 """Part of the refresh door: all that a round's report shows, read from the round's stages."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from infra.artifacts import Finished, open_artifact
 from infra.blocks import by_prompt
@@ -54,6 +54,7 @@ from tasks.training_evidence import (
     pair_words,
 )
 
+Record = TypeVar("Record")
 SCORED = ("reference", "policy")
 """Whose log-probabilities of held-out pairs are compared."""
 
@@ -70,10 +71,10 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
         counts=report_counts(manifest["counts"]),
         steps=_steps(stages["train"], place),
         findings=[Finding(**row) for row in manifest["findings"]],
-        evaluation=records_of(place, EvalReport, stages["evaluate"]),
+        evaluation=_rows_of(EvalReport, "rows", stages, place),
         names=_names(manifest, place),
         movements=movements(
-            records_of(place, Measured, stages["evaluate"], "values"),
+            _rows_of(Measured, "values", stages, place),
             moving_metric(plain_config(config)["evaluation"]["metrics"]),
             answers_side_by_side(
                 records_of(place, Prompt, stages["collect-evaluation"]),
@@ -133,6 +134,13 @@ def _ranges(stages: Mapping[str, Artifact], config: Config, place: Place) -> Ite
                 else [],
                 labels=block.records(Label, LABELS) if LABELS in tables else [],
             )
+
+
+def _rows_of(
+    record: type[Record], name: str, stages: Mapping[str, Artifact], place: Place
+) -> list[Record]:
+    """What was measured; nothing in a round that is not."""
+    return records_of(place, record, stages["evaluate"], name) if "evaluate" in stages else []
 
 
 def _quality(tree: RunTree, manifest: Mapping[str, Any], place: Place) -> dict[str, Any]:

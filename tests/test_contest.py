@@ -1,6 +1,7 @@
 """Champion against challenger, by hand."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -102,6 +103,13 @@ def test_each_contender_notes_its_stages_under_its_own_name():
     first, second = contenders(config, small_place())
     assert (first[1].contender, second[1].contender) == ("champion-", "challenger-")
     assert first[0] == config and second[0] == recipes_of(config)["challenger"]
+
+
+def test_in_a_round_that_is_not_measured_the_champion_is_alone():
+    config = small_config(challenger={"set": HINGE}, evaluation__every=2)
+    place = small_place(round_index=2)
+    assert contenders(config, place) == [(config, place)]
+    assert len(contenders(config, replace(place, round_index=3))) == 2
 
 
 def measured(value):

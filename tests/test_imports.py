@@ -25,8 +25,8 @@ from tests.sources import (
 DOOR_MODULES = tuple(f"tasks.{door}" for door in DOORS)
 STORY_MAY = ("prefect", "typing", *DOOR_MODULES, "tasks.config", "tasks.records")
 HOW_PARAMETERS_LOOK = tuple(f"infra.prefect.{name}" for name in ("form", "names", "orders"))
-STORY_MAY_TOO = ("tasks.model_matrix", *HOW_PARAMETERS_LOOK)
-"""The matrix is a word of the algorithm."""
+STORY_MAY_TOO = ("tasks.model_matrix", "flows.measure", *HOW_PARAMETERS_LOOK)
+"""The matrix is a word of the algorithm; measuring is told in a file of its own."""
 
 INFRA_MAY = tuple(
     f"tasks.{name}"

@@ -11,6 +11,7 @@ from infra.stages import Stage, StageKey
 from infra.storage import open_store
 from tasks.config import Config
 from tasks.errors import ConfigError, DamagedError
+from tasks.estimate import estimated
 from tasks.evaluate import evaluate
 from tasks.judge import judge_with
 from tasks.model_matrix import Cell
@@ -32,6 +33,7 @@ CONFIG: Config = small_config(
     prices={"m": [1.0, 2.5]},
     endpoints=ENDPOINTS,
     training__adapter={"rank": 4},
+    estimator={"kind": "reward_model", "files": ["own.jsonl"], "self_training": {"keep": 0.2}},
     storage__root="s3://bucket/tso",
     placement__train="gpu-training",
 )
@@ -64,6 +66,8 @@ def calls() -> dict[str, tuple[Any, dict[str, Any]]]:
                                    "role": "train", "place": at}),
         "judge": (judge_with, {"name": "main · train", "judge": CONFIG.judges["main"], **judged}),
         "panel": (judge_with, {"name": "both · train", "judge": CONFIG.judges["both"], **judged}),
+        "estimate": (estimated, {"prompts": one, "feedback": feedback, "place": at,
+                                 "estimator": CONFIG.estimator, "correction": CONFIG.correction}),
         "score": (score, {**common, "name": "reference", "responses": [two],
                           "checkpoint": checkpoint("one"), "training": CONFIG.training,
                           "place": at}),

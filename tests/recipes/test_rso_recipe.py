@@ -2,6 +2,7 @@
 
 import pytest
 
+from flows.cli.evidence import why
 from tasks.rounds import resolve
 
 pytestmark = [pytest.mark.slow]
@@ -24,6 +25,10 @@ def test_a_round_of_rso_pairs_what_it_accepted(recipes):
     assert len(met) == len(set(met)), "nobody meets two"
     assert len(rows) <= prompts
     _scores_are_the_estimators(world, manifest)
+    known = why(world.tree("rso"), rows[0]["pair_id"])
+    assert "estimator" in {one.annotator for one in known.decision.said}
+    assert known.judges["estimator"].startswith("reward_model")
+    assert "estimate" in known.stages
 
 
 def _scores_are_the_estimators(world, manifest):
