@@ -314,6 +314,8 @@ class Place:
     """The reward model that the estimator of each earlier round has become, where it is one."""
     contender: str = ""
     """What the roles of stages begin with that one of two recipes does; empty for the others."""
+    averages: dict[float, Checkpoint] = field(default_factory=dict)
+    """Moving averages of these policies, by their decay, as far as the configuration names some."""
     min_distance: float | None = None
     """Edit distance below which of two responses one is compared; None compares all of them."""
     terms: Terms = field(default_factory=Terms)
