@@ -3,6 +3,7 @@
 from prefect import flow
 
 from infra.prefect.form import CellNames, Overrides, PresetName, RunName, Split, Temperatures
+from tasks.average import averaged
 from tasks.collect import collect_split
 from tasks.evaluate import measure_cells
 from tasks.model_matrix import measured_matrix
@@ -33,7 +34,7 @@ def evaluation(
         cells: Some cells of the matrix; none means all.
     """
     config, place = outside_rounds(run, preset, overrides or {})
-    prompts = collect_split(config.prompts, split, place)
+    prompts, place = collect_split(config.prompts, split, place), averaged(config, place)
     matrix = measured_matrix(config, temperatures, cells, place)
     resolved = resolve_matrix(matrix, Collected(train=prompts, evaluation=prompts), place)
     answers = sample(prompts, resolved, f"evaluation-{split}", place)

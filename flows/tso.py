@@ -10,6 +10,7 @@ from flows.measure import measure
 from infra.prefect.form import NumRounds, Overrides, PresetName, RecipeNames, RunName, UntilRounds
 from infra.prefect.names import laid_over, run_name
 from tasks.annotate import annotate, assess, calibrated, choose
+from tasks.average import averaged
 from tasks.collect import collect, decontaminated, decontaminated_feedback, foresee
 from tasks.config import Config
 from tasks.estimate import estimate
@@ -63,7 +64,7 @@ def tso_round(config: Config, place: Place) -> bool:
     prompts = collect(config.prompts, place)
     if prompts is None:
         return False
-    asked = prompts.train
+    asked, place = prompts.train, averaged(config, place)
     foresee(config, prompts, place)
     cells = resolve_matrix(config.matrix, prompts, place)
     responses = decontaminated(sample(asked, cells, "train", place), config.prompts, place)

@@ -15,7 +15,7 @@ from tasks.canonical import digest
 from tasks.judged_rows import Numbered, judged_rows
 from tasks.judging import Asked
 from tasks.records import Checkpoint, Place, Prompt, Response
-from tasks.references import named_model
+from tasks.references import models_of_run, named_model
 from tasks.tokens import load_tokenizer
 
 SEMANTICS = 1
@@ -49,14 +49,7 @@ def served_folder(judge: Any, place: Place) -> Path | None:
 
 def _served_model(judge: Any, place: Place) -> Checkpoint:
     """The model that `judge` asks: one of the run's own, a folder or a hub id."""
-    return named_model(
-        "a judge's model",
-        judge.model,
-        sft=place.sft,
-        start=place.reference,
-        policies=place.policies,
-        describe=described,
-    )
+    return named_model("a judge's model", judge.model, models_of_run(place), described)
 
 
 def numbered(

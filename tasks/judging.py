@@ -30,9 +30,14 @@ def candidates_of(
 ) -> dict[str, list[Candidate]]:
     """The responses of each prompt as candidates with their cells' strengths.
 
-    `min_distance` marks those whose text is nearly that of another (`NearDuplicateSettings`).
+    `min_distance` marks those whose text is nearly that of another (`NearDuplicateSettings`). Two
+    cells that are the same weights in this round, as `round:0` and `policy` in the first one, have
+    given the same responses: each counts once, as the first cell's.
     """
-    rows = list(responses)
+    once: dict[str, Response] = {}
+    for row in responses:
+        once.setdefault(row.response_id, row)
+    rows = list(once.values())
     found = grouped(candidate_of(row, strengths.get(row.cell, 0.0)) for row in rows)
     return represented(found, by_id(rows), min_distance)
 

@@ -10,7 +10,9 @@ from tasks.errors import ConfigError
 from tasks.records import Checkpoint, Place
 from tasks.variants import settings_of
 
-EARLIER = "round:"
+EARLIER, AVERAGE = "round:", "ema"
+OWN_DECAY = 0.5
+"""Of the average that is named without one."""
 EVALUATED = ("policy", "reference", "sft")
 """Names of the cells that answer evaluation prompts."""
 
@@ -94,15 +96,48 @@ def _checkpoint(
         return None
     if cell.model == "policy":
         return place.reference
-    if cell.model.startswith(EARLIER):
-        return earlier(f"matrix.{name}.model", cell.model, place.sft, place.policies)
+    if of_the_run(cell.model):
+        key = f"matrix.{name}.model"
+        return earlier(key, cell.model, place.sft, place.policies, place.averages)
     return describe(cell.model)
 
 
+def of_the_run(model: str) -> bool:
+    """Whether `model` names what earlier rounds of the run left: round:N, ema or ema:G."""
+    return model.startswith(EARLIER) or model == AVERAGE or model.startswith(f"{AVERAGE}:")
+
+
+def decay_of(key: str, model: str) -> float | None:
+    """The decay of the average that `model` names, None if it names none; `ema` is `ema:0.5`.
+
+    Raises ConfigError if it is no share.
+    """
+    name, colon, given = model.partition(":")
+    if name != AVERAGE:
+        return None
+    try:
+        decay = float(given) if colon else OWN_DECAY
+    except ValueError:
+        decay = -1.0
+    if not 0 <= decay < 1:
+        raise ConfigError(f"{key} is {model!r}; write ema, or ema:G with G from 0 to below 1")
+    return decay
+
+
 def earlier(
-    key: str, model: str, sft: Checkpoint, policies: Mapping[int, Checkpoint]
+    key: str,
+    model: str,
+    sft: Checkpoint,
+    policies: Mapping[int, Checkpoint],
+    averages: Mapping[float, Checkpoint],
 ) -> Checkpoint:
-    """The policy after an earlier round; in rounds before it, the model the run started from."""
+    """The policy after an earlier round, or an average of all of them, by decay.
+
+    In rounds before them, it is the model the run started from.
+    """
+    decay = decay_of(key, model)
+    if decay is not None:
+        return averages.get(decay, sft)
     index = model.removeprefix(EARLIER)
     if not index.isdigit():
         raise ConfigError(f"{key} is {model!r}; write round:N with N from 0")

@@ -11,7 +11,7 @@ from typing import Any
 from tasks.annotation import check_written
 from tasks.config import CellSection, Config
 from tasks.errors import ConfigError
-from tasks.model_matrix import EARLIER
+from tasks.model_matrix import of_the_run
 from tasks.placement import LOCAL, Spot
 from tasks.preflight_terms import Check as Check
 from tasks.preflight_terms import Outside as Outside
@@ -19,7 +19,7 @@ from tasks.queue.known import check_known
 from tasks.recorded_thumbs import check_said
 from tasks.recorded_verdicts import check_text_row
 from tasks.records import Checkpoint
-from tasks.references import ESTIMATOR_OF, OWN, check_reference, named_model
+from tasks.references import ESTIMATOR_OF, OWN, ModelsOfRun, check_reference, named_model
 from tasks.reward_rows import check_human_pair
 from tasks.sources import Row, Source
 from tasks.transforming import writers_of
@@ -100,7 +100,7 @@ def _look_at_cell(where: str, cell: CellSection, config: Config, outside: Outsid
         )
     cell.engine.fingerprint(cell.model)
     sft = _sft(config, outside)
-    own = cell.model == "policy" or cell.model.startswith(EARLIER)
+    own = cell.model == "policy" or of_the_run(cell.model)
     model = sft if own else outside.describe(cell.model)
     if policy and (model.tokenizer, model.template) != (sft.tokenizer, sft.template):
         raise ConfigError(
@@ -120,7 +120,7 @@ def _look_at_writer(where: str, transform: Any, config: Config, outside: Outside
     if not engine.NEEDS_WEIGHTS:
         outside.key(getattr(engine, "api_key_env", ""))
         return f"{kind_of(engine)}, {writer.model or answers[:12]}"
-    own = writer.model == "policy" or writer.model.startswith(EARLIER)
+    own = writer.model == "policy" or of_the_run(writer.model)
     model = sft if own else outside.describe(writer.model)
     if transform.READS_TOKENS:
         check_continues(where, model, sft)
@@ -136,7 +136,7 @@ def _look_at_reference(name: str, config: Config, outside: Outside) -> str:
 
 
 def _shown_model(name: str, model: Checkpoint) -> str:
-    return name if name in OWN or name.startswith(EARLIER) else _facts(model)
+    return name if name in OWN or of_the_run(name) else _facts(model)
 
 
 def _look_at_training(config: Config, outside: Outside) -> str:
@@ -204,7 +204,7 @@ def _model(key: str, name: str, config: Config, outside: Outside) -> Checkpoint:
     sft = _sft(config, outside)
     if name == "former" or name.startswith(ESTIMATOR_OF):
         return sft
-    return named_model(key, name, sft=sft, start=sft, policies={}, describe=outside.describe)
+    return named_model(key, name, ModelsOfRun(sft, sft), outside.describe)
 
 
 def _estimator_checks(config: Config, outside: Outside) -> Iterator[Check]:

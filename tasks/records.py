@@ -311,6 +311,8 @@ class Place:
     """Share of the round's prompts that each cell answers."""
     estimators: dict[int, Checkpoint] = field(default_factory=dict)
     """The reward model that the estimator of each earlier round has become, where it is one."""
+    averages: dict[float, Checkpoint] = field(default_factory=dict)
+    """Moving averages of these policies, by their decay, as far as the configuration names some."""
     min_distance: float | None = None
     """Edit distance below which of two responses one is compared; None compares all of them."""
     terms: Terms = field(default_factory=Terms)

@@ -1,10 +1,12 @@
 """The models that score a round's pairs: its reference, and others beside it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from tasks.config_training import TrainingSection
 from tasks.errors import ConfigError, DataError
-from tasks.model_matrix import EARLIER, earlier
+from tasks.model_matrix import earlier, of_the_run
 from tasks.records import Checkpoint, Place, ReferenceScore
 from tasks.training_data import truncation
 from tasks.weights import reference_fingerprint
@@ -26,14 +28,7 @@ def references_of(
     """
     found = {"reference": place.reference}
     for number, name in enumerate(names, start=1):
-        one = named_model(
-            "training.references",
-            name,
-            sft=place.sft,
-            start=place.reference,
-            policies=place.policies,
-            describe=describe,
-        )
+        one = place_model("training.references", name, place, describe)
         check_reference(name, one, place.reference)
         found[f"further-{number}"] = one
     return found
@@ -100,33 +95,38 @@ def place_model(
     """As `named_model`, at `place`; and `estimator:N`, what the estimator of round N became."""
     if name.startswith(ESTIMATOR_OF):
         return estimator_after(key, name, place)
-    return named_model(
-        key,
-        name,
-        sft=place.sft,
-        start=place.reference,
-        policies=place.policies,
-        describe=describe,
-    )
+    return named_model(key, name, models_of_run(place), describe)
+
+
+class ModelsOfRun(NamedTuple):
+    """The weights that a run has by itself in a round."""
+
+    sft: Checkpoint
+    """Where the run started."""
+    start: Checkpoint
+    """Where the round starts."""
+    policies: Mapping[int, Checkpoint] = MappingProxyType({})
+    """That came out of earlier rounds."""
+    averages: Mapping[float, Checkpoint] = MappingProxyType({})
+    """Of these policies, by decay."""
+
+
+def models_of_run(place: Place) -> ModelsOfRun:
+    """What names of the run's own models mean at `place`."""
+    return ModelsOfRun(place.sft, place.reference, place.policies, place.averages)
 
 
 def named_model(
-    key: str,
-    name: str,
-    *,
-    sft: Checkpoint,
-    start: Checkpoint,
-    policies: Mapping[int, Checkpoint],
-    describe: Callable[[str], Checkpoint],
+    key: str, name: str, own: ModelsOfRun, describe: Callable[[str], Checkpoint]
 ) -> Checkpoint:
     """The weights that `name` means in a round.
 
-    `policy` and `reference` are `start`, where the round starts; `sft` is where the run did;
-    `round:N` the policy after that round; anything else is a folder or a hub id. Errors name the
-    setting `key`.
+    `policy` and `reference` are where the round starts; `sft` is where the run did; `round:N` the
+    policy after that round, `ema:G` an average of them; anything else is a folder or a hub id.
+    Errors name the setting `key`.
     """
     if name in OWN:
-        return sft if name == "sft" else start
-    if name.startswith(EARLIER):
-        return earlier(key, name, sft, policies)
+        return own.sft if name == "sft" else own.start
+    if of_the_run(name):
+        return earlier(key, name, own.sft, own.policies, own.averages)
     return describe(name)

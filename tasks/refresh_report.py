@@ -19,6 +19,7 @@ from infra.storage import Store
 from tasks.agreement.known import FeedbackQuality
 from tasks.agreement.settings import AGREEMENT
 from tasks.config import Config, plain_config
+from tasks.derivations import MADE_RESPONSES, transforms_among
 from tasks.diagnosis import diagnose
 from tasks.diversity.measure import DiversityFigure, PromptDiversity
 from tasks.findings import Finding
@@ -220,11 +221,19 @@ def _held_out(paired: Finished) -> list[PreferencePair]:
 
 
 def _pair_words(store: Store, stages: Mapping[str, Artifact]) -> list[tuple[float, float]]:
-    """Mean words of chosen and of rejected responses, a prompt with pairs after another."""
-    named = [one for role, one in stages.items() if role.startswith("sample-train-")]
+    """Mean words of chosen and of rejected responses, a prompt with pairs after another.
+
+    Of the pairs as transforms left them.
+    """
+    named = [
+        one
+        for role, one in stages.items()
+        if role.startswith("sample-train-") or MADE_RESPONSES.fullmatch(role)
+    ]
+    last = ["pair", *transforms_among(stages)][-1]
     written = [(stages["annotate"], "responses")] if "annotate" in stages else []
     responses = [(one, "rows") for one in named] + written
-    tables = {"responses": responses, "pairs": [(stages["pair"], "rows")]}
+    tables = {"responses": responses, "pairs": [(stages[last], "rows")]}
     with by_prompt(store, tables, "pairs") as blocks:
         return [
             words

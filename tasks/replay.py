@@ -9,9 +9,10 @@ from infra.place import note, open_stage, records_of, store_of
 from infra.prefect.door import door
 from infra.stages import Stage
 from infra.table_files import Spool, spooled
+from tasks.derivations import TABLE as ORIGINS
 from tasks.derivations import Derivation
 from tasks.records import Artifact, Feedback, Place, PreferencePair, Prompt, Response, Verdict
-from tasks.replay_rows import ORIGINS, Earlier, groups_held_out
+from tasks.replay_rows import Earlier, groups_held_out
 from tasks.replaying import allowed, next_memory, remembered, stale_pairs
 from tasks.replays._contract import Remembered
 from tasks.tables import to_table

@@ -13,6 +13,7 @@ from infra.place import store_of, table_of
 from infra.run_tree import RunTree
 from tasks.decontamination.settings import DecontaminationSettings
 from tasks.decontamination.texts import EvaluationText, found_in, screen_of_responses
+from tasks.derivations import TABLE as ORIGINS
 from tasks.derivations import Derivation
 from tasks.errors import DataError
 from tasks.records import Artifact, Place, PreferencePair, Prompt, Response, Verdict
@@ -23,8 +24,6 @@ from tasks.variants import settings_of
 
 POOL, PROMPTS, PAIRS, REPLAY = "collect-pool", "collect-train", "pair", "replay"
 """Roles of stages."""
-ORIGINS = "origins"
-"""The table beside pairs of what transforms made of which response."""
 MEASURED = ("-evaluation", "divergence")
 """Parts of the roles of stages that nothing is trained on."""
 

@@ -12,9 +12,9 @@ EVERYTHING = (*CODE, "tests", "examples", "benchmarks", "docs")
 DOORS = (
     *("collect", "sample", "judge", "annotate", "estimate", "pair", "transform", "replay"),
     *("score", "teach", "train", "evaluate", "refresh"),
-    *("rounds", "clear", "waiting"),
+    *("rounds", "clear", "waiting", "average"),
 )
-"""Verbs, `rounds`, `clear`, `waiting`: files of tasks/ where Prefect, storage and domain meet."""
+"""Verbs, and files of tasks/ beside them where Prefect, storage and domain meet."""
 
 DOOR_PARTS: dict[str, str | tuple[str, ...]] = {
     "annotate_people": "annotate",

@@ -31,6 +31,20 @@ def test_a_cell_may_hold_an_earlier_policy_or_any_other_model():
     assert weights("big", "org/big") == "described org/big"
 
 
+def test_a_cell_may_hold_an_average_of_the_policies():
+    some = {0.5: checkpoint("half"), 0.9: checkpoint("slow")}
+    assert weights("old", "ema", averages=some) == "half"
+    assert weights("old", "ema:0.5", averages=some) == "half"
+    assert weights("old", "ema:0.9", averages=some) == "slow"
+    assert weights("old", "ema") == "sft", "before there is a policy"
+
+
+@pytest.mark.parametrize("model", ["ema:", "ema:1", "ema:-0.1", "ema:much"])
+def test_an_average_keeps_a_share_below_all(model):
+    with pytest.raises(ConfigError, match=f"matrix.old.model is {model!r}; write ema, or ema:G"):
+        weights("old", model)
+
+
 @pytest.mark.parametrize("model", ["round:", "round:last", "round:-1"])
 def test_an_earlier_round_needs_a_number(model):
     with pytest.raises(ConfigError, match=f"matrix.old.model is {model!r}; write round:N"):

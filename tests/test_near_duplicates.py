@@ -118,3 +118,13 @@ def test_evaluation_compares_responses_that_read_the_same(monkeypatch):
     for role in ("train", "evaluation"):
         judge(None, [], {"main": None}, None, role, place)
     assert [one.min_distance for one in noted.places] == [0.1, None]
+
+
+def test_two_cells_of_the_same_weights_have_given_a_response_once():
+    """`round:0` and the policy in the first round: same weights, same settings, same responses."""
+    twice = [response("a", "a fig", cell="policy"), response("a", "a fig", cell="old")]
+    other = response("b", "a plum", cell="policy")
+    [members] = candidates_of([*twice, other], {"policy": 1.0}, 0.1).values()
+    assert [(one.response_id, one.cell, one.represented_by) for one in members] == [
+        ("a", "policy", ""), ("b", "policy", ""),
+    ]  # fmt: skip

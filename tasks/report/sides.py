@@ -1,9 +1,11 @@
 """Facts of a round in the form that the report takes them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.config import Config
+from tasks.derivations import transforms_among
 from tasks.model_matrix import evaluated_name
 from tasks.records import Prompt, Response
 from tasks.variants import kind_of, plain
@@ -87,6 +89,7 @@ def report_counts(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str
         "collect": {"duplicate": counts["collect-train"]["duplicates"]},
         "judge": {"near_duplicate": counts["annotate"].get("near_duplicates", 0)},
         "pair": _dropped(pairs) | _dropped(pairs, "unlabelled_"),
+        **_transformed(counts),
         **(
             {"replay": _dropped(counts["replay"]) | {"used": counts["replay"]["replayed"]}}
             if "replay" in counts
@@ -98,6 +101,17 @@ def report_counts(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str
             **_dropped(trained),
         },
     }
+
+
+def _transformed(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """What all transforms dropped or left as it was; nothing where there are none."""
+    found = Counter[str]()
+    roles = transforms_among(counts)
+    for role in roles:
+        found.update(_dropped(counts[role]))
+        left = _dropped(counts[role], "kept_").items()
+        found.update({f"{reason}, left as it was": number for reason, number in left})
+    return {"transform": dict(found)} if roles else {}
 
 
 def _dropped(counts: Mapping[str, int], start: str = "dropped_") -> dict[str, int]:

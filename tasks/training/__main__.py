@@ -10,11 +10,11 @@ from tasks.training.allocator import keep_freed_memory
 from tasks.training.processes import joined, part
 from tasks.training.settings import RewardJob, ScoreJob, TrainJob, parse_job
 
-JOBS = ("train", "score", "reward", "fit")
+JOBS = ("train", "score", "reward", "fit", "average")
 
 
 def work(workdir: Path, spec: dict[str, Any], reporter: Reporter) -> Mapping[str, Any]:
-    """Train, score, reward or fit; the result is what result.json holds."""
+    """Train, score, reward, fit or average; the result is what result.json holds."""
     keep_freed_memory()
     if spec.get("job") == "train":
         return _train(workdir, parse_job(TrainJob, spec), reporter)
@@ -31,6 +31,10 @@ def work(workdir: Path, spec: dict[str, Any], reporter: Reporter) -> Mapping[str
         from tasks.training.fit_settings import FitJob
 
         return fit(workdir, parse_job(FitJob, spec), reporter)
+    if spec.get("job") == "average":
+        from tasks.training.average import AverageJob, average
+
+        return average(workdir, parse_job(AverageJob, spec), reporter)
     raise ConfigError(f"spec.json names the job {spec.get('job')!r}; there are: {', '.join(JOBS)}")
 
 
