@@ -17,7 +17,9 @@ class Method:
     """A preset with recipes over it, as one seed of it runs."""
 
     name: str
-    """The preset with its recipes, e.g. quickstart+rpo."""
+    """The preset with its recipes, e.g. flows/mine.yaml+rpo."""
+    shown: str
+    """As tables call it, e.g. mine+rpo."""
     seed: int
     """Of the run."""
     run: str
@@ -85,7 +87,7 @@ class Row:
     """One method in the table."""
 
     name: str
-    """The preset with its recipes."""
+    """As the table calls it."""
     runs: Sequence[MethodRun]
     """Those that ended well, by seed."""
     failed: Mapping[int, str]
@@ -101,7 +103,7 @@ def table_of(runs: Sequence[MethodRun], seed: int = 0) -> list[Row]:
     """
     by_name: dict[str, list[MethodRun]] = {}
     for run in runs:
-        by_name.setdefault(run.method.name, []).append(run)
+        by_name.setdefault(run.method.shown, []).append(run)
     well = {name: [one for one in some if not one.failed] for name, some in by_name.items()}
     first = next(iter(well))
     differences = _differences(first, well, seed)
@@ -200,4 +202,4 @@ def _plain_run(run: MethodRun) -> dict[str, Any]:
     plain = asdict(run)
     method = plain.pop("method")
     del plain["values"], plain["failed"]
-    return {"run": method["run"], "seed": method["seed"], **plain}
+    return {name: method[name] for name in ("name", "run", "seed")} | plain

@@ -1,6 +1,5 @@
 """The examples of CONTRIBUTING.md work as they stand there."""
 
-import importlib.util
 import re
 import shlex
 import subprocess
@@ -10,41 +9,22 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from tasks.variants import kinds, variant_class
+from tasks.variants import variant_class
+from tests.pasting import Paster, blocks_of, functions_of
 from tests.sources import ROOT
 from tests.test_variants import entry
 
-BLOCK = re.compile(r"```python\n# (?P<path>\S+)\n(?P<code>.*?)```", re.DOTALL)
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-BLOCKS = {match["path"]: match["code"] for match in BLOCK.finditer(PAGE)}
+BLOCKS = blocks_of("CONTRIBUTING.md")
 VARIANTS = [path for path in BLOCKS if path.startswith("tasks/")]
 
 
 @pytest.fixture
 def pasted(tmp_path, monkeypatch):
     """Paste a block into its family as long as the test lasts; returns family and kind."""
-
-    def paste(path):
-        folder, _, file = path.rpartition("/")
-        family, kind = folder.replace("/", "."), file.removesuffix(".py")
-        (tmp_path / file).write_text(BLOCKS[path], encoding="utf-8")
-        package = importlib.import_module(family)
-        monkeypatch.setattr(package, "__path__", [str(tmp_path), *package.__path__])
-        monkeypatch.delitem(sys.modules, f"{family}.{kind}", raising=False)
-        kinds.cache_clear()
-        return family, kind
-
-    yield paste
-    kinds.cache_clear()
-
-
-def functions_of(file, code):
-    """The test functions of a file with `code`, as they are after importing it."""
-    file.write_text(code, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return [one for name, one in vars(module).items() if name.startswith("test_")]
+    paster = Paster(tmp_path, monkeypatch)
+    yield lambda path: paster.paste(path, BLOCKS[path])
+    paster.forget()
 
 
 def test_there_is_an_example_of_a_loss_a_judge_and_a_check():
@@ -62,7 +42,6 @@ def test_an_example_passes_its_own_test(path, pasted, tmp_path, monkeypatch):
         one()
     assert entry(family, kind)["semantics"] == 1
     assert variant_class(family, kind).__doc__
-    del sys.modules[f"{family}.{kind}"]
 
 
 def test_the_small_run_takes_the_example_of_a_loss(pasted, tmp_path, monkeypatch):
@@ -73,7 +52,6 @@ def test_the_small_run_takes_the_example_of_a_loss(pasted, tmp_path, monkeypatch
     pasted("tasks/losses/hinge.py")
     shown = CliRunner().invoke(app, [*run[1:], "--dry-run"], catch_exceptions=False).output
     assert "small: 0 rounds are done" in shown and "train" in shown
-    del sys.modules["tasks.losses.hinge"]
 
 
 def test_the_examples_are_in_house_style(tmp_path):

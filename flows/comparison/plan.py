@@ -1,7 +1,7 @@
 """Which runs a comparison is made of: a run for each method and seed, with equally many prompts."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,10 @@ def planned(
     _check(methods, seeds, until)
     first, _ = resolve(methods[0], overrides)
     total = until * first.prompts.per_round
+    _check_runs(name, methods)
     found, refused = [], {}
-    for method in (_method(name, one, seed) for seed in seeds for one in methods):
+    shown = _shown(methods)
+    for method in (_method(name, one, shown[one], seed) for seed in seeds for one in methods):
         own = _overrides(method, methods[0], first, overrides)
         try:
             found.append(_with_rounds(method, own, total))
@@ -71,14 +73,31 @@ def _check(methods: Sequence[str], seeds: Sequence[int], until: int) -> None:
             raise ConfigError(f"{what} of a comparison: {', '.join(twice)} is there twice")
 
 
-def _method(name: str, method: str, seed: int) -> Method:
-    run = f"{name}-{_short(method)}-s{seed}"
+def _check_runs(name: str, methods: Sequence[str]) -> None:
+    """Refuse presets that only their folders tell apart: their runs would be one."""
+    runs = [_run(name, one, 0) for one in methods]
+    if twice := sorted({one for one in runs if runs.count(one) > 1}):
+        raise ConfigError(f"two methods would both be the run {twice[0]!r}; rename a preset's file")
+
+
+def _shown(methods: Sequence[str]) -> dict[str, str]:
+    """Each method without the folder of its preset."""
+    parts = {one: parts_of(one) for one in methods}
+    return {one: "+".join([Path(base).stem, *recipes]) for one, (base, recipes) in parts.items()}
+
+
+def _method(name: str, method: str, shown: str, seed: int) -> Method:
+    run = _run(name, method, seed)
     if not NAME.fullmatch(run):
         raise ConfigError(
             f"a run cannot be called {run!r}; name the comparison in a few small letters, digits, "
             "dashes: --name trial"
         )
-    return Method(name=method, seed=seed, run=run)
+    return Method(name=method, shown=shown, seed=seed, run=run)
+
+
+def _run(name: str, method: str, seed: int) -> str:
+    return f"{name}-{_short(method)}-s{seed}"
 
 
 def _short(method: str) -> str:
@@ -123,8 +142,3 @@ def _with_rounds(method: Method, overrides: dict[str, Any], total: int) -> Metho
         overrides[PER_ROUND] = total
     rounds = max(1, round(total / per_round))
     return replace(method, rounds=rounds, overrides=overrides)
-
-
-def each_seed(plan: Plan) -> Iterator[int]:
-    """The seeds of a plan, in order."""
-    yield from dict.fromkeys(one.seed for one in plan.methods)

@@ -1,0 +1,131 @@
+"""`tso compare`: methods as ordinary runs in one store, one table at the end."""
+
+import json
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from flows.cli.app import app
+from flows.comparison.plan import planned
+from tasks.errors import ConfigError
+from tests.small_config import plain_small
+from tests.whole_runs import children, items, small_world
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A preset on disk; nothing behind it is there."""
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(plain_small()), encoding="utf-8")
+    return str(path)
+
+
+def runs_of(plan):
+    return {one.run: (one.rounds, dict(one.overrides)) for one in plan.methods}
+
+
+def test_each_method_runs_once_with_each_seed_seed_after_seed(small):
+    plan = planned("trial", [small, f"{small}+rpo"], [0, 7], 2, {"training.epochs": 3})
+    common = {"training.epochs": 3}
+    assert runs_of(plan) == {
+        "trial-small-s0": (2, {**common, "run.seed": 0}),
+        "trial-small-rpo-s0": (2, {**common, "run.seed": 0}),
+        "trial-small-s7": (2, {**common, "run.seed": 7}),
+        "trial-small-rpo-s7": (2, {**common, "run.seed": 7}),
+    }
+
+
+def test_a_table_calls_methods_by_their_presets_without_folders(small, tmp_path):
+    def shown(*methods):
+        return [one.shown for one in planned("trial", methods, [0], 1, {}).methods]
+
+    (tmp_path / "two").mkdir()
+    twin = tmp_path / "two" / "small.yaml"
+    twin.write_text(yaml.safe_dump(plain_small()), encoding="utf-8")
+    assert shown(small, f"{small}+rpo") == ["small", "small+rpo"]
+    with pytest.raises(ConfigError, match="trial-small-s0"):
+        shown(small, str(twin))
+
+
+def test_all_methods_get_as_many_prompts_as_the_first(small):
+    plan = planned("trial", [small, f"{small}+one_shot_dpo"], [0], 3, {"prompts.per_round": 5})
+    [_, once] = plan.methods
+    assert once.rounds == 1 and once.overrides["prompts.per_round"] == 15
+
+
+def test_what_a_recipe_sets_stays_whatever_is_set_for_all(small):
+    wanted = {"training.loss": {"kind": "ipo"}, "training.loss.beta": 0.2, "training.epochs": 2}
+    plan = planned("trial", [small, f"{small}+rpo"], [0], 1, wanted)
+    assert plan.methods[0].overrides.keys() == {*wanted, "run.seed"}
+    assert plan.methods[1].overrides.keys() == {"training.epochs", "run.seed"}
+
+
+def test_presets_with_stores_of_their_own_share_the_first_one_s(small, tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump(plain_small(storage__root="memory://elsewhere")))
+    plan = planned("trial", [small, str(other)], [0], 1, {})
+    assert plan.methods[1].overrides["storage"]["root"] == "memory://small"
+
+
+def test_a_method_that_cannot_be_begun_stops_no_other(small):
+    plan = planned("trial", [small, f"{small}+nope", f"{small}+rpo"], [0], 1, {})
+    assert list(plan.refused) == ["trial-small-nope-s0"]
+    assert "no recipe 'nope'; available" in plan.refused["trial-small-nope-s0"]
+
+
+@pytest.mark.parametrize(
+    ("methods", "seeds", "until", "name", "said"),
+    [
+        (["{}+nope"], [0], 1, "trial", "no recipe 'nope'"),
+        ([], [0], 1, "trial", "a comparison without methods"),
+        (["{}"], [], 1, "trial", "a comparison without seeds"),
+        (["{}"], [1, 1], 1, "trial", "seeds of a comparison: 1 is there twice"),
+        (["{}", "{}"], [1], 1, "trial", "is there twice"),
+        (["{}"], [1], 0, "trial", "--until is 0"),
+        (["{}"], [1], 1, "My trial", "--name trial"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_runs(
+    small, methods, seeds, until, name, said
+):
+    with pytest.raises(ConfigError, match=said):
+        planned(name, [one.format(small) for one in methods], seeds, until, {})
+
+
+def test_seeds_are_written_with_commas_or_spaces(small):
+    with pytest.raises(ConfigError, match="--seeds 'a': write whole numbers"):
+        tso("compare", small, "--seeds", "a")
+
+
+def tso(*arguments):
+    done = CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
+    return done.exit_code, done.output
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
+def test_two_recipes_share_their_stages_and_a_failing_one_stops_neither(tmp_path):
+    world = small_world(tmp_path)
+    methods = [f"{world.preset}{recipe}" for recipe in ("+dpo", "+nope", "+rpo")]
+    asked = ("compare", *methods, "--name", "trial", "--out", tmp_path / "out")
+    code, shown = tso(*asked)
+    assert code == 5 and "no recipe 'nope'" in " ".join(shown.split())
+    begun = items()
+    assert len(begun) == len(set(begun)), "nothing was begun twice"
+    # policy, other and the evaluation's SFT model are sampled once; each trains and is measured
+    assert sorted(children()) == [
+        *["sample"] * 5, *["score"] * 3, *["train"] * 2,
+    ]  # fmt: skip
+    found = json.loads((tmp_path / "out" / "table.json").read_text(encoding="utf-8"))
+    first, refused, second = found["methods"]
+    assert [one["run"] for one in first["runs"]] == ["trial-preset-dpo-s0"]
+    assert refused["metrics"] == {} and list(refused["failed"]) == ["0"]
+    assert first["runs"][0]["reused"] == 0
+    shared = second["runs"][0]
+    assert 0 < shared["reused"] < shared["stages"] and shared["shared_seconds"] > 0
+    checks = second["metrics"]["checks"]
+    assert checks["to_first"]["n"] == 4, "the same evaluation prompts"
+    assert (tmp_path / "out" / "table.md").read_text(encoding="utf-8").count("trial") >= 1
+    before = children()
+    assert tso(*asked)[0] == 5 and children() == before, "the same command finds all done"
