@@ -5,11 +5,20 @@ from typing import Any, TypeVar
 
 from infra.artifacts import Finished, open_artifact
 from infra.blocks import by_prompt
-from infra.place import blocks_of, records_of, scores_of, side_of, table_of, tables_in
+from infra.place import (
+    blocks_of,
+    facts_of,
+    records_of,
+    scores_of,
+    side_of,
+    table_of,
+    tables_in,
+)
 from infra.run_tree import RunTree
 from infra.storage import Store
 from tasks.agreement.known import FeedbackQuality
 from tasks.agreement.settings import AGREEMENT
+from tasks.challenger import winning_config
 from tasks.config import Config, plain_config
 from tasks.derivations import MADE_RESPONSES, transforms_among
 from tasks.diagnosis import diagnose
@@ -61,6 +70,7 @@ SCORED = ("reference", "policy")
 
 def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: Place) -> RoundData:
     """All that a round's report shows, from what its manifest names."""
+    config = winning_config(config, manifest)
     stages = {role: Artifact(**one) for role, one in manifest["artifacts"].items()}
     answers = [one for role, one in stages.items() if role.startswith("sample-evaluation-")]
     return RoundData(
@@ -83,14 +93,25 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
             ),
         ),
         gate=manifest["gate"],
+        contest=manifest.get("contest", {}),
         cells=cell_facts(config, place.strengths, place.shares),
-        parts=[*part_facts(config), *cost_facts(manifest)],
+        parts=[*part_facts(config), *_accuracy(stages, place), *cost_facts(manifest)],
         lineage=lineage(manifest),
         **_quality(tree, manifest, place),
         matches=[Match(**row) for row in manifest.get("matches", [])],
         pair_cells=[PairCells(**row) for row in manifest.get("pair_cells", [])],
         decisions=decisions_of(tree, place.round_index),
     )
+
+
+def _accuracy(stages: Mapping[str, Artifact], place: Place) -> list[tuple[str, str]]:
+    """How often the estimator orders preferences as they were, of those it has not learned from."""
+    if "estimate" not in stages:
+        return []
+    facts = facts_of(place, stages["estimate"])
+    number, share = facts["held_out"], facts["held_out_accuracy"]
+    said = "no preference was held out" if share is None else f"{share:.0%} of {number} held out"
+    return [("estimator, in the right order", said)]
 
 
 def _ranges(stages: Mapping[str, Artifact], config: Config, place: Place) -> Iterator[RangeRows]:

@@ -49,10 +49,15 @@ def cell_facts(
 
 
 def part_facts(config: Config) -> list[tuple[str, str]]:
-    """What the report says of loss, judges and gate: the kind and its settings."""
+    """What the report says of loss, judges, gate and such: the kind and its settings."""
     judges = [(f"judge {name}", judge) for name, judge in config.judges.items()]
-    labels = [("labels", config.pairs.labels)] if config.pairs.labels is not None else []
-    parts = [("loss", config.training.loss), *labels, *judges, ("gate", config.refresh.gate)]
+    optional = {
+        "labels": config.pairs.labels,
+        "estimator": config.estimator,
+        "selection": config.pairs.selection,
+    }
+    there = [(name, part) for name, part in optional.items() if part is not None]
+    parts = [("loss", config.training.loss), *there, *judges, ("gate", config.refresh.gate)]
     return [(name, _described(part)) for name, part in parts]
 
 
