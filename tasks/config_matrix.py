@@ -29,7 +29,8 @@ class WriterSection(DecodingSection):
     engine: Annotated[Any, *chosen_from("infra.engines")]
     """How it is sampled."""
     model: Annotated[str, NotInKey] = ""
-    """`policy`, `round:N` (the policy after that round), a local folder, or a hub id."""
+    """`policy`, `round:N` (the policy after that round), `ema:G` (a moving average of policies), a
+    local folder, or a hub id."""
     revision: str = ""
     """Declared revision of a model behind an API."""
     system: str = ""

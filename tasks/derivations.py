@@ -1,9 +1,14 @@
 """What responses that transforms made come from, and what losses read of it."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+MADE_PAIRS = re.compile(r"transform-(\d+)-[a-z_]+")
+"""Roles of stages with the pairs that a transform left; its number is its place in the list."""
+MADE_RESPONSES = re.compile(r"transform-(\d+)-[a-z_]+-responses")
+"""Roles of stages with the responses that it made."""
 TABLE = "origins"
 """Name of the table beside the pairs."""
 SEGMENT = "segment"
@@ -34,6 +39,12 @@ class Derivation:
     """Tokens of the response in that segment."""
 
 
+def transforms_among(roles: Iterable[str]) -> list[str]:
+    """Those of `roles` whose stages have the pairs that transforms left, in their order."""
+    found = {role: MADE_PAIRS.fullmatch(role) for role in roles}
+    return sorted((role for role in found if found[role]), key=lambda one: int(one.split("-")[1]))
+
+
 def reads_origins(loss: Any) -> bool:
     """Whether `loss` needs to know which response was made of which."""
     return bool(loss.HEAD_CLASSES) or any(name == SEGMENT for _, name in loss.TOKEN_COLUMNS)
@@ -51,3 +62,13 @@ def variants_of(origins: Iterable[Derivation]) -> Mapping[str, list[tuple[int, s
         if one.degree is not None:
             found.setdefault(one.made_from, []).append((one.degree, one.response_id))
     return {response_id: sorted(some) for response_id, some in found.items()}
+
+
+def in_words(one: Derivation) -> str:
+    """Where a response comes from, as a sentence."""
+    made = f"response {one.response_id} was made of {one.made_from} by {one.transform}"
+    if one.degree is not None:
+        made += f", degree {one.degree}"
+    if one.start is not None:
+        made += f": {one.replaced} tokens behind the first {one.start} became {one.written}"
+    return f"{made}; in place of the pair {one.pair_id}" if one.pair_id else made

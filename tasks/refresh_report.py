@@ -5,12 +5,21 @@ from typing import Any, TypeVar
 
 from infra.artifacts import Finished, open_artifact
 from infra.blocks import by_prompt
-from infra.place import blocks_of, records_of, scores_of, side_of, table_of, tables_in
+from infra.place import (
+    blocks_of,
+    facts_of,
+    records_of,
+    scores_of,
+    side_of,
+    table_of,
+    tables_in,
+)
 from infra.run_tree import RunTree
 from infra.storage import Store
 from tasks.agreement.known import FeedbackQuality
 from tasks.agreement.settings import AGREEMENT
 from tasks.config import Config, plain_config
+from tasks.derivations import MADE_RESPONSES, transforms_among
 from tasks.diagnosis import diagnose
 from tasks.diversity.measure import DiversityFigure, PromptDiversity
 from tasks.findings import Finding
@@ -83,13 +92,23 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
         ),
         gate=manifest["gate"],
         cells=cell_facts(config, place.strengths, place.shares),
-        parts=[*part_facts(config), *cost_facts(manifest)],
+        parts=[*part_facts(config), *_accuracy(stages, place), *cost_facts(manifest)],
         lineage=lineage(manifest),
         **_quality(tree, manifest, place),
         matches=[Match(**row) for row in manifest.get("matches", [])],
         pair_cells=[PairCells(**row) for row in manifest.get("pair_cells", [])],
         decisions=decisions_of(tree, place.round_index),
     )
+
+
+def _accuracy(stages: Mapping[str, Artifact], place: Place) -> list[tuple[str, str]]:
+    """How often the estimator orders preferences as they were, of those it has not learned from."""
+    if "estimate" not in stages:
+        return []
+    facts = facts_of(place, stages["estimate"])
+    number, share = facts["held_out"], facts["held_out_accuracy"]
+    said = "no preference was held out" if share is None else f"{share:.0%} of {number} held out"
+    return [("estimator, in the right order", said)]
 
 
 def _ranges(stages: Mapping[str, Artifact], config: Config, place: Place) -> Iterator[RangeRows]:
@@ -202,11 +221,19 @@ def _held_out(paired: Finished) -> list[PreferencePair]:
 
 
 def _pair_words(store: Store, stages: Mapping[str, Artifact]) -> list[tuple[float, float]]:
-    """Mean words of chosen and of rejected responses, a prompt with pairs after another."""
-    named = [one for role, one in stages.items() if role.startswith("sample-train-")]
+    """Mean words of chosen and of rejected responses, a prompt with pairs after another.
+
+    Of the pairs as transforms left them.
+    """
+    named = [
+        one
+        for role, one in stages.items()
+        if role.startswith("sample-train-") or MADE_RESPONSES.fullmatch(role)
+    ]
+    last = ["pair", *transforms_among(stages)][-1]
     written = [(stages["annotate"], "responses")] if "annotate" in stages else []
     responses = [(one, "rows") for one in named] + written
-    tables = {"responses": responses, "pairs": [(stages["pair"], "rows")]}
+    tables = {"responses": responses, "pairs": [(stages[last], "rows")]}
     with by_prompt(store, tables, "pairs") as blocks:
         return [
             words

@@ -169,6 +169,8 @@ def _responses(made: Artifact, place: Place) -> Artifact:
     )
     if done := stage.finished():
         return done.artifact
-    with open_artifact(store_of(place), made).opened("responses") as table:
-        rows = table.slice(0, table.num_rows)
-    return stage.commit(tables={"rows": (Response, rows)}, deterministic=True)
+    given = open_artifact(store_of(place), made)
+    facts = {"sampled": given.facts["writer"]}
+    return stage.commit(
+        tables={"rows": (Response, given.table("responses"))}, facts=facts, deterministic=True
+    )

@@ -129,3 +129,20 @@ def test_models_of_steps_that_are_kept_take_disk_too():
     steps = lines(training__epochs=3)["train", "steps"].amount
     more = disk_bytes(kept, SIZES, []) - disk_bytes(plain, SIZES, [])
     assert more == steps * SIZES.weight_bytes and steps >= 3
+
+
+def test_an_editor_is_planned_with_a_call_for_each_pair_and_its_price():
+    server = {"engine": "openai", "model": "m", "base_url": "http://x/v1", "price": [1.0, 2.0]}
+    edit = {"kind": "edit_rejected", "writer": {**server, "max_tokens": 50}}
+    line = lines(transforms=[edit])["transform", "edit_rejected"]
+    assert (line.amount, line.paid_calls, line.tokens) == (8 * 3, 24, 1200)
+    read = 800 * 3 + 24 * (2 * 512 + 1000)
+    assert line.cost_usd == pytest.approx((read * 1.0 + 1200 * 2.0) / 1e6)
+
+
+def test_a_segment_is_planned_for_each_chosen_response_and_variants_cost_nothing():
+    writer = {"engine": "transformers", "model": "policy", "max_tokens": 20}
+    plan = lines(transforms=[{"kind": "regenerate_segment", "writer": writer}, {"kind": "degrade"}])
+    line = plan["transform", "regenerate_segment"]
+    assert (line.amount, line.tokens, line.paid_calls, line.cost_usd) == (24, 480, 0, None)
+    assert ("transform", "degrade") not in plan

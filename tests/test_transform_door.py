@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from infra.place import open_stage, records_of, table_of
+from infra.place import records_of, table_of
 from tasks.derivations import Derivation
 from tasks.errors import DataError
 from tasks.records import (
@@ -13,25 +13,16 @@ from tasks.records import (
     PreferencePair,
     Prompt,
     Response,
-    Verdict,
 )
-from tasks.tables import content, to_table
 from tasks.transform import transform, transformed
 from tasks.variants import kind_of, load_variant
 from tests.opinion_makers import pair, preference, prompt, response
 from tests.small_config import small_place
+from tests.transforms.transform_program import committed, pairs_of
 from tests.whole_runs import items
 
 TEXTS = {"c1": "a ripe fig", "r1": "a old fig", "c2": "two plums", "r2": "plums", "h": "a nut"}
 OWNER = {"c1": "p", "r1": "p", "c2": "q", "r2": "q", "h": "s"}
-
-
-def committed(place, name, record, rows, **tables):
-    table = to_table(record, rows)
-    inputs = {"rows": content(record, table)}
-    stage = open_stage(place, "test", settings=name, inputs=inputs, semantics=1)
-    more = {key: (kind, to_table(kind, some)) for key, (kind, some) in tables.items()}
-    return stage.commit(tables={"rows": (record, table), **more})
 
 
 @pytest.fixture
@@ -45,11 +36,8 @@ def given(place):
     prompts = [prompt(prompt_id=one, text=f"Ask {one}.") for one in ("p", "q", "s")]
     answers = [response(name, text, prompt_id=OWNER[name]) for name, text in TEXTS.items()]
     held_out = [pair("h", "h2", prompt_id="s")]
-    pairs = committed(
-        place, "pairs", PreferencePair, [pair("c1", "r1"), pair("c2", "r2", prompt_id="q")],
-        held_out=(PreferencePair, held_out), preferences=(Preference, [preference("c1", "r1")]),
-        prior=(Verdict, []),
-    )  # fmt: skip
+    rows = [pair("c1", "r1"), pair("c2", "r2", prompt_id="q")]
+    pairs = pairs_of(place, rows, held_out, preferences=(Preference, [preference("c1", "r1")]))
     feedback = Feedback(responses=[committed(place, "answers", Response, answers)], verdicts=[])
     return committed(place, "prompts", Prompt, prompts), feedback, pairs
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flows.cli.pair_lookup import Found, find_pair, on, rows_where
+from flows.cli.pair_lookup import Found, Transformed, find_pair, on, rows_where
 from infra.artifacts import open_artifact
 from infra.run_tree import RunTree
 from tasks.annotation_items import Answer, Item
+from tasks.derivations import MADE_RESPONSES, in_words
 from tasks.errors import ConfigError
 from tasks.estimates import ESTIMATOR
 from tasks.ledger.provenance import (
@@ -19,7 +20,15 @@ from tasks.ledger.provenance import (
     judge_named,
 )
 from tasks.people.trail import Decision, decision
-from tasks.records import Artifact, Preference, Prompt, ReferenceScore, Response, Verdict
+from tasks.records import (
+    Artifact,
+    Preference,
+    PreferencePair,
+    Prompt,
+    ReferenceScore,
+    Response,
+    Verdict,
+)
 
 PEOPLE = "annotate"
 """The stage with what people said and wrote."""
@@ -66,6 +75,7 @@ class RoundEvidence:
             training=self.training(),
             stages=self.concerned(authors, spoke),
             elsewhere=elsewhere,
+            made=[in_words(one) for one in found.origins],
         )
 
     def prompt(self, prompt_id: str) -> Prompt:
@@ -103,10 +113,13 @@ class RoundEvidence:
         """Who wrote a response; ConfigError if no stage of the round has it."""
         wanted = {"response_id": {response_id}}
         for role, stage in self._stages.items():
-            sampled = role.startswith("sample-train-")
-            if not sampled and role != PEOPLE:
+            if (
+                not role.startswith("sample-train-")
+                and role != PEOPLE
+                and not MADE_RESPONSES.fullmatch(role)
+            ):
                 continue
-            place = (stage, "rows" if sampled else "responses")
+            place = (stage, "responses" if role == PEOPLE else "rows")
             for response in rows_where(self._store, Response, [place], wanted):
                 return self._written(side, response, role, stage)
         raise ConfigError(
@@ -115,9 +128,11 @@ class RoundEvidence:
         )
 
     def _written(self, side: str, response: Response, role: str, stage: Artifact) -> Author:
-        cell = _section(_section(self._config, "matrix"), response.cell)
+        made = MADE_RESPONSES.fullmatch(role)
+        cell = self._writer(int(made[1])) if made else self._cell(response.cell)
         sampled = str(open_artifact(self._store, stage).facts.get("sampled", ""))
-        spent = _section(self._manifest, "spent_usd").get(f"sample {response.cell}")
+        verb = "transform" if made else "sample"
+        spent = _section(self._manifest, "spent_usd").get(f"{verb} {response.cell}")
         by_people = role == PEOPLE
         policies = {one["round_index"]: one["policy"]["sha256"] for one in self._tree.manifests()}
         sft = str(_section(self._tree.read("frozen.json"), "").get("base model", ""))
@@ -132,16 +147,32 @@ class RoundEvidence:
             cost_usd=spent / stage.rows if spent and stage.rows else None,
         )
 
+    def _cell(self, name: str) -> Mapping[str, Any]:
+        return _section(_section(self._config, "matrix"), name)
+
+    def _writer(self, number: int) -> Mapping[str, Any]:
+        """The writer of a transform; empty where it has none."""
+        transforms: Any = self._config.get("transforms", [])
+        return _section(transforms[number], "writer") if number < len(transforms) else {}
+
     def _became(self) -> str:
         pair = self._found.pair
         if pair is None:
             left_out = "no pair: the correction or the rule left it out, or a filter did"
             return left_out + self._filtered()
-        kept = "held out to measure the policy" if self._found.held_out else "given to training"
+        kept = "held out to measure the policy" if self._found.held_out else self._given(pair)
         return (
             f"pair {pair.pair_id} by rule {pair.rule}: p(chosen) {pair.p_chosen:.2f}, margin "
             f"{pair.margin:.2f}, weight {pair.weight:.2f} of its prompt; {kept}"
         )
+
+    def _given(self, pair: PreferencePair) -> str:
+        """What training was given of it."""
+        now = Transformed(self._store, self._stages).becomes(pair)
+        if now is None:
+            return "a transform dropped it"
+        same = now.pair_id == pair.pair_id
+        return "given to training" if same else f"a transform made the pair {now.pair_id} of it"
 
     def _filtered(self) -> str:
         """What filters dropped in the whole round: which pair they dropped is not kept."""
@@ -185,6 +216,7 @@ class RoundEvidence:
         named = {"collect-train", "annotate-queue", "annotate", "pair", "score-reference", "train"}
         named |= {ESTIMATE}
         named |= {f"judge-{name}-train" for name in judges}
+        named |= {role for role in self._stages if role.startswith("transform-")}
         uris = {one.stage for one in authors}
         return {
             role: one.uri for role, one in self._stages.items() if role in named or one.uri in uris

@@ -1,6 +1,6 @@
 """Finds the comparison that somebody asks about among the rounds of a run."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -10,6 +10,8 @@ from flows.cli.show import stages_of
 from infra.artifacts import open_artifact
 from infra.run_tree import RunTree
 from infra.storage import Store
+from tasks.derivations import TABLE as ORIGINS
+from tasks.derivations import Derivation, transforms_among
 from tasks.errors import ConfigError
 from tasks.records import Artifact, Preference, PreferencePair
 from tasks.tables import from_table
@@ -28,6 +30,51 @@ class Found(NamedTuple):
     """The two response ids, the smaller first."""
     pair: PreferencePair | None
     held_out: bool
+    origins: Sequence[Derivation] = ()
+    """Where responses come from that transforms made for it."""
+
+
+class Transformed:
+    """The pairs of a round as they were made, and as each transform left them."""
+
+    def __init__(self, store: Store, stages: Stages) -> None:
+        self._store = store
+        self._made = [stages[role] for role in transforms_among(stages)]
+        self.stages = [*reversed(self._made), stages["pair"]]
+        """Those with pairs, the newest first."""
+
+    def origins(self, **wanted: set[str]) -> list[Derivation]:
+        """The derivations whose columns hold what is wanted; the last transform has them all."""
+        places = [(one, ORIGINS) for one in self._made[-1:]]
+        return list(rows_where(self._store, Derivation, places, wanted))
+
+    def about(self, pair: PreferencePair) -> list[Derivation]:
+        """Of the pair's responses, and of degraded variants of them."""
+        ids = {pair.chosen_id, pair.rejected_id}
+        variants = [one for one in self.origins(made_from=ids) if one.degree is not None]
+        return [*self.origins(response_id=ids), *variants]
+
+    def first(self, pair: PreferencePair) -> PreferencePair:
+        """The pair that `pair` was before any transform."""
+        sides = {pair.chosen_id, pair.rejected_id}
+        for one in self.origins(response_id=sides):
+            for before in self._pairs(self.stages, pair_id={one.pair_id}):
+                return self.first(before)
+        return pair
+
+    def becomes(self, pair: PreferencePair) -> PreferencePair | None:
+        """What is trained on in place of `pair`: itself, another pair, or nothing."""
+        for same in self._pairs(self.stages[:1], pair_id={pair.pair_id}):
+            return same
+        for one in self.origins(pair_id={pair.pair_id}):
+            for column in ("chosen_id", "rejected_id"):
+                for after in self._pairs(self.stages, **{column: {one.response_id}}):
+                    return self.becomes(after)
+        return None
+
+    def _pairs(self, stages: Iterable[Artifact], **wanted: set[str]) -> Iterator[PreferencePair]:
+        places = [(one, "rows") for one in stages]
+        yield from rows_where(self._store, PreferencePair, places, wanted)
 
 
 def find_pair(tree: RunTree, asked: str, round_index: int | None = None) -> list[Found]:
@@ -59,24 +106,47 @@ def rounds_of(tree: RunTree, round_index: int | None) -> list[int]:
 
 def _find(tree: RunTree, round_index: int, asked: str) -> Found | None:
     stages, store = stages_of(tree, round_index), tree.store
-    made = stages["pair"]
+    transformed = Transformed(store, stages)
     if "," in asked:
         one, _, other = asked.partition(",")
         ids = min(one, other), max(one, other)
-        if not any(rows_where(store, Preference, [(made, "preferences")], on(ids))):
-            return None
-        return Found(round_index, stages, ids, *_pair_of(store, made, ids))
-    for name in ("rows", "held_out"):
-        rows = list(_beginning(store, made, name, asked))
-        if len({row.pair_id for row in rows}) > 1:
-            listed = ", ".join(sorted(row.pair_id for row in rows)[:5])
-            raise ConfigError(
-                f"{asked!r} begins several pairs of round {round_index}: {listed}; give more digits"
-            )
-        for row in rows:
-            ids = min(row.chosen_id, row.rejected_id), max(row.chosen_id, row.rejected_id)
-            return Found(round_index, stages, ids, row, name == "held_out")
+        compared = [(stages["pair"], "preferences")]
+        if any(rows_where(store, Preference, compared, on(ids))):
+            return Found(round_index, stages, ids, *_pair_of(store, stages["pair"], ids))
+        for made in transformed.stages[:-1]:
+            pair, held_out = _pair_of(store, made, ids)
+            if pair is not None:
+                return _found(round_index, stages, pair, held_out, transformed)
+        return None
+    for made in transformed.stages:
+        for name in ("rows", "held_out"):
+            pair = _only(list(_beginning(store, made, name, asked)), asked, round_index)
+            if pair is not None:
+                return _found(round_index, stages, pair, name == "held_out", transformed)
     return None
+
+
+def _found(
+    round_index: int,
+    stages: Stages,
+    pair: PreferencePair,
+    held_out: bool,
+    transformed: Transformed,
+) -> Found:
+    """A pair with the comparison that it goes back to."""
+    first = transformed.first(pair)
+    ids = min(first.chosen_id, first.rejected_id), max(first.chosen_id, first.rejected_id)
+    return Found(round_index, stages, ids, pair, held_out, transformed.about(pair))
+
+
+def _only(rows: Sequence[PreferencePair], asked: str, round_index: int) -> PreferencePair | None:
+    """The one pair whose id begins so; ConfigError for several, None for none."""
+    if len({row.pair_id for row in rows}) > 1:
+        listed = ", ".join(sorted(row.pair_id for row in rows)[:5])
+        raise ConfigError(
+            f"{asked!r} begins several pairs of round {round_index}: {listed}; give more digits"
+        )
+    return rows[0] if rows else None
 
 
 def _pair_of(

@@ -67,6 +67,8 @@ def _print(out: Console, known: Provenance) -> None:
     out.print(Columns(panels, padding=(0, 1)))
     for one in known.authors:
         _say(out, f"{one.side}: {_author(one)}")
+    for line in known.made:
+        _say(out, line)
     for line in in_words(known.decision):
         _say(out, line)
     out.print(_said_table(known))

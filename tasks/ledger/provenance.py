@@ -69,6 +69,8 @@ class Provenance:
     """URI of the manifest of each stage that had a part in it, by role."""
     elsewhere: Sequence[int]
     """Earlier rounds that know the same pair."""
+    made: Sequence[str] = ()
+    """Where responses come from that transforms made, as sentences."""
 
     @property
     def verdicts_usd(self) -> float | None:

@@ -1,9 +1,11 @@
 """Facts of a round in the form that the report takes them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.config import Config
+from tasks.derivations import transforms_among
 from tasks.model_matrix import evaluated_name
 from tasks.records import Prompt, Response
 from tasks.variants import kind_of, plain
@@ -47,10 +49,15 @@ def cell_facts(
 
 
 def part_facts(config: Config) -> list[tuple[str, str]]:
-    """What the report says of loss, judges and gate: the kind and its settings."""
+    """What the report says of loss, judges, gate and such: the kind and its settings."""
     judges = [(f"judge {name}", judge) for name, judge in config.judges.items()]
-    labels = [("labels", config.pairs.labels)] if config.pairs.labels is not None else []
-    parts = [("loss", config.training.loss), *labels, *judges, ("gate", config.refresh.gate)]
+    optional = {
+        "labels": config.pairs.labels,
+        "estimator": config.estimator,
+        "selection": config.pairs.selection,
+    }
+    there = [(name, part) for name, part in optional.items() if part is not None]
+    parts = [("loss", config.training.loss), *there, *judges, ("gate", config.refresh.gate)]
     return [(name, _described(part)) for name, part in parts]
 
 
@@ -82,6 +89,7 @@ def report_counts(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str
         "collect": {"duplicate": counts["collect-train"]["duplicates"]},
         "judge": {"near_duplicate": counts["annotate"].get("near_duplicates", 0)},
         "pair": _dropped(pairs) | _dropped(pairs, "unlabelled_"),
+        **_transformed(counts),
         **(
             {"replay": _dropped(counts["replay"]) | {"used": counts["replay"]["replayed"]}}
             if "replay" in counts
@@ -93,6 +101,17 @@ def report_counts(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str
             **_dropped(trained),
         },
     }
+
+
+def _transformed(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """What all transforms dropped or left as it was; nothing where there are none."""
+    found = Counter[str]()
+    roles = transforms_among(counts)
+    for role in roles:
+        found.update(_dropped(counts[role]))
+        left = _dropped(counts[role], "kept_").items()
+        found.update({f"{reason}, left as it was": number for reason, number in left})
+    return {"transform": dict(found)} if roles else {}
 
 
 def _dropped(counts: Mapping[str, int], start: str = "dropped_") -> dict[str, int]:

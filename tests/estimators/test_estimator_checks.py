@@ -6,6 +6,7 @@ import pytest
 
 from tasks.errors import ConfigError, DataError
 from tasks.plan import Sizes, plan_round
+from tasks.report.sides import part_facts
 from tasks.reward_rows import human_pair
 from tasks.sources import Row
 from tasks.variants import load_variant
@@ -94,3 +95,12 @@ def test_the_rate_falls_with_the_width_unless_it_is_told():
     told = load_variant("tasks.estimators", "reward_model", fit={"learning_rate": 0.5}).fit
     assert told.rates(4096).learning_rate == 0.5
     assert json.dumps(fit.rates(128)._asdict())
+
+
+def test_the_report_names_estimator_and_selection_where_there_are_some():
+    plain = {name for name, _ in part_facts(small_config())}
+    selection = {"kind": "best_and_worst_k", "k": 3}
+    told = dict(part_facts(small_config(estimator=FITS, pairs__selection=selection)))
+    assert told.keys() - plain == {"estimator", "selection"}
+    assert told["estimator"].startswith("verdict_strength (passes 4")
+    assert "k 3" in told["selection"]

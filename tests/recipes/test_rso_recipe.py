@@ -29,6 +29,8 @@ def test_a_round_of_rso_pairs_what_it_accepted(recipes):
     assert "estimator" in {one.annotator for one in known.decision.said}
     assert known.judges["estimator"].startswith("reward_model")
     assert "estimate" in known.stages
+    report = world.store.read(f"{world.tree('rso').round_folder(0)}/report.html").decode()
+    assert "estimator, in the right order" in report
 
 
 def _scores_are_the_estimators(world, manifest):

@@ -2,7 +2,9 @@
 
 import pytest
 
+from infra.artifacts import open_artifact
 from tasks.derivations import Derivation
+from tasks.records import Artifact
 from tasks.tables import from_table
 
 pytestmark = [pytest.mark.slow]
@@ -10,18 +12,18 @@ pytestmark = [pytest.mark.slow]
 MADE = "transform-0-regenerate_segment"
 WRITER = {
     "engine": "transformers",
-    "model": "policy",
+    "model": "ema",
     "max_tokens": 4,
     "threads": 1,
     "device": "cpu",
 }
+SEGMENT = {"kind": "sapo_dpo", "tokens": "segment"}
 TRANSFORMS = [{"kind": "regenerate_segment", "writer": WRITER}]
 
 
 @pytest.fixture(scope="module")
 def rewritten(recipes):
-    loss = {"kind": "sapo_dpo", "tokens": "segment"}
-    return recipes.round("sapo", transforms=TRANSFORMS, training__loss=loss)
+    return recipes.round("sapo", transforms=TRANSFORMS, training__loss=SEGMENT)
 
 
 def test_a_round_of_sapo_trains_on_chosen_over_chosen_with_another_segment(rewritten):
@@ -54,6 +56,19 @@ def test_a_round_of_sapo_trains_on_chosen_over_chosen_with_another_segment(rewri
     assert compared
     assert manifest["counts"]["train"]["examples"] == len(pairs)
     assert world.table(manifest, MADE, "held_out").equals(world.table(manifest, "pair", "held_out"))
+
+
+def test_the_next_round_trains_on_pairs_of_the_buffer_too_with_their_segments(recipes, rewritten):
+    _, first = rewritten
+    world, manifest = recipes.round("sapo", transforms=TRANSFORMS, training__loss=SEGMENT)
+    counts = manifest["counts"]
+    own, replayed = counts[MADE]["pairs"], counts["replay"]["replayed"]
+    assert manifest["round_index"] == 1 and replayed == min(own, first["counts"][MADE]["pairs"])
+    assert counts["train"]["examples"] == own + replayed
+    wrote = [open_artifact(world.store, Artifact(**one["artifacts"][MADE])).facts["writer"]
+             for one in (first, manifest)]  # fmt: skip
+    assert wrote[0] == first["reference_in"]["sha256"]
+    assert wrote[1] not in (wrote[0], manifest["reference_in"]["sha256"]), "an average of the two"
 
 
 def test_without_transforms_the_loss_of_sapo_is_plain_dpo(recipes):

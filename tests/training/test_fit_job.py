@@ -2,13 +2,16 @@
 
 import json
 import shutil
+import signal
 
 import pyarrow as pa
 import pytest
 import torch
+from test_resume import start_child, wait_for_step
 from tiny_models import tiny_model
 from training_jobs import EOS, ids, lines, run_here
 
+from tasks.child import STOPPED
 from tasks.errors import DataError
 from tasks.reward_rows import FIT_ROWS
 from tasks.training.fit import bradley_terry, microbatches
@@ -52,6 +55,19 @@ def fit(workdir, table=None, model=None, settings=None, **fields):
         "settings": chosen | (settings or {}),
     }  # fmt: skip
     return run_here(workdir, spec | fields)
+
+
+def spec_of(workdir, **settings):
+    """Write rows and spec.json without doing anything."""
+    workdir.mkdir()
+    table = pairs()
+    with pa.ipc.new_file(str(workdir / "rows.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    chosen = {"learning_rate": 3e-3, "pairs_per_batch": 8, "checkpoint_every": 1000, **settings}
+    return {
+        "job": "fit", "stage": "fit-0", "model": str(tiny_model()), "threads": 1,
+        "rows": "rows.arrow", "seed": 3, "tokens_per_microbatch": 4096, "settings": chosen,
+    }  # fmt: skip
 
 
 def weights(workdir):
@@ -111,6 +127,24 @@ def test_what_goes_on_from_a_checkpoint_comes_to_the_same_weights(tmp_path):
     assert equal(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
     steps = [one["step"] for one in lines(tmp_path / "cut" / "metrics.jsonl")]
     assert steps == list(range(1, 13))
+
+
+@pytest.mark.slow
+def test_a_stopped_job_saves_its_step_and_ends_bit_equal_to_an_undisturbed_one(tmp_path):
+    job = spec_of(tmp_path / "calm", epochs=40)
+    run_here(tmp_path / "calm", job)
+    job = spec_of(tmp_path / "cut", epochs=40)
+    process = start_child(tmp_path / "cut", job)
+    wait_for_step(tmp_path / "cut", 3, process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=300) == STOPPED, (tmp_path / "cut" / "log.txt").read_text()
+    last = lines(tmp_path / "cut" / "metrics.jsonl")[-1]["step"]
+    assert [one.name for one in (tmp_path / "cut" / "checkpoints").glob("*")] == [
+        f"step-{last:07d}"
+    ]
+    again = start_child(tmp_path / "cut", job)
+    assert again.wait(timeout=300) == 0, (tmp_path / "cut" / "log.txt").read_text()
+    assert equal(weights(tmp_path / "calm"), weights(tmp_path / "cut"))
 
 
 def test_smaller_passes_change_nothing_but_rounding(tmp_path):
