@@ -2,7 +2,7 @@
 
 Ordinary runs that share stages in one store. `quickstart` and `gsm8k` name the parts, none means
 both; `--plan` takes another file. `--variants` and `--seeds` do a part of a part. One file is
-written for each finished run (work/study/runs), so the same command goes on where it was stopped;
+written for each finished run (results/runs), so the same command goes on where it was stopped;
 results/recipes_NAME.json holds all that is measured so far. `--reckon` says how long it will take.
 """
 
