@@ -52,7 +52,12 @@ def check_scored(
     scores: Scores,
     max_tokens: int,
 ) -> None:
-    """Raise DataError unless each response of pairs or labels that fits has all tokens scored."""
+    """Raise DataError unless each response of pairs or labels that fits has all tokens scored.
+
+    Scores of a model that reads texts in another way are of other tokens, and not looked at.
+    """
+    if any(one.token_logps is None for one in scores.values()):
+        return
     for each in given:
         for one in ids_of(each):
             num_tokens = len(ids.responses[one])
@@ -99,8 +104,17 @@ def _why_not(
 
 
 def reference_logps(scores: Sequence[Scores], response_id: str) -> list[float]:
-    """Log-probabilities of a response's tokens, one reference after the other."""
-    return [logp for some in scores for logp in some[response_id].token_logps or []]
+    """Log-probabilities of a response's tokens, one reference after the other.
+
+    Of one that reads texts in another way the sum is known: it is spread over the policy's tokens,
+    so that their sum is it. Losses that look at single tokens do not get such a reference.
+    """
+    own = len(scores[0][response_id].token_logps or [])
+    found: list[float] = []
+    for some in scores:
+        one = some[response_id]
+        found += [one.logp / own] * own if one.token_logps is None else one.token_logps
+    return found
 
 
 def _pair_example(

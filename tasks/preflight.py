@@ -131,7 +131,7 @@ def _look_at_reference(name: str, config: Config, outside: Outside) -> str:
     """Refuse a further reference that is not there, or that reads texts in another way."""
     sft = _sft(config, outside)
     model = _model("training.references", name, config, outside)
-    check_reference(name, model, sft)
+    check_reference(name, model, sft, config.training.loss)
     return _shown_model(name, model)
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tasks.config_training import TrainingSection
 from tasks.errors import ConfigError, DataError
 from tasks.model_matrix import earlier, of_the_run
 from tasks.records import Checkpoint, Place, ReferenceScore
 from tasks.training_data import truncation
+from tasks.variants import kind_of
 from tasks.weights import reference_fingerprint
 
 ESTIMATOR_OF = "estimator:"
@@ -20,28 +21,34 @@ OWN = ("policy", "reference", "sft")
 
 
 def references_of(
-    names: Sequence[str], place: Place, describe: Callable[[str], Checkpoint]
+    names: Sequence[str], loss: Any, place: Place, describe: Callable[[str], Checkpoint]
 ) -> dict[str, Checkpoint]:
     """By role: `reference`, the round's own, then `further-1` and so on in the order of `names`.
 
-    Raises ConfigError for one that reads or renders texts in another way.
+    Raises ConfigError for one that reads texts in another way, where `loss` looks at tokens.
     """
     found = {"reference": place.reference}
     for number, name in enumerate(names, start=1):
         one = place_model("training.references", name, place, describe)
-        check_reference(name, one, place.reference)
+        check_reference(name, one, place.reference, loss)
         found[f"further-{number}"] = one
     return found
 
 
-def check_reference(name: str, one: Checkpoint, policy: Checkpoint) -> None:
-    """Raise ConfigError unless `one` has tokenizer and chat template of `policy`."""
-    for what in ("tokenizer", "template"):
-        if getattr(one, what) != getattr(policy, what):
-            raise ConfigError(
-                f"training.references names {name!r}, whose {what} is not that of the policy "
-                f"({policy.uri}); take a model of the same family, or a round: round:N"
-            )
+def check_reference(name: str, one: Checkpoint, policy: Checkpoint, loss: Any) -> None:
+    """Raise ConfigError unless `one` reads texts as `policy` does, or `loss` needs sums alone."""
+    if loss.REFERENCE_TOKENS and not reads_alike(one, policy):
+        what = "tokenizer" if one.tokenizer != policy.tokenizer else "template"
+        raise ConfigError(
+            f"training.references names {name!r}, whose {what} is not that of the policy "
+            f"({policy.uri}), and the loss {kind_of(loss)!r} looks at single tokens; take a model "
+            "of the same family or a round (round:N), or the loss mrpo by itself"
+        )
+
+
+def reads_alike(one: Checkpoint, other: Checkpoint) -> bool:
+    """Whether both make the same tokens of prompts and responses."""
+    return (one.tokenizer, one.template) == (other.tokenizer, other.template)
 
 
 def fingerprint_of(checkpoint: Checkpoint, training: TrainingSection) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tasks.canonical import short_id
@@ -153,6 +154,11 @@ def ids_for_training(response: Response, tokens: Tokens) -> list[int]:
             f"instead of {own[0]:.12}, {own[1]:.12}; sample the policy with its own tokenizer"
         )
     return response_ids(tokens.tokenizer, response.text, response.finish_reason == "stop")
+
+
+def as_text(response: Response) -> Response:
+    """`response` for a model that reads texts in another way: whoever sampled it, by its text."""
+    return replace(response, token_ids=None, origin="model")
 
 
 def tokens_of(checkpoint: Checkpoint, tokenizer: "Tokenizer") -> Tokens:

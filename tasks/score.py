@@ -27,7 +27,7 @@ from tasks.records import (
     Place,
     ReferenceScore,
 )
-from tasks.references import TEACHER, fingerprint_of, references_of
+from tasks.references import TEACHER, fingerprint_of, reads_alike, references_of
 from tasks.score_rows import (
     POLICY,
     REFERENCE,
@@ -35,6 +35,7 @@ from tasks.score_rows import (
     ScoreRows,
     further_of,
     tables_of,
+    without_tokens,
     write_rows,
 )
 from tasks.storage_settings import StorageSettings
@@ -56,7 +57,9 @@ def resolve_references(training: TrainingSection, place: Place) -> dict[str, Che
     """The models whose log-probabilities training reads, by role, the round's reference first."""
     from tasks.describe import describe
 
-    return references_of(training.references, place, lambda model: describe(local_folder(model)))
+    return references_of(
+        training.references, training.loss, place, lambda model: describe(local_folder(model))
+    )
 
 
 @door("score", retries=3)
@@ -76,8 +79,10 @@ def score(
     are not what their ids say, those under a teacher's instruction, are part of the work's key.
     """
     fingerprint = fingerprint_of(checkpoint, training)
-    instructed = {"prompts": prompts.content} if name.startswith(TEACHER) else {}
-    stage = _stage(name, responses, pairs, fingerprint, training, instructed, place)
+    own_tokens = reads_alike(checkpoint, place.reference)
+    more = {"prompts": prompts.content} if name.startswith(TEACHER) else {}
+    more |= {} if own_tokens else {"policy_tokenizer": place.reference.tokenizer}
+    stage = _stage(name, responses, pairs, fingerprint, training, more, place)
     if done := stage.finished() or elsewhere(stage):
         return note(place, f"score-{name}", done.artifact)
     rows = write_rows(
@@ -91,7 +96,7 @@ def score(
         )
     if not place.part.whole and not stage.has_shards(rows.num_shards):
         return None
-    return note(place, f"score-{name}", _commit(stage, rows, budget))
+    return note(place, f"score-{name}", _commit(stage, rows, budget, own_tokens=own_tokens))
 
 
 def _stage(
@@ -212,10 +217,11 @@ def limits_of(training: TrainingSection) -> Limits:
     )
 
 
-def _commit(stage: Stage, rows: ScoreRows, budget: int) -> Artifact:
+def _commit(stage: Stage, rows: ScoreRows, budget: int, *, own_tokens: bool) -> Artifact:
+    """All shards; of a model that reads texts in another way, sums without their tokens."""
     with spooled(ReferenceScore) as scores:
         for table, _ in stage.committed(range(rows.num_shards)):
-            scores.add(table)
+            scores.add(table if own_tokens else without_tokens(table))
         return stage.commit(
             tables={"rows": scores},
             facts={"tokens_per_microbatch": budget},

@@ -4,6 +4,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+
 from infra.arrow_files import growing_arrow
 from infra.models import checkpoint_folder
 from infra.place import blocks_of, tables_in
@@ -12,8 +14,8 @@ from tasks.config_training import TrainingSection
 from tasks.further_responses import range_size
 from tasks.labelling import HELD_OUT_LABELS, LABELS
 from tasks.records import Artifact, Checkpoint, Label, Place, PreferencePair, Prompt, Response
-from tasks.references import TEACHER
-from tasks.responses import by_id, tokens_of
+from tasks.references import TEACHER, reads_alike
+from tasks.responses import as_text, by_id, tokens_of
 from tasks.tokens import load_tokenizer
 from tasks.training_data import SCORE_ROWS, rows_to_score
 
@@ -81,6 +83,7 @@ def write_rows(
 ) -> ScoreRows:
     """Tokenise what is to be scored into `folder`, a range of prompts at a time, for the child."""
     tokens = tokens_of(checkpoint, load_tokenizer(checkpoint_folder(checkpoint, place.storage)))
+    read = _as_it_is if reads_alike(checkpoint, place.reference) else as_text
     further = further_of(name, pairs, training)
     tables = {} if pairs is None else {one: (pairs, one) for one in tables_of(name, pairs, place)}
     number, longest, counts = 0, 1, Counter[str]()
@@ -93,7 +96,7 @@ def write_rows(
     ):
         for block in blocks:
             members = {one: block.records(_record_of(one), one) for one in tables} or None
-            answers = by_id(block.records(Response, "responses"))
+            answers = by_id(map(read, block.records(Response, "responses")))
             asked = {one.prompt_id: one for one in block.records(Prompt, "prompts")}
             rows, counted = rows_to_score(members, answers, asked, tokens, further, training)
             number, longest = number + rows.num_rows, max(longest, smallest_to_score(rows))
@@ -105,3 +108,14 @@ def write_rows(
 def _record_of(table: str) -> type[PreferencePair | Label]:
     """What a table of the pair stage holds."""
     return Label if table in (LABELS, HELD_OUT_LABELS) else PreferencePair
+
+
+def _as_it_is(response: Response) -> Response:
+    return response
+
+
+def without_tokens(scores: pa.Table) -> pa.Table:
+    """`scores` with the sums alone: the tokens are not the policy's."""
+    place = scores.schema.get_field_index("token_logps")
+    field = scores.schema.field(place)
+    return scores.set_column(place, field, pa.nulls(scores.num_rows, field.type))

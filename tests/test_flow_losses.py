@@ -3,15 +3,18 @@
 import math
 
 import pytest
+import torch
 
 from infra.artifacts import open_artifact
 from infra.work import work_root
 from tasks.errors import ConfigError
 from tasks.further_responses import crossed_id
 from tasks.records import Artifact
+from tasks.tokens import load_tokenizer, render, response_ids
 from tasks.training.examples import read_table
 from tests.small_run import TRAINING
 from tests.tiny_models import tiny_model
+from tests.training.training_jobs import plain_logps, plain_model
 from tests.whole_runs import World, children, error_of, small_world
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
@@ -113,12 +116,41 @@ def test_rounds_with_mrpo_score_by_several_references_once_each(shared):
     assert round_of(world, "twin")["artifacts"] == first["artifacts"] and children() == before
 
 
-def test_a_reference_with_another_tokenizer_is_refused_before_anything_is_sampled(tmp_path):
+def test_a_reference_with_another_tokenizer_is_refused_by_losses_that_look_at_tokens(tmp_path):
     other = str(tiny_model(seed=1, bos=True))
-    world = world_of(tmp_path, loss={"kind": "mrpo"}, references=[other])
+    loss = {"kind": "length_desensitised", "loss": {"kind": "mrpo"}}
+    world = world_of(tmp_path, loss=loss, references=[other])
     error = error_of(world.rounds())
     assert isinstance(error, ConfigError) and children() == []
     assert f"training.references names {other!r}, whose tokenizer" in str(error)
+    assert "'length_desensitised' looks at single tokens" in str(error)
+
+
+def test_a_round_with_mrpo_takes_sums_of_a_reference_with_another_tokenizer(shared):
+    other = tiny_model(seed=1, bos=True)
+    world = world_of(shared, loss={"kind": "mrpo"}, references=[str(other)])
+    manifest = round_of(world, "mrpo-far")
+    base, far = (scores(world, manifest, role) for role in ("reference", "further-1"))
+    assert all(row["token_logps"] is None for row in far.values())
+    assert all(row["token_logps"] is not None for row in base.values())
+    examples, _ = tables()
+    for pair in world.table(manifest, "pair").to_pylist():
+        one = next(row for row in examples if row["example_id"] == pair["pair_id"])
+        number = len(one["chosen_ids"])
+        assert sum(one["chosen_logps"][number:]) == pytest.approx(far[pair["chosen_id"]]["logp"])
+    prompts = {row["prompt_id"]: row for row in world.table(manifest, "collect-train").to_pylist()}
+    answers = {
+        row["response_id"]: row for row in world.table(manifest, "sample-train-policy").to_pylist()
+    }
+    name = next(name for name in far if name in answers)
+    answer, tokenizer = answers[name], load_tokenizer(other)
+    asked = render(tokenizer, prompts[answer["prompt_id"]]["messages"])
+    read = response_ids(tokenizer, answer["text"], answer["finish_reason"] == "stop")
+    assert far[name]["num_tokens"] == len(read)
+    with torch.no_grad():
+        alone = float(plain_logps(plain_model(other), asked, read).sum())
+    assert far[name]["logp"] == pytest.approx(alone, abs=1e-3), "the same text, by its own tokens"
+    assert all(math.isfinite(row["loss"]) for row in world.table(manifest, "train").to_pylist())
 
 
 def test_a_round_with_selm_scores_and_trains_on_what_the_policy_said_besides(shared):

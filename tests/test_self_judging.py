@@ -35,6 +35,6 @@ def test_what_somebody_else_serves_has_no_weights_of_ours():
 
 
 def test_the_model_that_a_run_started_from_may_be_a_further_reference():
-    place = small_place()
-    found = references_of(["sft", "round:0"], place, described)
+    place, loss = small_place(), load_variant("tasks.losses", "mrpo")
+    found = references_of(["sft", "round:0"], loss, place, described)
     assert list(found.values()) == [place.reference, place.sft, place.policies[0]]

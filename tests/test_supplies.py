@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from tasks.further_responses import crossed_id, explored_responses, mismatched_responses
-from tasks.pair_examples import pair_examples
+from tasks.pair_examples import pair_examples, reference_logps
 from tasks.records import Label, ReferenceScore, TrainingExample
 from tasks.side_table import joined
 from tasks.supplies import Supplies, edited
@@ -144,6 +144,14 @@ def test_further_references_stand_behind_the_base():
     found = made(supplies("mrpo", scored(*ALL), scored(*ALL, each=-3.0)), PAIRS[:1])
     assert found.examples[0].chosen_logps == [-1.0, -1.0, -3.0, -3.0]
     assert found.examples[0].rejected_logps == [-1.0, -3.0]
+
+
+def test_of_a_reference_with_tokens_of_its_own_the_sum_is_spread():
+    far = {one: replace(score, token_logps=None) for one, score in scored(*ALL, each=-3.0).items()}
+    found = made(supplies("mrpo", scored(*ALL), far), PAIRS[:1])
+    assert found.examples[0].chosen_logps == [-1.0, -1.0, -3.0, -3.0]
+    uneven = {"a": replace(far["a"], logp=-5.0, num_tokens=3)}
+    assert reference_logps([scored("a"), uneven], "a") == [-1.0, -1.0, -2.5, -2.5]
 
 
 def test_the_explored_response_is_one_that_no_pair_uses_then_the_lowest_id():

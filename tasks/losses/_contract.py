@@ -37,6 +37,9 @@ class Loss:
     """Whether it reads reference log-probabilities."""
     REFERENCES: Literal["one", "many"] = "one"
     """Whether it reads the first reference alone, or all there are."""
+    REFERENCE_TOKENS: bool = True
+    """Whether it reads single tokens of further references; else their sums are enough, and these
+    models may have tokenizers of their own."""
     NUM_REFERENCES: int | None = None
     """How many references it takes, the round's own among them; None: any number."""
     BATCH_STATISTICS: bool = False
@@ -65,6 +68,9 @@ class Loss:
             OTHERS=_together(part.OTHERS for part in parts),
             USES_REFERENCE=any(part.USES_REFERENCE for part in parts),
             REFERENCES="many" if any(part.REFERENCES == "many" for part in parts) else "one",
+            REFERENCE_TOKENS=any(
+                part.REFERENCE_TOKENS for part in parts if part.REFERENCES == "many"
+            ),
             NUM_REFERENCES=_same_number(part.NUM_REFERENCES for part in parts),
             BATCH_STATISTICS=any(part.BATCH_STATISTICS for part in parts),
             CLIPS=any(part.CLIPS for part in parts),

@@ -28,7 +28,7 @@ class LengthDesensitised(Loss):
     def __post_init__(self) -> None:
         check_pairs("length_desensitised", self.loss)
         self._declare_needs_of([self.loss])
-        self._declare(AT_REFERENCE=self.loss.AT_REFERENCE)
+        self._declare(AT_REFERENCE=self.loss.AT_REFERENCE, REFERENCE_TOKENS=True)
 
     def __call__(self, batch: LossBatch) -> LossResult:
         """Loss of each pair, policy and references weighed alike; likelihood terms are not.

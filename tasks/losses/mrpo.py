@@ -29,6 +29,7 @@ class MRPO(Loss):
     EXAMPLE: ClassVar[dict[str, Any]] = {"beta": 0.1}
     NEUTRAL: ClassVar[dict[str, Any] | None] = {}
     REFERENCES = "many"
+    REFERENCE_TOKENS = False
 
     beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
     """Scale of the implicit reward, per nat of log-ratio."""
