@@ -13,10 +13,11 @@ from tasks.annotate import annotate, assess, calibrated, choose
 from tasks.average import averaged
 from tasks.collect import collect, decontaminated, decontaminated_feedback, foresee
 from tasks.config import Config
+from tasks.contend import contenders, winner
 from tasks.estimate import estimate
 from tasks.judge import judge
 from tasks.pair import pair
-from tasks.records import Place, RoundWork
+from tasks.records import Artifact, Collected, Feedback, Place, RoundWork
 from tasks.refresh import flattened, refresh
 from tasks.replay import replayed
 from tasks.rounds import claimed
@@ -75,27 +76,27 @@ def tso_round(config: Config, place: Place) -> bool:
     feedback = annotate(asked, responses, verdicts, items, people, comparisons, place)
     feedback = decontaminated_feedback(feedback, config.prompts, place)
     quality = assess(feedback, config, place)  # below a floor the round ends here, before it costs
-    training = calibrated(config.training, quality, place)
+    works = [attempt(prompts, feedback, quality, *one) for one in contenders(config, place)]
+    refresh(winner(works, config, place), config, place)
+    return True
+
+
+def attempt(
+    drawn: Collected, feedback: Feedback, quality: Artifact, config: Config, place: Place
+) -> RoundWork:
+    """From feedback to a measured policy, by one recipe: the champion's or the challenger's."""
+    asked, training = drawn.train, calibrated(config.training, quality, place)
     feedback = estimate(asked, feedback, config.estimator, config.correction, place)
     pairs = pair(asked, feedback, config.correction, config.pairs, place)
     feedback, pairs = transform(asked, feedback, pairs, config.transforms, place)
     asked, feedback, pairs = replayed(asked, feedback, pairs, config.replay, place)
-    answered = feedback.responses
-    scores = [
-        score(role, asked, answered, pairs, one, training, place)
-        for role, one in resolve_references(training, place).items()
-    ]
-    scores += [
-        score(role, told, answered, pairs, place.reference, training, place)
-        for role, told in teach(asked, training, place).items()
-    ]
+    said, models = feedback.responses, resolve_references(training, place).items()
+    scores = [score(role, asked, said, pairs, one, training, place) for role, one in models]
+    for role, told in teach(asked, training, place).items():
+        scores.append(score(role, told, said, pairs, place.reference, training, place))
     trained = train(asked, feedback, pairs, scores, training, config.pairs.filters, place)
     policy, report = trained.policy, None
     if config.evaluation.due(place.round_index):
-        scored = [scores[0], score("policy", asked, answered, pairs, policy, training, place)]
-        report = measure(prompts.evaluation, pairs, scored, policy, config, place)
-    work = RoundWork(
-        prompts=prompts, feedback=feedback, pairs=pairs, trained=trained, report=report
-    )
-    refresh(work, config, place)
-    return True
+        scored = [scores[0], score("policy", asked, said, pairs, policy, training, place)]
+        report = measure(drawn.evaluation, pairs, scored, policy, config, place)
+    return RoundWork(prompts=drawn, feedback=feedback, pairs=pairs, trained=trained, report=report)

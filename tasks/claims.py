@@ -44,6 +44,7 @@ CONCERNS = {
     "transforms": "transform",
     "replay": "replay",
     "training": "train",
+    "challenger": "train",
     "evaluation": "evaluate",
     "refresh": "refresh",
 }

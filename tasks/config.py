@@ -22,12 +22,13 @@ from tasks.config_evaluation import (
 )
 from tasks.config_matrix import CellSection as CellSection
 from tasks.config_training import Positive, Section, Share, TrainingSection
-from tasks.consistency import check_consistent
+from tasks.consistency import check_challenger, check_consistent
 from tasks.correction import CorrectionSettings
 from tasks.decontamination.settings import DecontaminationSettings
 from tasks.diversity.settings import DiversitySettings
 from tasks.errors import ConfigError
 from tasks.label_studio_settings import LabelStudioSettings
+from tasks.layers import with_overrides
 from tasks.near_duplicates import NearDuplicateSettings
 from tasks.placement import Placement
 from tasks.placement_checks import check_placement
@@ -124,6 +125,13 @@ class PairsSection(Section):
     """Share of the prompts whose pairs measure reward accuracy and are not trained on."""
 
 
+class ChallengerSection(Section):
+    """A second recipe on the same feedback; the better policy of the two goes on."""
+
+    set: dict[str, Any] = Field(min_length=1)
+    """Settings that differ, by dotted key, of sections after `annotate`."""
+
+
 class MachineSection(Section):
     """How work is spread over this machine; never part of a stage's key."""
 
@@ -163,6 +171,8 @@ class Config(Section):
     replay: Replay | None = None
     """Which pairs of earlier rounds a round trains on again; null: none."""
     training: TrainingSection
+    challenger: ChallengerSection | None = None
+    """Another recipe that makes a policy of the same feedback; null: there is one."""
     evaluation: EvaluationSection
     refresh: RefreshSection
     machine: Annotated[MachineSection, NotInKey] = MachineSection()
@@ -181,8 +191,20 @@ class Config(Section):
     def _consistent(self) -> "Config":
         """Refuse what single sections cannot see."""
         check_consistent(self)
+        self._check_challenger()
         check_placement(self)
         return self
+
+    def _check_challenger(self) -> None:
+        """Refuse a challenger that could not be, as the preset would be refused."""
+        if self.challenger is None:
+            return
+        check_challenger(self.challenger.set)
+        plain = {**plain_config(self), "challenger": None}
+        try:
+            build_config(with_overrides(plain, self.challenger.set))
+        except ConfigError as error:
+            raise ConfigError(f"challenger.set: {error}") from error
 
     @property
     def terms(self) -> Terms:

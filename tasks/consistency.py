@@ -24,6 +24,9 @@ SPLITS = ("dev", "held_out", "sealed")
 """Splits that rows without one may be drawn into."""
 
 
+CHALLENGED = ("correction", "estimator", "pairs", "transforms", "replay", "training")
+"""Sections in which a challenger may differ: what is done with the feedback."""
+
 SMALLEST_MIXING = 0.5
 """Of bfloat16 weights: rounding takes away up to half of the distance between two numbers."""
 
@@ -50,6 +53,16 @@ def check_consistent(config: "Config") -> None:
     _check_prices(config)
     check_early_stop(config.refresh, config.evaluation.metrics)
     check_front_end(config.annotate.front_end, config.annotate.label_studio)
+
+
+def check_challenger(settings: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a setting of the part of a round that champion and challenger share."""
+    for key in settings:
+        if key.partition(".")[0] not in CHALLENGED:
+            raise ConfigError(
+                f"challenger.set names {key}, but champion and challenger share prompts, responses "
+                f"and verdicts and are measured alike; what may differ: {', '.join(CHALLENGED)}"
+            )
 
 
 def _check_prices(config: "Config") -> None:

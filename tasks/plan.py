@@ -1,10 +1,12 @@
 """What the next round will cost at most: responses, questions, calls, tokens, disk; pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tasks.challenger import recipes_of
 from tasks.config import CellSection, Config
+from tasks.contest import CHALLENGER
 from tasks.judging import gives_scores
 from tasks.quotas import num_answered
 from tasks.records import Prompt
@@ -91,6 +93,22 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
         Line(verb="score", what="responses", amount=responses, unit="responses"),
         Line(verb="train", what="steps", unit="steps", amount=_steps(config, sizes.prompts)),
         *(_measuring(config, sizes) if sizes.measured else []),
+        *(_challenger(config, sizes) if config.challenger and sizes.measured else []),
+    ]
+
+
+def _challenger(config: Config, sizes: Sizes) -> list[Line]:
+    """What a second recipe trains and answers besides; its evaluation is judged as the first."""
+    steps = _steps(recipes_of(config)[CHALLENGER], sizes.prompts)
+    answers = sizes.evaluation_prompts
+    tokens = answers * config.matrix[config.policy_cell].max_tokens
+    return [
+        Line(verb="train", what="steps of the challenger", unit="steps", amount=steps),
+        Line(verb="evaluate", what="challenger", amount=answers, unit="responses", tokens=tokens),
+        *(
+            replace(line, what=f"{line.what} · challenger")
+            for line in _evaluation_judging(config, sizes)
+        ),
     ]
 
 

@@ -7,6 +7,7 @@ In bulk a record is an Arrow table with exactly these columns (`tasks/tables.py`
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypedDict
 
+from tasks.contest import Contest
 from tasks.placement import Part, Placement
 from tasks.spending import Terms
 from tasks.storage_settings import StorageSettings
@@ -311,6 +312,8 @@ class Place:
     """Share of the round's prompts that each cell answers."""
     estimators: dict[int, Checkpoint] = field(default_factory=dict)
     """The reward model that the estimator of each earlier round has become, where it is one."""
+    contender: str = ""
+    """What the roles of stages begin with that one of two recipes does; empty for the others."""
     averages: dict[float, Checkpoint] = field(default_factory=dict)
     """Moving averages of these policies, by their decay, as far as the configuration names some."""
     min_distance: float | None = None
@@ -396,3 +399,5 @@ class RoundWork:
     """The policy."""
     report: Evaluated | None
     """Figures of policy, reference and SFT model; None where the round is not measured."""
+    contest: Contest | None = None
+    """How it won against another recipe's work, where there were two."""

@@ -68,7 +68,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
     tree = RunTree(store_of(place), place.run)
     outcome = _decide(work, config, place)
     reference = work.trained.policy if outcome.refreshes else place.reference
-    artifacts = _artifacts(tree, place)
+    artifacts = _artifacts(tree, work, place)
     report_path = f"{tree.round_folder(place.round_index)}/{REPORT}"
     page = store_of(place).uri(report_path)
     standing = _standing(work, artifacts["pair"], place)
@@ -84,6 +84,7 @@ def refresh(work: RoundWork, config: Config, place: Place) -> Checkpoint:
         "reference_out": asdict(reference),
         **_estimator(artifacts, place),
         "gate": asdict(outcome),
+        **({"contest": asdict(work.contest)} if work.contest else {}),
         **({} if work.report else {"measured": False}),
         "strengths": _strengths(standing, place),
         "matches": [asdict(one) for one in matches_of(standing.votes)],
@@ -156,11 +157,16 @@ def _decide(work: RoundWork, config: Config, place: Place) -> GateOutcome:
     return outcome
 
 
-def _artifacts(tree: RunTree, place: Place) -> dict[str, Artifact]:
-    """Every finished stage of the round, by role."""
+def _artifacts(tree: RunTree, work: RoundWork, place: Place) -> dict[str, Artifact]:
+    """Every finished stage of the round, by role; of two recipes, the winner's have the name.
+
+    What the loser did keeps its own: challenger-train.
+    """
+    own = f"{work.contest.winner}-" if work.contest else ""
     roles = tree.roles_done(place.round_index)
     found = {role: tree.read_round(place.round_index, f"stages/{role}.json") for role in roles}
-    return {role: Artifact(**pointer) for role, pointer in found.items() if pointer}
+    named = {role: Artifact(**pointer) for role, pointer in found.items() if pointer}
+    return {role.removeprefix(own): one for role, one in named.items()}
 
 
 def _estimator(artifacts: dict[str, Artifact], place: Place) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from infra.run_tree import RunTree
 from infra.storage import Store
 from tasks.agreement.known import FeedbackQuality
 from tasks.agreement.settings import AGREEMENT
+from tasks.challenger import winning_config
 from tasks.config import Config, plain_config
 from tasks.derivations import MADE_RESPONSES, transforms_among
 from tasks.diagnosis import diagnose
@@ -69,6 +70,7 @@ SCORED = ("reference", "policy")
 
 def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: Place) -> RoundData:
     """All that a round's report shows, from what its manifest names."""
+    config = winning_config(config, manifest)
     stages = {role: Artifact(**one) for role, one in manifest["artifacts"].items()}
     answers = [one for role, one in stages.items() if role.startswith("sample-evaluation-")]
     return RoundData(
@@ -91,6 +93,7 @@ def round_data(tree: RunTree, manifest: dict[str, Any], config: Config, place: P
             ),
         ),
         gate=manifest["gate"],
+        contest=manifest.get("contest", {}),
         cells=cell_facts(config, place.strengths, place.shares),
         parts=[*part_facts(config), *_accuracy(stages, place), *cost_facts(manifest)],
         lineage=lineage(manifest),

@@ -10,6 +10,7 @@ from infra.run_tree import RunTree
 from infra.worked import seconds_by_verb, work_of
 from tasks.agreement.known import FeedbackQuality
 from tasks.agreement.settings import AGREEMENT
+from tasks.challenger import winning
 from tasks.errors import ConfigError
 from tasks.ledger.rounds import RoundFacts
 from tasks.records import Artifact, EvalReport
@@ -53,7 +54,7 @@ def facts_of(tree: RunTree, manifest: Mapping[str, Any]) -> RoundFacts:
     frozen = tree.read("frozen.json") or {}
     return RoundFacts(
         manifest=manifest,
-        config=recorded.get("config", {}),
+        config=winning(recorded.get("config", {}), manifest),
         evaluation=_evaluation(tree, stages),
         sft=str(frozen.get("base model", "")),
         seconds=seconds_by_verb(work),

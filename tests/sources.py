@@ -12,7 +12,7 @@ EVERYTHING = (*CODE, "tests", "examples", "benchmarks", "docs")
 DOORS = (
     *("collect", "sample", "judge", "annotate", "estimate", "pair", "transform", "replay"),
     *("score", "teach", "train", "evaluate", "refresh"),
-    *("rounds", "clear", "waiting", "average"),
+    *("contend", "rounds", "clear", "waiting", "average"),
 )
 """Verbs, and files of tasks/ beside them where Prefect, storage and domain meet."""
 

@@ -12,6 +12,7 @@ from flows.cli.show import stages_of
 from flows.cli.terminal import clean, console
 from infra.run_tree import RunTree
 from infra.storage import open_store
+from tasks.challenger import winning_config
 from tasks.config import Config, build_config, plain_config
 from tasks.errors import ConfigError
 from tasks.layers import with_overrides
@@ -19,7 +20,7 @@ from tasks.ledger.rounds import settings_changed
 from tasks.ledger.what_if import Asked, Moved, WhatIf, what_if
 from tasks.pair import imagined
 from tasks.report.formatting import code_span
-from tasks.rounds import committed_round, resolve
+from tasks.rounds import committed_round, committed_rounds, resolve
 
 FORMS = ("markdown", "json")
 IMAGINED = ("correction", "pairs")
@@ -67,7 +68,9 @@ def imagine(
     """
     _check(changes)
     run = tree.folder.rpartition("/")[2]
-    before, place = committed_round(tree.store, run, round_index)
+    recorded_config, place = committed_round(tree.store, run, round_index)
+    manifest = committed_rounds(tree.store, run)[round_index]
+    before = winning_config(recorded_config, manifest)
     recorded = plain_config(before)
     after = build_config(with_overrides(recorded, changes))
     _check_pairs(before, "makes")

@@ -49,6 +49,8 @@ class RoundData:
     lineage: dict[str, Any]
     """artifacts (verb -> uri, content, rows), reference_in and reference_out (sha256), config
     (digest), seeds (name -> number)."""
+    contest: dict[str, Any] = field(default_factory=dict)
+    """winner (champion or challenger), reasons, set, policies, figures, slices; empty without."""
     matches: list[Match] = field(default_factory=list)
     """Who beats whom among the cells."""
     pair_cells: list[PairCells] = field(default_factory=list)

@@ -124,6 +124,7 @@ def _shared(data: RoundData) -> dict[str, Any]:
         "matrix": matrix_map(data.matches, data.pair_cells, by_strength(data.cells)),
         "movements": data.movements,
         "guarded": guarded_rows(data.gate),
+        "contested": guarded_rows(data.contest),
         "feedback": feedback_tables(data),
         "diversity": diversity_table(data, cells),
         "correction": corrected,
