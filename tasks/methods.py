@@ -54,10 +54,12 @@ class MethodRun:
     """Stages that it names."""
     reused: int = 0
     """Of those, stages that an earlier run of the comparison had made."""
+    measured_round: int | None = None
+    """Round of the policy that was measured last; None if none was."""
     values: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """By metric: value of the last policy by prompt."""
+    """By metric: value of that policy by prompt."""
     figures: Mapping[str, float] = field(default_factory=dict)
-    """The last policy's figures as its round reported them."""
+    """That policy's figures as its round reported them."""
     failed: str = ""
     """Why it did not end well; empty if it did."""
 

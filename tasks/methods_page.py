@@ -98,6 +98,12 @@ def notes(rows: Sequence[Row]) -> list[str]:
         "Costs are means over seeds. A stage is found if an earlier run of the comparison made it; "
         "its time is then in `found time`. A killed attempt leaves no time."
     )
+    said += [
+        f"{row.name} was measured last after round {run.measured_round} of {run.rounds - 1}."
+        for row in rows
+        for run in row.runs[:1]
+        if run.measured_round is not None and run.measured_round != run.rounds - 1
+    ]
     failures = [
         f"{row.name}, seed {seed}: {why}" for row in rows for seed, why in row.failed.items()
     ]

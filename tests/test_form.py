@@ -8,6 +8,7 @@ from prefect.runtime import flow_run
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools.validation import ValidationError, validate
 
+from flows.comparison.flow import compare
 from flows.evaluation import evaluation
 from flows.tso import tso
 from infra.prefect.names import laid_over, run_name
@@ -43,7 +44,7 @@ def test_the_form_asks_for_run_preset_recipes_rounds_total_and_overrides():
     assert schema(tso)["required"] == ["run"]
 
 
-@pytest.mark.parametrize("flow", [tso, evaluation])
+@pytest.mark.parametrize("flow", [tso, evaluation, compare])
 def test_every_field_has_a_title_and_says_what_it_is(flow):
     for name, field in fields(flow):
         assert field["title"] != name and len(field["description"]) > 15

@@ -52,6 +52,20 @@ def test_every_recipe_is_a_configuration_over_the_quickstart_and_over_a_small_pr
     assert build_config(small) != build_config(plain_small())
 
 
+@pytest.mark.parametrize(
+    "recipes", ["one_shot_dpo+rpo", "iterative_dpo+mmpo", "spin+rpo", "mrpo+iterative_dpo"]
+)
+def test_recipes_that_set_different_things_go_together(recipes):
+    if recipes.startswith("mrpo"):
+        with pytest.raises(ConfigError, match=r"training\.references"):
+            resolve(f"quickstart+{recipes}", {})
+    else:
+        config, _ = resolve(f"quickstart+{recipes}", {})
+        alone, _ = resolve(f"quickstart+{recipes.partition('+')[0]}", {})
+        assert (config.matrix, config.prompts) == (alone.matrix, alone.prompts)
+        assert config.training.loss != alone.training.loss
+
+
 @pytest.mark.parametrize("name", page.shipped())
 def test_every_recipe_says_what_it_is_and_has_a_page_and_a_test(name):
     recipe = read_recipe(name)

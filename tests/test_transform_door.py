@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from infra.place import records_of, table_of
+from infra.place import counts_of, records_of, spent_by, store_of, table_of
 from tasks.derivations import Derivation
-from tasks.errors import DataError
+from tasks.errors import BudgetError, DataError
 from tasks.records import (
     Feedback,
     Preference,
@@ -14,10 +14,14 @@ from tasks.records import (
     Prompt,
     Response,
 )
+from tasks.spending import Budget, Terms
 from tasks.transform import transform, transformed
 from tasks.variants import kind_of, load_variant
+from tests.infra.chat_server import running_server
+from tests.infra.flaky_endpoint import choices
 from tests.opinion_makers import pair, preference, prompt, response
 from tests.small_config import small_place
+from tests.tiny_models import tiny_model
 from tests.transforms.transform_program import committed, pairs_of
 from tests.whole_runs import items
 
@@ -99,3 +103,36 @@ def test_a_round_that_is_left_without_pairs_ends_with_the_reasons(given, place):
     nothing = editor(writer={"engine": "scripted", "default": "NO EDIT"})
     with pytest.raises(DataError, match=r"left no preference pair .*'dropped_declined': 2"):
         applied(*given, [nothing], place)
+
+
+LOCAL = {"engine": "transformers", "threads": 1, "device": "cpu", "max_tokens": 4}
+
+
+def test_an_editor_with_weights_is_asked_in_its_own_tokens(given, place):
+    """The small model knows no words and no end, so its four tokens are no edit."""
+    writer = LOCAL | {"model": str(tiny_model(seed=1))}
+    _, made = applied(*given, [editor(writer=writer, unedited="keep")], place)
+    counts = counts_of(place, made)
+    assert len(items()) == counts["pairs"] == 2
+    assert counts.get("kept_cut", 0) + counts.get("kept_empty", 0) == 2
+
+
+def test_a_question_that_finds_no_room_in_the_editor_is_counted(given, place):
+    writer = LOCAL | {"model": str(tiny_model(seed=1)), "max_tokens": 10**6}
+    with pytest.raises(DataError, match="'dropped_no_room': 2"):
+        applied(*given, [editor(writer=writer)], place)
+    assert items() == []
+
+
+def test_the_budget_holds_for_an_editor_and_what_it_paid_for_is_not_asked_again(given, place):
+    terms = Terms(budget=Budget(calls_per_run=1))
+    with running_server() as server:
+        server.play = lambda handler, number, text: choices(handler, ["a young fig"])
+        writer = {"engine": "openai", "model": "m", "base_url": server.url, "concurrency": 1}
+        with pytest.raises(BudgetError, match="1 of 2 calls were not made"):
+            applied(*given, [editor(writer=writer)], replace(place, terms=terms))
+        assert len(server.bodies) == 1
+        _, made = applied(*given, [editor(writer=writer)], place)
+        assert (made.rows, len(server.bodies)) == (2, 2)
+    spent = spent_by(store_of(place), place.run).parts()
+    assert spent["transform", "edit_rejected"].calls == 2

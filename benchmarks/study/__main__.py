@@ -108,7 +108,9 @@ def save(plan: Plan) -> Path:
 
 
 def prepare(plan: Plan) -> None:
-    """Make the plan's world, unless it is there."""
+    """Make the plan's world, unless it is there or nothing is to be made."""
+    if not plan.world:
+        return
     if plan.world["kind"] == RECORDED:
         from benchmarks.study.worlds.recorded import World
 

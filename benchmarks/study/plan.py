@@ -110,7 +110,11 @@ def _has_section(data: Mapping[str, Any], key: str) -> bool:
 
 def read_plan(path: Path) -> Plan:
     """The plan of the file at `path`; ConfigError if it says what no plan says."""
-    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return plan_of(path, yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def plan_of(path: Path, data: Mapping[str, Any]) -> Plan:
+    """The plan that `data` describes, named like the file `path`; errors as `read_plan`."""
     known = {one.name for one in fields(Plan)}
     if unknown := sorted(data.keys() - known):
         raise ConfigError(f"{path}: a plan has no {unknown}; it has: {', '.join(sorted(known))}")

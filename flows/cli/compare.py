@@ -12,7 +12,6 @@ from rich.table import Table
 from flows.cli.exit_codes import CHILD
 from flows.cli.terminal import clean, console
 from infra.prefect.server import local_api
-from infra.work import work_root
 from tasks.methods import Row
 from tasks.methods_page import notes, tables
 
@@ -36,11 +35,11 @@ class Asked:
 def run_comparison(asked: Asked, overrides: Mapping[str, Any]) -> None:
     """Do what is missing, print the table; exits with CHILD if a run did not end well."""
     # Imported first: Prefect sets its log up on import, which local_api then quietens.
-    from flows.comparison.flow import compare, write_table
+    from flows.comparison.flow import compare, folder_of, write_table
     from flows.comparison.plan import planned
 
     plan = planned(asked.name, asked.methods, asked.seeds, asked.until, overrides)
-    folder = asked.out or work_root() / "compare" / asked.name
+    kept = folder_of(asked.name)
     with local_api():
         state = compare(
             name=asked.name,
@@ -48,12 +47,12 @@ def run_comparison(asked: Asked, overrides: Mapping[str, Any]) -> None:
             seeds=tuple(asked.seeds),
             until=asked.until,
             overrides=dict(overrides),
-            folder=str(folder),
             return_state=True,
         )
         state.result(raise_on_failure=True)
-    failed = json.loads((folder / "table.json").read_text(encoding="utf-8"))["failed"]
-    _print(write_table(plan, failed, str(folder)))
+    failed = json.loads((kept / "table.json").read_text(encoding="utf-8"))["failed"]
+    folder = asked.out or kept
+    _print(write_table(plan, failed, folder))
     console().print(f"{state.message}; {folder}/table.md, table.json", soft_wrap=True)
     if failed:
         raise typer.Exit(CHILD)

@@ -129,7 +129,7 @@ def _opened(store: Store, stages: Mapping[str, Artifact]) -> list[Finished]:
     return [
         open_artifact(store, one)
         for role, one in stages.items()
-        if role.startswith(("collect", "sample", "annotate"))
+        if role.startswith(("collect", "sample", "annotate", "transform"))
     ]
 
 

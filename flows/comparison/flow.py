@@ -27,7 +27,6 @@ def compare(
     seeds: Seeds = (0,),
     until: TotalRounds = 1,
     overrides: Overrides = None,
-    folder: str = "",
 ) -> State[Any]:
     """Run methods beside each other on the same prompts, and say what each came to.
 
@@ -37,7 +36,6 @@ def compare(
         seeds: Each method is run once with each of these.
         until: Rounds of the first method; the others get as many prompts as it.
         overrides: Settings to replace in all of them, by dotted key; what a recipe sets stays.
-        folder: Where table.md and table.json are written; empty: below TSO_WORK.
     """
     plan = planned(name, methods, seeds, until, overrides or {})
     failed = dict(plan.refused)
@@ -45,7 +43,7 @@ def compare(
     for method in plan.methods:
         if method.run not in failed and (why := _failure_of(method, plan)):
             failed[method.run] = why
-        rows = write_table(plan, failed, folder)
+        rows = write_table(plan, failed, folder_of(name))
     publish_comparison(name, as_markdown(f"Comparison {name}", rows))
     done = len(plan.methods) - len(failed)
     state = f"{name}: {done} of {len(plan.methods)} runs ended well"
@@ -69,14 +67,18 @@ def _failure_of(method: Method, plan: Plan) -> str:
     return str(error) or type(error).__name__
 
 
-def write_table(plan: Plan, failed: dict[str, str], folder: str = "") -> list[Row]:
+def folder_of(name: str) -> Path:
+    """Where this machine keeps the newest table of a comparison."""
+    return work_root() / "compare" / name
+
+
+def write_table(plan: Plan, failed: dict[str, str], folder: Path) -> list[Row]:
     """The table of what there is so far; in `folder` as table.md and table.json."""
     rows = table_of(runs_left(plan, failed))
-    target = Path(folder) if folder else work_root() / "compare" / plan.name
-    target.mkdir(parents=True, exist_ok=True)
-    page = target / "table.md"
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "table.md"
     page.write_text(as_markdown(f"Comparison {plan.name}", rows), encoding="utf-8")
-    child.write_json(target / "table.json", _plain(plan, failed, rows))
+    child.write_json(folder / "table.json", _plain(plan, failed, rows))
     return rows
 
 

@@ -1,7 +1,7 @@
 """What the runs of a comparison have left in their store."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flows.comparison.plan import Plan
 from infra.artifacts import open_artifact
@@ -59,8 +59,7 @@ def _left(plan: Plan, method: Method, failed: str, made: Made) -> MethodRun:
         shared_seconds=round(shared, 1),
         stages=len(stages),
         reused=len(reused),
-        values=_values(tree, rounds[-1]),
-        figures={metric: _figure(rounds[-1], metric) for metric in rounds[-1].metrics},
+        **_measured(tree, [one for one in rounds if one.metrics]),
         failed=failed,
     )
 
@@ -95,6 +94,18 @@ def _sorted(role: str) -> str:
 
 def _calls(tree: RunTree, artifact: Artifact) -> int:
     return int(open_artifact(tree.store, artifact).side().get("calls", 0))
+
+
+def _measured(tree: RunTree, rounds: list[RoundFacts]) -> dict[str, Any]:
+    """What the newest of the rounds that were measured says; nothing if none was."""
+    if not rounds:
+        return {}
+    last = rounds[-1]
+    return {
+        "measured_round": last.index,
+        "values": _values(tree, last),
+        "figures": {metric: _figure(last, metric) for metric in last.metrics},
+    }
 
 
 def _values(tree: RunTree, facts: RoundFacts) -> dict[str, dict[str, float]]:
