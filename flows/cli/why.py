@@ -93,8 +93,10 @@ def _prompt_title(known: Provenance) -> str:
 
 
 def _author_title(one: Author, known: Provenance) -> str:
-    """Side, its letter in verdicts, and cell."""
-    letter = "a" if one.response.response_id == known.decision.preference.a_id else "b"
+    """Side, its letter in verdicts where there are some on it, and cell."""
+    compared = known.decision.preference
+    letters = {compared.a_id: "a", compared.b_id: "b"}
+    letter = letters.get(one.response.response_id, one.side)
     side = one.side if one.side == letter else f"{one.side} ({letter})"
     return clean(f"{side} · {one.response.cell}")
 
