@@ -4,6 +4,7 @@ import json
 
 import pytest
 import yaml
+from prefect.client.orchestration import get_client
 from typer.testing import CliRunner
 
 from flows.cli.app import app
@@ -127,5 +128,9 @@ def test_two_recipes_share_their_stages_and_a_failing_one_stops_neither(tmp_path
     checks = second["metrics"]["checks"]
     assert checks["to_first"]["n"] == 4, "the same evaluation prompts"
     assert (tmp_path / "out" / "table.md").read_text(encoding="utf-8").count("trial") >= 1
+    with get_client(sync_client=True) as client:
+        shown = client.read_artifacts()
+    [page] = [one.data for one in shown if one.key == "comparison-trial"]
+    assert "| preset+dpo | 1 |" in page, "people find the table at the flow run"
     before = children()
     assert tso(*asked)[0] == 5 and children() == before, "the same command finds all done"
