@@ -41,7 +41,7 @@ class Degrade:
         extra="forbid", use_attribute_docstrings=True
     )
     EXAMPLE: ClassVar[dict[str, Any]] = {}
-    SEMANTICS: ClassVar[int] = 1
+    SEMANTICS: ClassVar[int] = 2
     SUPPLIES: ClassVar[tuple[str, ...]] = ("auxiliary head",)
     READS_TOKENS: ClassVar[bool] = False
     writer: ClassVar[None] = None
@@ -115,6 +115,7 @@ def _tidied(text: str) -> str:
     text = re.sub(r"[ \t]+", " ", text)
     text = re.sub(r" ([,;:.!?])", r"\1", text)
     text = re.sub(r"([,;:])(?:[,;:])+", r"\1", text)
+    text = re.sub(r"(?m)^[ ,;:]+", "", text)
     return re.sub(r" *\n *", "\n", text).strip()
 
 

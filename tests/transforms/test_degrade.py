@@ -23,6 +23,14 @@ def test_the_highest_phrases_go_first_and_at_the_last_degree_all_are_gone():
     ]
 
 
+def test_commas_that_stood_before_a_phrase_do_not_begin_a_line():
+    pairs = [
+        text for _, text in degrade().variants("Plum, pear trees and the fig\nNut bread, or it")
+    ]
+    assert not any(line.startswith((",", " ")) for text in pairs for line in text.splitlines())
+    assert pairs[-1] == "and the\nor it"
+
+
 def test_masked_phrases_keep_every_character_in_its_place():
     [(_, half), (_, whole)] = degrade(how="mask").variants(TEXT)
     assert (
