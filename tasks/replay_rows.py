@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from infra.artifacts import Finished, open_artifact
 from infra.place import store_of, table_of
 from infra.run_tree import RunTree
+from tasks.contest import CHALLENGER, CHAMPION
 from tasks.decontamination.settings import DecontaminationSettings
 from tasks.decontamination.texts import EvaluationText, found_in, screen_of_responses
 from tasks.derivations import TABLE as ORIGINS
@@ -24,6 +25,11 @@ from tasks.variants import settings_of
 
 POOL, PROMPTS, PAIRS, REPLAY = "collect-pool", "collect-train", "pair", "replay"
 """Roles of stages."""
+TRANSFORM = "transform-"
+"""Begins the roles of stages that change a round's pairs, by their number."""
+NOT_OWN = (REPLAY, PAIRS, f"{CHAMPION}-", f"{CHALLENGER}-")
+"""Begin the roles of stages whose responses and verdicts are not a round's own: what it replayed,
+and what the recipe that lost has made."""
 MEASURED = ("-evaluation", "divergence")
 """Parts of the roles of stages that nothing is trained on."""
 
@@ -187,17 +193,16 @@ class Earlier:
 
     def _role_of_pairs(self, manifest: Mapping[str, Any]) -> str:
         """The last stage of a round that made or changed its own pairs."""
-        roles = [
+        changed = [
             role
             for role in sorted(manifest["artifacts"])
-            if not role.startswith(REPLAY) and _holds(self._stage(manifest, role), PreferencePair)
+            if role.startswith(TRANSFORM) and _holds(self._stage(manifest, role), PreferencePair)
         ]
-        changed = [role for role in roles if role != PAIRS]
         return changed[-1] if changed else PAIRS
 
     def _tables(self, manifest: Mapping[str, Any], record: type) -> Iterator[pa.Table]:
         for role in manifest["artifacts"]:
-            if role.startswith((REPLAY, PAIRS)) or any(part in role for part in MEASURED):
+            if role.startswith(NOT_OWN) or any(part in role for part in MEASURED):
                 continue
             stage = self._stage(manifest, role)
             if _holds(stage, record):

@@ -73,9 +73,11 @@ def made_round(place, prompt_ids):
 
 @pytest.fixture
 def second(tmp_path):
-    """The place of round 1, after a committed round on three prompts."""
+    """The place of round 1, after a committed round on three prompts, which a challenger lost."""
     place = small_place(root=f"file://{tmp_path}/store", round_index=0, policies={})
     found = made_round(place, OLD) | {"collect-pool": pool(place, [*OLD, "new"])}
+    lost = [pair("x", "y", prompt_id="p0")]
+    found["challenger-pair"] = left(place, "challenger-pair", PreferencePair, lost)
     manifest = {"round_index": 0, "artifacts": {name: asdict(one) for name, one in found.items()}}
     RunTree(store_of(place), place.run).write_round(0, "manifest.json", manifest)
     return replace(place, round_index=1)
