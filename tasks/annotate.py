@@ -105,7 +105,7 @@ def _written_artifact(artifact: Artifact, place: Place) -> list[Artifact]:
         place,
         "annotate",
         settings={"part": "written"},
-        inputs={"annotate": artifact.content, "of": _stage_of(artifact)},
+        inputs={"annotate": artifact.content, "of": artifact.stage},
         semantics=SEMANTICS,
     )
     if done := stage.finished():
@@ -192,9 +192,4 @@ def _asked_inputs(feedback: Feedback) -> dict[str, str]:
     """What people were asked and answered, known answers among it, for the key of a stage."""
     if feedback.items is None or feedback.people is None:
         return {}
-    return {"items": feedback.items.content, "people": _stage_of(feedback.people)}
-
-
-def _stage_of(artifact: Artifact) -> str:
-    """The digest of the stage that an artifact is of."""
-    return artifact.uri.rsplit("/", 2)[-2]
+    return {"items": feedback.items.content, "people": feedback.people.stage}

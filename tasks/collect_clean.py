@@ -121,7 +121,7 @@ def _without(given: Finished, gone: Sequence[str], place: Place) -> Artifact:
         place,
         given.manifest["key"]["verb"],
         settings={"part": "clean"},
-        inputs={"of": given.artifact.content, "from": given.artifact.uri.rsplit("/", 2)[-2]},
+        inputs={"of": given.artifact.content, "from": given.artifact.stage},
         fingerprints={"gone": digest(sorted(gone))},
         semantics=SEMANTICS,
     )

@@ -41,7 +41,7 @@ class Decided:
         return {pair_id: self.reason for pair_id in found if pair_id in self.lost}
 
 
-class Contest:
+class Competition:
     """All competitors of a round, in the order of their pairs."""
 
     def __init__(self) -> None:

@@ -8,7 +8,8 @@ from infra.place import blocks_of
 from infra.table_files import Spool, TableFile, spooled
 from tasks.config import PairsSection
 from tasks.judging import candidates_of
-from tasks.labelling import HELD_OUT_LABELS, LABELS, labels_of, split_labels
+from tasks.labelling import HELD_OUT_LABELS, LABELS, labels_of
+from tasks.pairing import split_held_out
 from tasks.records import (
     Artifact,
     Feedback,
@@ -64,7 +65,7 @@ def made_labels(
                 block.records(Verdict, "verdicts"),
             )
             groups = {one.prompt_id: one.group_id for one in block.records(Prompt, "prompts")}
-            training, held_out = split_labels(labels, groups, settings.held_out_share, place.seed)
+            training, held_out = split_held_out(labels, groups, settings.held_out_share, place.seed)
             made.labels.add(to_table(Label, training))
             made.held_out.add(to_table(Label, held_out))
             made.counts.update(

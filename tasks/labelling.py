@@ -8,7 +8,6 @@ from tasks.candidates import Candidate
 from tasks.canonical import short_id
 from tasks.errors import DataError
 from tasks.label_rules._contract import Judged
-from tasks.pairing import held_out_prompts
 from tasks.records import Label, Preference, PreferencePair, Verdict
 from tasks.tables import grouped
 from tasks.variants import kind_of
@@ -65,20 +64,6 @@ def _weighed(prompt_id: str, desirable: Mapping[str, float], rule: str) -> list[
         )
         for response_id in sorted(desirable)
     ]
-
-
-def split_labels(
-    labels: Sequence[Label], groups: Mapping[str, str], held_out_share: float, seed: int
-) -> tuple[list[Label], list[Label]]:
-    """Labels to train on and labels that only measure: the same prompts as of pairs are held out.
-
-    `groups` is group_id by prompt_id: near-duplicates stand on one side.
-    """
-    held_out = held_out_prompts({one.prompt_id for one in labels}, groups, held_out_share, seed)
-    return (
-        [one for one in labels if one.prompt_id not in held_out],
-        [one for one in labels if one.prompt_id in held_out],
-    )
 
 
 def ordered_pairs(labels: Sequence[Label]) -> list[PreferencePair]:

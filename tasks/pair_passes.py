@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from infra.blocks import Block, Blocks
 from infra.place import blocks_of
 from infra.table_files import Spool, TableFile, spooled
-from tasks.competition import Contest
+from tasks.competition import Competition
 from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
 from tasks.estimates import passes_of
@@ -27,7 +27,7 @@ from tasks.pairing import (
     filtered,
     in_turns,
     reads_passes,
-    split_pairs,
+    split_held_out,
     views_of,
 )
 from tasks.pairs import reweigh
@@ -117,7 +117,7 @@ def _corrected(
     passes: ExitStack,
 ) -> _Left:
     """The first pass: prior, preferences, and the pairs that the rule makes of them."""
-    pairs, contest = _none_yet(passes), Contest()
+    pairs, contest = _none_yet(passes), Competition()
     rule: Any = settings.rule
     selection = settings.selection
     readers = readers_of(rule, selection)
@@ -166,7 +166,7 @@ def _filtered(
     """A pass over the pairs left and their texts; the last filter may weigh all of them."""
     *alone, last = filters
     alone = alone if competes(last) else [*alone, last]
-    pairs, contest = _none_yet(passes), Contest()
+    pairs, contest = _none_yet(passes), Competition()
     tables: dict[str, Any] = {"responses": feedback.responses, "pairs": TableFile(left.pairs.path)}
     if reads_passes(filters):
         tables["verdicts"] = feedback.verdicts
@@ -200,7 +200,7 @@ def _divided(
         for block, found in left.of(blocks):
             groups = {one.prompt_id: one.group_id for one in block.records(Prompt, "prompts")}
             weighed = reweigh(found)
-            training, held_out = split_pairs(weighed, groups, held_out_share, place.seed)
+            training, held_out = split_held_out(weighed, groups, held_out_share, place.seed)
             made.rows.add(to_table(PreferencePair, training))
             made.held_out.add(to_table(PreferencePair, held_out))
             made.counts.update(

@@ -1,15 +1,17 @@
 """From verdicts to preference pairs: prior, correction, rule, filters, weights; all counted."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from tasks.candidates import Candidate
 from tasks.correction import CorrectionSettings, correct, prior_verdicts
 from tasks.estimates import NO_PASSES, Passes, wins_in_passes
 from tasks.pairs import PairView, PromptPreferences
-from tasks.records import Preference, PreferencePair, Response, Verdict
+from tasks.records import Label, Preference, PreferencePair, Response, Verdict
 from tasks.seeds import uniform_of
 from tasks.tables import counted, grouped
+
+Row = TypeVar("Row", Label, PreferencePair)
 
 
 def corrected(
@@ -100,26 +102,19 @@ def views_of(
     ]
 
 
-def split_pairs(
-    pairs: Sequence[PreferencePair], groups: Mapping[str, str], held_out_share: float, seed: int
-) -> tuple[list[PreferencePair], list[PreferencePair]]:
-    """Pairs to train on and pairs that only measure reward accuracy.
+def split_held_out(
+    rows: Sequence[Row], groups: Mapping[str, str], held_out_share: float, seed: int
+) -> tuple[list[Row], list[Row]]:
+    """Pairs or labels to train on, and those that only measure: of the same prompts for both.
 
     `groups` is group_id by prompt_id: near-duplicates stand on one side.
     """
-    held_out = held_out_prompts({pair.prompt_id for pair in pairs}, groups, held_out_share, seed)
-    return (
-        [pair for pair in pairs if pair.prompt_id not in held_out],
-        [pair for pair in pairs if pair.prompt_id in held_out],
-    )
-
-
-def held_out_prompts(
-    prompt_ids: Iterable[str], groups: Mapping[str, str], held_out_share: float, seed: int
-) -> set[str]:
-    """Those of `prompt_ids` whose pairs and labels only measure; `groups` is group_id by prompt."""
-    return {
+    held_out = {
         prompt_id
-        for prompt_id in prompt_ids
+        for prompt_id in {one.prompt_id for one in rows}
         if uniform_of(seed, "held_out_pairs", groups[prompt_id]) < held_out_share
     }
+    return (
+        [one for one in rows if one.prompt_id not in held_out],
+        [one for one in rows if one.prompt_id in held_out],
+    )

@@ -283,6 +283,11 @@ class Artifact:
     rows: int
     """Rows of the main table."""
 
+    @property
+    def stage(self) -> str:
+        """Digest of the stage's key: two stages may have one content."""
+        return self.uri.rsplit("/", 2)[-2]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
@@ -324,11 +329,6 @@ class Place:
     """Which verbs other work pools do."""
     part: Part = field(default_factory=Part)
     """The shards that this process does of a stage that several share."""
-
-    @property
-    def root(self) -> str:
-        """Root of the store."""
-        return self.storage.root
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -94,7 +94,7 @@ def _stage(
         inputs={
             "prompts": prompts.content,
             "pairs": pairs.content,
-            "pairs_stage": pairs.uri.rsplit("/", 2)[-2],
+            "pairs_stage": pairs.stage,
             "pool": earlier.pool().artifact.content,
             **earlier.contents(),
         },
@@ -145,7 +145,7 @@ def _joined(name: str, own: Artifact | None, found: Finished, place: Place) -> A
         settings={"part": name},
         inputs={
             "replay": found.folder.rpartition("/")[2],
-            **({"own": own.content, "of": own.uri.rsplit("/", 2)[-2]} if own else {}),
+            **({"own": own.content, "of": own.stage} if own else {}),
         },
         semantics=SEMANTICS,
     )

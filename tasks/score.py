@@ -124,7 +124,7 @@ def _stage(
 
 def _of(pairs: Artifact) -> dict[str, str]:
     """The pairs as inputs: their main table and, by the stage, the held-out ones."""
-    return {"pairs": pairs.content, "pairs_stage": pairs.uri.rsplit("/", 2)[-2]}
+    return {"pairs": pairs.content, "pairs_stage": pairs.stage}
 
 
 def score_drawn(

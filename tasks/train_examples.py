@@ -15,7 +15,7 @@ from infra.models import checkpoint_folder
 from infra.place import blocks_of, store_of, tables_in
 from tasks.budgets import smallest_to_train
 from tasks.canonical import digest
-from tasks.competition import Contest, Decided
+from tasks.competition import Competition, Decided
 from tasks.config_training import TrainingSection
 from tasks.derivations import TABLE as ORIGINS
 from tasks.derivations import Derivation, reads_origins
@@ -109,7 +109,7 @@ def _contest(
     last: Any, before: list[Any], rows: RowsOfRound, training: TrainingSection, place: Place
 ) -> Decided:
     """Which of the pairs that the filters `before` leave the filter `last` drops."""
-    contest, names = Contest(), list[str]()
+    contest, names = Competition(), list[str]()
     for found in _ranges(rows, training, place):
         views = left_after(found, before)
         contest.add(last.competitors(views, place.seed))

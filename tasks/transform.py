@@ -81,18 +81,13 @@ def _stage(
         inputs={
             "prompts": prompts.content,
             "pairs": pairs.content,
-            "pairs_stage": _stage_of(pairs),
+            "pairs_stage": pairs.stage,
             **contents("responses", feedback.responses),
         },
         seeds={"seed": place.seed, "round": place.round_index},
         fingerprints={"version": settings.version(), **(reads if settings.READS_TOKENS else {})},
         semantics=SEMANTICS,
     )
-
-
-def _stage_of(artifact: Artifact) -> str:
-    """The digest of the stage that an artifact is of."""
-    return artifact.uri.rsplit("/", 2)[-2]
 
 
 def _worked(
@@ -164,7 +159,7 @@ def _responses(made: Artifact, place: Place) -> Artifact:
         place,
         "transform",
         settings={"part": "responses"},
-        inputs={"of": _stage_of(made)},
+        inputs={"of": made.stage},
         semantics=SEMANTICS,
     )
     if done := stage.finished():

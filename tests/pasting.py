@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -51,3 +52,13 @@ def functions_of(file: Path, code):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return [one for name, one in vars(module).items() if name.startswith("test_")]
+
+
+def assert_house_style(blocks, folder):
+    """Blocks pass the project's linter: code by path, written into the empty `folder`."""
+    for path, code in blocks.items():
+        (folder / path.replace("/", "_")).write_text(code, encoding="utf-8")
+    ruff = [sys.executable, "-m", "ruff", "check", "--no-cache", "--config", "pyproject.toml"]
+    kept = ["--ignore", "D,I001", str(folder)]
+    done = subprocess.run([*ruff, *kept], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

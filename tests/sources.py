@@ -29,6 +29,7 @@ DOOR_PARTS: dict[str, str | tuple[str, ...]] = {
     "judge_panel": "judge",
     "judge_recorded": "judge",
     "label_passes": "pair",
+    "pair_imagined": "pair",
     "pair_passes": "pair",
     "refresh_report": "refresh",
     "refresh_rounds": "refresh",

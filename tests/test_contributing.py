@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from flows.cli.app import app
 from tasks.variants import variant_class
-from tests.pasting import Paster, blocks_of, functions_of
+from tests.pasting import Paster, assert_house_style, blocks_of, functions_of
 from tests.sources import ROOT
 from tests.test_variants import entry
 
@@ -55,9 +55,4 @@ def test_the_small_run_takes_the_example_of_a_loss(pasted, tmp_path, monkeypatch
 
 
 def test_the_examples_are_in_house_style(tmp_path):
-    for path, code in BLOCKS.items():
-        (tmp_path / path.replace("/", "_")).write_text(code, encoding="utf-8")
-    ruff = [sys.executable, "-m", "ruff", "check", "--no-cache", "--config", "pyproject.toml"]
-    kept = ["--ignore", "D,I001", str(tmp_path)]
-    done = subprocess.run([*ruff, *kept], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    assert_house_style(BLOCKS, tmp_path)

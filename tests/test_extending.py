@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import subprocess
-import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -11,7 +9,7 @@ from typer.testing import CliRunner
 from flows.cli.app import app
 from infra.presets import read_preset
 from tasks.config import build_config
-from tests.pasting import Paster, blocks_of, functions_of
+from tests.pasting import Paster, assert_house_style, blocks_of, functions_of
 from tests.small_config import plain_small
 from tests.sources import ROOT
 from tests.test_commands_page import examples, parsed
@@ -74,9 +72,4 @@ def test_every_command_of_the_page_is_one():
 
 
 def test_the_blocks_are_in_house_style(tmp_path):
-    for path, code in BLOCKS.items():
-        (tmp_path / path.replace("/", "_")).write_text(code, encoding="utf-8")
-    ruff = [sys.executable, "-m", "ruff", "check", "--no-cache", "--config", "pyproject.toml"]
-    kept = ["--ignore", "D,I001", str(tmp_path)]
-    done = subprocess.run([*ruff, *kept], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    assert_house_style(BLOCKS, tmp_path)

@@ -11,7 +11,7 @@ from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
 from tasks.judging import candidates_of
 from tasks.pair import pair
-from tasks.pairing import split_pairs
+from tasks.pairing import split_held_out
 from tasks.records import Feedback, Preference, PreferencePair, Prompt, Response, Verdict
 from tasks.responses import by_id
 from tests.judged import committed
@@ -85,7 +85,7 @@ def test_ranges_of_prompts_make_the_pairs_of_the_whole_round(monkeypatch, tmp_pa
     prompts = committed(place, Prompt, PROMPTS)
     artifact = pair.fn(prompts, feedback, CorrectionSettings(), settings, place)
     groups = {one.prompt_id: one.group_id for one in PROMPTS}
-    rows, held_out = split_pairs(whole.pairs, groups, 0.3, place.seed)
+    rows, held_out = split_held_out(whole.pairs, groups, 0.3, place.seed)
     assert rows and held_out
     assert records_of(place, PreferencePair, artifact) == rows
     assert records_of(place, PreferencePair, artifact, "held_out") == held_out

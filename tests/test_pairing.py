@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
-from tasks.pairing import filtered, split_pairs
+from tasks.pairing import filtered, split_held_out
 from tasks.variants import load_variant
 from tests.opinion_makers import both, candidate, pair, response
 from tests.paired import pairs_of
@@ -100,7 +100,7 @@ PAIRS = [replace(pair("c", "r", prompt_id=f"p{i}"), pair_id=str(i)) for i in ran
 @given(st.floats(0, 1), st.integers(0, 99), st.integers(1, 8))
 def test_every_pair_stands_on_one_side_and_groups_stay_together(share, seed, num_groups):
     groups = {f"p{i}": f"g{i % num_groups}" for i in range(40)}
-    training, held_out = split_pairs(PAIRS, groups, share, seed)
+    training, held_out = split_held_out(PAIRS, groups, share, seed)
     assert sorted(int(one.pair_id) for one in [*training, *held_out]) == list(range(40))
     kept, measured = ({groups[one.prompt_id] for one in some} for some in (training, held_out))
     assert kept & measured == set()
@@ -108,5 +108,5 @@ def test_every_pair_stands_on_one_side_and_groups_stay_together(share, seed, num
 
 def test_the_share_of_prompts_held_out_is_about_what_was_asked_for():
     groups = {f"p{i}": f"p{i}" for i in range(40)}
-    assert [len(split_pairs(PAIRS, groups, share, 0)[1]) for share in (0.0, 1.0)] == [0, 40]
-    assert 4 <= len(split_pairs(PAIRS, groups, 0.25, 0)[1]) <= 16
+    assert [len(split_held_out(PAIRS, groups, share, 0)[1]) for share in (0.0, 1.0)] == [0, 40]
+    assert 4 <= len(split_held_out(PAIRS, groups, 0.25, 0)[1]) <= 16

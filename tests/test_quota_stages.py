@@ -26,7 +26,7 @@ def asked(place):
 
 def sampled(place, share, run="one", **settings) -> Artifact:
     """What the cell `large` answers with this share; `run` must not matter."""
-    made = small_place(root=place.root, round_index=0, run=run, shares={"large": share})
+    made = small_place(root=place.storage.root, round_index=0, run=run, shares={"large": share})
     matrix = {"large": small_config(**settings).matrix["large"]}
     cell: Cell = cells_of(matrix, made)["large"]
     return sample_cell.fn(name="large", prompts=asked(made), cell=cell, role="train", place=made)

@@ -18,8 +18,8 @@ from tests.small_config import small_place
 
 ALL = load_variant("tasks.replays", "fifo_buffer", number=9, decay=0.5)
 OLD = ("p0", "p1", "p2")
-SECRET = "The quick brown fox jumps over the lazy dog beside seventeen purple rivers of Bohemia."
-TEXTS = {"b-p1": SECRET}
+MARKED = "The quick brown fox jumps over the lazy dog beside seventeen purple rivers of Bohemia."
+TEXTS = {"b-p1": MARKED}
 """What a response says, where it is no short answer of its own."""
 
 
@@ -120,7 +120,7 @@ def test_a_prompt_that_left_the_pool_is_not_trained_on_again(second):
 
 
 def test_a_response_that_repeats_a_text_which_is_measured_now_is_not_trained_on_again(second):
-    pool(second, [*OLD, "new"], texts=[SECRET])
+    pool(second, [*OLD, "new"], texts=[MARKED])
     prompts, _, _ = learned(second)
     assert ids(second, prompts, "prompt_id") == ["new", "p0", "p2"]
     assert counts(second)["dropped_contaminated"] == 1

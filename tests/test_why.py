@@ -120,7 +120,7 @@ def test_what_no_round_knows_is_said(tree, asked, said):
 
 
 def test_the_command_prints_all_of_it_and_as_json_too(tree, place, tmp_path, monkeypatch):
-    monkeypatch.setenv("TSO_STORE", place.root)
+    monkeypatch.setenv("TSO_STORE", place.storage.root)
     preset = tmp_path / "preset.yaml"
     preset.write_text(json.dumps(plain_small()), encoding="utf-8")
     given = ["why", "r", "p-r2-r1", "--preset", str(preset)]

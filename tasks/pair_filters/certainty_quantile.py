@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from tasks.competition import Competitor, Contest
+from tasks.competition import Competition, Competitor
 from tasks.pairs import PairView
 from tasks.variants import kind_of
 
@@ -34,7 +34,7 @@ class CertaintyQuantile:
 
     def __call__(self, pairs: Sequence[PairView]) -> dict[str, str]:
         """The reason for each pair that is dropped, by pair_id."""
-        return Contest.lost(self, pairs, kind_of(self))
+        return Competition.lost(self, pairs, kind_of(self))
 
     def competitors(self, pairs: Sequence[PairView], seed: int = 0) -> list[Competitor]:
         """All pairs, the most probable ones first; `seed` plays no part."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from tasks.competition import FREE, Competitor, Contest
+from tasks.competition import FREE, Competition, Competitor
 from tasks.pairs import PairView
 from tasks.words import num_words
 
@@ -36,7 +36,7 @@ class LengthBalance:
         largest difference in words. Where the other kind is missing, as many are kept as one pair
         of it would allow. Pairs of equal length stay.
         """
-        return Contest.lost(self, pairs, "length_balance")
+        return Competition.lost(self, pairs, "length_balance")
 
     def competitors(self, pairs: Sequence[PairView], seed: int = 0) -> list[Competitor]:
         """Pairs whose chosen response is longer compete, and those where it is shorter."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from tasks.competition import Competitor, Contest
+from tasks.competition import Competition, Competitor
 from tasks.errors import DataError
 from tasks.pair_filters.certainty_quantile import room_of
 from tasks.pairs import PairView
@@ -36,7 +36,7 @@ class LikelihoodQuantile:
 
     def __call__(self, pairs: Sequence[PairView]) -> dict[str, str]:
         """The reason for each pair that is dropped, by pair_id; DataError for an unscored pair."""
-        return Contest.lost(self, pairs, kind_of(self))
+        return Competition.lost(self, pairs, kind_of(self))
 
     def competitors(self, pairs: Sequence[PairView], seed: int = 0) -> list[Competitor]:
         """All pairs, the likeliest first; `seed` plays no part."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from tasks.competition import Competitor, Contest
+from tasks.competition import Competition, Competitor
 from tasks.pair_filters.certainty_quantile import room_of
 from tasks.pairs import PairView
 from tasks.seeds import uniform_of
@@ -44,7 +44,7 @@ class ReliableSample:
 
     def __call__(self, pairs: Sequence[PairView]) -> dict[str, str]:
         """The reason for each pair that is dropped, by pair_id."""
-        return Contest.lost(self, pairs, kind_of(self))
+        return Competition.lost(self, pairs, kind_of(self))
 
     def competitors(self, pairs: Sequence[PairView], seed: int = 0) -> list[Competitor]:
         """All pairs by when their clock rings: the rate is the weight, `seed` winds it."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field
 
 from tasks.candidates import Candidate
-from tasks.competition import FREE, Competitor, Contest
+from tasks.competition import FREE, Competition, Competitor
 from tasks.pairs import PromptPreferences, make_pair
 from tasks.records import PreferencePair
 from tasks.seeds import uniform_of
@@ -37,7 +37,7 @@ class PolicyFirst:
         self, by_prompt: Mapping[str, PromptPreferences], seed: int
     ) -> list[PreferencePair]:
         """The pairs of all prompts, sorted by prompt and ids; `seed` draws among the others."""
-        pairs, contest = self.pairs(by_prompt), Contest()
+        pairs, contest = self.pairs(by_prompt), Competition()
         contest.add(self.competitors(pairs, by_prompt, seed))
         return [
             pair for pair, stays in zip(pairs, contest.staying(self.rooms), strict=True) if stays

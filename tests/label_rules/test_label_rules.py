@@ -6,7 +6,8 @@ import pytest
 
 from tasks.errors import DataError
 from tasks.label_rules._contract import Judged, Labelled
-from tasks.labelling import labels_of, ordered_pairs, split_labels
+from tasks.labelling import labels_of, ordered_pairs
+from tasks.pairing import split_held_out
 from tasks.variants import load_variant
 from tests.opinion_makers import candidate, preference, verdict
 
@@ -92,7 +93,7 @@ def test_the_labels_of_a_prompt_share_its_weight_and_are_sorted():
 def test_near_duplicates_of_a_prompt_stand_on_one_side():
     labels = made(p1=1.0, q1=0.0)
     for seed in range(20):
-        training, held_out = split_labels(labels, {"p": "g", "q": "g"}, 0.5, seed)
+        training, held_out = split_held_out(labels, {"p": "g", "q": "g"}, 0.5, seed)
         assert not training or not held_out
         assert sorted([*training, *held_out], key=lambda one: one.response_id) == labels
 

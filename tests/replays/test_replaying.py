@@ -45,7 +45,7 @@ TOKENS = {one: [1, 2] for one in "abcde"}
 IDS = Tokenised(prompts={"p": [1], "q": [2]}, responses=TOKENS)
 
 
-def test_what_a_stale_prompt_weighs_is_kept_when_some_of_its_pairs_are_dropped():
+def test_the_weight_of_a_stale_prompt_is_kept_when_some_of_its_pairs_are_dropped():
     stale = stale_pairs(OLD, known(OLD, 2), 0.5, 3)
     scores = scored(*"abcde", tokens=TOKENS)
     made = pair_examples(stale, IDS, [scores], {"p-a-c": "already_solved"})
@@ -65,7 +65,7 @@ def test_single_responses_of_stale_pairs_share_the_same_weight():
 
 
 @pytest.mark.parametrize("number", [1, 3, 6, 7, 49, 98, 107])
-def test_a_fresh_prompt_weighs_exactly_1_whatever_the_number_of_its_pairs(number):
+def test_the_weight_of_a_fresh_prompt_is_exactly_1_whatever_the_number_of_its_pairs(number):
     pairs = [pair("a", f"r{index}") for index in range(number)]
     weighed = reweigh(pairs)
     assert prompt_weights(weighed) == {"p": 1.0}
