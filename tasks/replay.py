@@ -18,7 +18,7 @@ from tasks.replays._contract import Remembered
 from tasks.tables import to_table
 from tasks.variants import settings_of
 
-SEMANTICS = 1
+SEMANTICS = 2
 RECORDS: dict[str, type] = {
     "prompts": Prompt,
     "responses": Response,

@@ -15,8 +15,9 @@ from tasks.contest import CHALLENGER, CHAMPION
 from tasks.decontamination.settings import DecontaminationSettings
 from tasks.decontamination.texts import EvaluationText, found_in, screen_of_responses
 from tasks.derivations import TABLE as ORIGINS
-from tasks.derivations import Derivation
+from tasks.derivations import Derivation, transforms_among
 from tasks.errors import DataError
+from tasks.estimates import ESTIMATOR, PASS
 from tasks.records import Artifact, Place, PreferencePair, Prompt, Response, Verdict
 from tasks.replaying import remembered
 from tasks.replays._contract import Remembered
@@ -25,8 +26,6 @@ from tasks.variants import settings_of
 
 POOL, PROMPTS, PAIRS, REPLAY = "collect-pool", "collect-train", "pair", "replay"
 """Roles of stages."""
-TRANSFORM = "transform-"
-"""Begins the roles of stages that change a round's pairs, by their number."""
 NOT_OWN = (REPLAY, PAIRS, f"{CHAMPION}-", f"{CHALLENGER}-")
 """Begin the roles of stages whose responses and verdicts are not a round's own: what it replayed,
 and what the recipe that lost has made."""
@@ -145,11 +144,16 @@ class Earlier:
         return _once(pa.concat_tables(parts), "response_id")
 
     def verdicts(self, drawn: Collection[Remembered]) -> pa.Table:
-        """What judges and people said of the two responses of what was drawn."""
+        """What judges and people said of the two responses of what was drawn.
+
+        The estimator's passes over each of them are among it: they say how sure it was of the pair.
+        """
         parts = [schema(Verdict).empty_table()]
         for manifest, some in self._by_round(drawn):
             for table in self._tables(manifest, Verdict):
-                parts.append(_with(_with(table, "a_id", _sides(some)), "b_id", _sides(some)))
+                said = _with(table, "a_id", _sides(some))
+                parts.append(_with(said, "b_id", _sides(some)))
+                parts.append(_with(_with(said, "annotator", [ESTIMATOR]), "criterion", [PASS]))
         return pa.concat_tables(parts)
 
     def clean(self, drawn: Sequence[Remembered]) -> list[Remembered]:
@@ -193,11 +197,7 @@ class Earlier:
 
     def _role_of_pairs(self, manifest: Mapping[str, Any]) -> str:
         """The last stage of a round that made or changed its own pairs."""
-        changed = [
-            role
-            for role in sorted(manifest["artifacts"])
-            if role.startswith(TRANSFORM) and _holds(self._stage(manifest, role), PreferencePair)
-        ]
+        changed = transforms_among(manifest["artifacts"])
         return changed[-1] if changed else PAIRS
 
     def _tables(self, manifest: Mapping[str, Any], record: type) -> Iterator[pa.Table]:

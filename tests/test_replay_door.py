@@ -9,9 +9,11 @@ from infra.run_tree import RunTree
 from tasks.decontamination.settings import DecontaminationSettings
 from tasks.decontamination.texts import EvaluationText
 from tasks.derivations import Derivation
+from tasks.estimates import PASS, passes_of
 from tasks.records import Artifact, Feedback, PreferencePair, Prompt, Response, Verdict
 from tasks.replay import join_earlier, replayed
 from tasks.tables import to_table
+from tasks.uncertainty import uncertainties
 from tasks.variants import load_variant, settings_of
 from tests.opinion_makers import pair, prompt, response, verdict
 from tests.small_config import small_place
@@ -110,6 +112,41 @@ def test_all_that_a_replayed_pair_needs_joins_the_rounds_own(second):
     origins = records_of(second, Derivation, pairs, "origins")
     assert sorted(one.prompt_id for one in origins) == ["new", *OLD]
     assert counts(second) == {"own": 1, "remembered": 3, "replayed": 3}
+
+
+def test_a_replayed_pair_brings_the_estimators_passes_over_its_responses(second):
+    """A loss that weighs pairs by doubt would drop what nobody says how sure it was of."""
+    pool(second, [*OLD, "new"])
+    place = replace(second, round_index=0)
+    blank = replace(verdict("a-p0", "b-p0", "scored", by="estimator"), prompt_id="p0", b_id="")
+    passes = [
+        replace(blank, a_id=name, criterion=PASS, replicate=turn, score=score)
+        for name, scores in {"a-p0": (0.0, 2.0), "b-p0": (0.0, 0.0), "c": (0.0, 1.0)}.items()
+        for turn, score in enumerate(scores)
+    ]
+    tree = RunTree(store_of(place), place.run)
+    manifest = tree.read_round(0, "manifest.json")
+    manifest["artifacts"]["estimate"] = asdict(left(place, "estimate", Verdict, passes))
+    tree.write_round(0, "manifest.json", manifest)
+    _, feedback, _ = learned(second)
+    said = records_of(second, Verdict, feedback.verdicts)
+    assert passes_of(said) == {"a-p0": [0.0, 2.0], "b-p0": [0.0, 0.0]}
+    assert uncertainties(said).keys() == {("a-p0", "b-p0")}
+
+
+def test_of_eleven_transforms_the_last_one_says_what_was_trained_on(second):
+    """By the letters of its name, transform-10 stands before transform-2."""
+    pool(second, [*OLD, "new"])
+    place = replace(second, round_index=0)
+    tree = RunTree(store_of(place), place.run)
+    manifest = tree.read_round(0, "manifest.json")
+    for number, name in ((2, "x"), (10, "y")):
+        role, rows = f"transform-{number}-edit_rejected", [pair("a-p0", name, prompt_id="p0")]
+        manifest["artifacts"][role] = asdict(left(place, role, PreferencePair, rows))
+    tree.write_round(0, "manifest.json", manifest)
+    _, _, pairs = learned(second)
+    replayed_ones = {row.rejected_id for row in records_of(second, PreferencePair, pairs)}
+    assert replayed_ones == {"b-new", "y"}
 
 
 def test_a_prompt_that_left_the_pool_is_not_trained_on_again(second):

@@ -105,6 +105,15 @@ def test_a_round_that_is_left_without_pairs_ends_with_the_reasons(given, place):
         applied(*given, [nothing], place)
 
 
+def test_a_transform_that_finds_nothing_to_degrade_ends_the_round_with_the_reasons(given, place):
+    """Else the loss that reads variants would be the base loss, and nobody would know."""
+    nothing = load_variant(
+        "tasks.transforms", "degrade", extractor={"kind": "pattern", "pattern": "quince"}
+    )
+    with pytest.raises(DataError, match=r"left no response .*'dropped_equal_or_empty': 8"):
+        applied(*given, [nothing], place)
+
+
 LOCAL = {"engine": "transformers", "threads": 1, "device": "cpu", "max_tokens": 4}
 
 

@@ -53,7 +53,7 @@ class EditRejected:
         extra="forbid", use_attribute_docstrings=True
     )
     EXAMPLE: ClassVar[dict[str, Any]] = {"writer": {"engine": "scripted", "default": "a fig"}}
-    SEMANTICS: ClassVar[int] = 1
+    SEMANTICS: ClassVar[int] = 2
     SUPPLIES: ClassVar[tuple[str, ...]] = ()
     READS_TOKENS: ClassVar[bool] = False
 
@@ -136,8 +136,10 @@ class EditRejected:
     ) -> tuple[Response | None, str]:
         """The edited response, or why there is none."""
         chosen, rejected = (view.responses[one] for one in (pair.chosen_id, pair.rejected_id))
+        ends_as = rejected
         if self.writer is None:
-            drawn = self._mixed(rejected.text, chosen.text, (*maker.seeds, pair.pair_id)), "stop"
+            text, ends_as = self._mixed(rejected, chosen, (*maker.seeds, pair.pair_id))
+            drawn = text, "stop"
         elif why := why_unwritten(written, pair.pair_id):
             return None, why
         else:
@@ -145,19 +147,25 @@ class EditRejected:
             drawn = (found.text or "").strip(), found.finish_reason
         if why := self._why_no_use(*drawn, chosen.text, rejected.text):
             return None, why
-        edited = response_made(drawn[0], rejected, maker, index)
+        # What was cut stays cut: training closes a response that says it finished by itself.
+        edited = response_made(drawn[0], rejected, maker, index, ends_as.finish_reason)
         if is_worse(self.guard, view.prompt, edited, rejected):
             return None, "worse_than_rejected"
         return edited, ""
 
-    def _mixed(self, rejected: str, chosen: str, names: tuple[str | int, ...]) -> str:
-        """`rejected` with some of its words replaced by those of `chosen`, where they differ."""
-        steps = list(_steps(rejected, chosen))
+    def _mixed(
+        self, rejected: Response, chosen: Response, names: tuple[str | int, ...]
+    ) -> tuple[str, Response]:
+        """`rejected` with some of its words replaced by those of `chosen`, where they differ.
+
+        With it the response whose end it has.
+        """
+        steps = list(_steps(rejected.text, chosen.text))
         changes = [place for place, (old, new) in enumerate(steps) if old != new]
         changes.sort(key=lambda place: uniform_of(*names, "edit_rejected", place))
         made = set(changes[: max(1, round(self.share_of_changes * len(changes)))])
         words = [new if place in made else old for place, (old, new) in enumerate(steps)]
-        return "".join(words).strip()
+        return "".join(words).strip(), chosen if len(steps) - 1 in made else rejected
 
     def _why_no_use(self, text: str, finish: str, chosen: str, rejected: str) -> str:
         """The first thing that is wrong with an edit, or nothing."""

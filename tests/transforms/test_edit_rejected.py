@@ -104,6 +104,34 @@ def test_two_pairs_with_equal_edits_make_two_responses():
     assert [row.sample_index for row in found.responses] == [0, 1]
 
 
+def cut(view, *names):
+    """`view` with responses that ended at max_tokens."""
+    some = {name: replace(view.responses[name], finish_reason="length") for name in names}
+    return replace(view, responses={**view.responses, **some})
+
+
+def test_an_edit_of_a_response_that_was_cut_does_not_claim_to_be_finished():
+    """Else it would be trained on with an end of turn that its text has not."""
+    [edited] = made(EDITED, view=cut(VIEW, "r")).responses
+    assert edited.finish_reason == "length"
+    [edited] = made(EDITED, view=cut(VIEW, "c")).responses
+    assert edited.finish_reason == "stop"
+
+
+@pytest.mark.parametrize(("cut_one", "finish"), [("r", "stop"), ("c", "length")])
+def test_mixed_words_end_as_the_response_does_whose_last_word_they_have(cut_one, finish):
+    """All but one of the changes: the last word is the chosen response's, or the rejected one's."""
+    view = cut(view_of({"c": "a b c d", "r": "a x y z"}, ("c", "r")), cut_one)
+    mix = load_variant("tasks.transforms", "edit_rejected", share_of_changes=0.7)
+    found = set()
+    for seed in range(20):
+        [row] = mix.made(view, {}, MAKER._replace(seeds=(seed, 0))).responses
+        other = {"stop": "length", "length": "stop"}[finish]
+        assert row.finish_reason == (finish if row.text.endswith("d") else other)
+        found.add(row.finish_reason)
+    assert found == {"stop", "length"}
+
+
 WORDS = st.lists(st.sampled_from(["fig", "plum", "nut", "a", "and"]), min_size=1, max_size=9)
 
 
