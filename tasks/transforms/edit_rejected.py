@@ -138,8 +138,8 @@ class EditRejected:
         chosen, rejected = (view.responses[one] for one in (pair.chosen_id, pair.rejected_id))
         ends_as = rejected
         if self.writer is None:
-            text, ends_as = self._mixed(rejected, chosen, (*maker.seeds, pair.pair_id))
-            drawn = text, "stop"
+            mixed, ends_as = self._mixed(rejected, chosen, (*maker.seeds, pair.pair_id))
+            drawn = mixed, "stop"
         elif why := why_unwritten(written, pair.pair_id):
             return None, why
         else:
@@ -148,7 +148,8 @@ class EditRejected:
         if why := self._why_no_use(*drawn, chosen.text, rejected.text):
             return None, why
         # What was cut stays cut: training closes a response that says it finished by itself.
-        edited = response_made(drawn[0], rejected, maker, index, ends_as.finish_reason)
+        text = _framed(drawn[0], rejected.text)
+        edited = response_made(text, rejected, maker, index, ends_as.finish_reason)
         if is_worse(self.guard, view.prompt, edited, rejected):
             return None, "worse_than_rejected"
         return edited, ""
@@ -160,7 +161,7 @@ class EditRejected:
 
         With it the response whose end it has.
         """
-        steps = list(_steps(rejected.text, chosen.text))
+        steps = list(_steps(rejected.text.strip(), chosen.text.strip()))
         changes = [place for place, (old, new) in enumerate(steps) if old != new]
         changes.sort(key=lambda place: uniform_of(*names, "edit_rejected", place))
         made = set(changes[: max(1, round(self.share_of_changes * len(changes)))])
@@ -194,6 +195,12 @@ class EditRejected:
         if self.becomes == "edited_over_rejected":
             return pair_of(pair, edited_id, pair.rejected_id)
         return pair_of(pair, pair.chosen_id, edited_id)
+
+
+def _framed(text: str, like: str) -> str:
+    """`text` with the white space around it that `like` has: an edit is to differ in words."""
+    begin, end = len(like) - len(like.lstrip()), len(like.rstrip())
+    return like[:begin] + text + like[end:]
 
 
 def _steps(rejected: str, chosen: str) -> Iterator[tuple[str, str]]:

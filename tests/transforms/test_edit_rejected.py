@@ -104,6 +104,17 @@ def test_two_pairs_with_equal_edits_make_two_responses():
     assert [row.sample_index for row in found.responses] == [0, 1]
 
 
+@pytest.mark.parametrize("writer", [{"engine": "scripted"}, None])
+def test_the_white_space_around_a_response_is_that_of_the_rejected_one(writer):
+    """Were it taken away, a policy would learn to do without a line break at the end."""
+    view = view_of({"c": "a ripe fig", "r": " an old fig\n\n"}, ("c", "r"))
+    one = editor(writer=writer)
+    [edited] = one.made(
+        view, answers(one, view, "a ripe old fig") if writer else {}, MAKER
+    ).responses
+    assert edited.text.startswith(" a") and edited.text.endswith("fig\n\n")
+
+
 def cut(view, *names):
     """`view` with responses that ended at max_tokens."""
     some = {name: replace(view.responses[name], finish_reason="length") for name in names}
