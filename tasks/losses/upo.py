@@ -52,15 +52,17 @@ class UPO(Loss):
         Source: arXiv:2409.11212.
         """
         rewards = batch.log_ratios(mean=False).times(self.beta)
-        alpha = self._alpha(batch) if self.REQUIRES else rewards.margin.detach() * 0
+        alpha = self._alpha(batch, rewards.margin.detach())
         loss = (1 - alpha) * logistic(rewards.margin) + alpha * logistic(-rewards.margin)
         if self.sft_weight:
             sign = -1 if self.as_released else 1
             loss = loss + sign * self.sft_weight * batch.chosen_nll()
         return LossResult(loss=loss, metrics=preference_metrics(rewards) | {"alpha": alpha})
 
-    def _alpha(self, batch: LossBatch) -> "Tensor":
-        """How much of each pair counts the other way round."""
+    def _alpha(self, batch: LossBatch, like: "Tensor") -> "Tensor":
+        """How much of each pair counts the other way round, (P,) as `like`."""
+        if not self.REQUIRES:
+            return like.new_zeros(like.shape)
         uncertainty = batch.column("uncertainty").clamp(0, math.log(2))
         if not self.as_released:
             return self.alpha_max * uncertainty / math.log(2)
