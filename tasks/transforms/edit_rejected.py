@@ -75,7 +75,8 @@ class EditRejected:
     """Regular expressions: an edit in which one is found, and in neither response, is a refusal."""
     guard: Guard | None = None
     """A judge that compares without being asked over a network, e.g. {kind: rule}: an edit that it
-    finds worse than the rejected response is no use; null: nobody looks."""
+    finds worse than what it is chosen over, or better than what is chosen over it, is no use; null:
+    nobody looks."""
 
     def __post_init__(self) -> None:
         check_guard(self.guard)
@@ -150,9 +151,18 @@ class EditRejected:
         # What was cut stays cut: training closes a response that says it finished by itself.
         text = _framed(drawn[0], rejected.text)
         edited = response_made(text, rejected, maker, index, ends_as.finish_reason)
-        if is_worse(self.guard, view.prompt, edited, rejected):
-            return None, "worse_than_rejected"
-        return edited, ""
+        why = self._wrong_side(view, chosen, edited, rejected)
+        return (None, why) if why else (edited, "")
+
+    def _wrong_side(
+        self, view: PromptPairs, chosen: Response, edited: Response, rejected: Response
+    ) -> str:
+        """Why the guard does not let an edit stand where it is to stand; empty if it does."""
+        if self.becomes == "edited_over_rejected":
+            worse = is_worse(self.guard, view.prompt, edited, rejected)
+            return "worse_than_rejected" if worse else ""
+        better = is_worse(self.guard, view.prompt, chosen, edited)
+        return "better_than_chosen" if better else ""
 
     def _mixed(
         self, rejected: Response, chosen: Response, names: tuple[str | int, ...]
