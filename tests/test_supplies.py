@@ -200,11 +200,6 @@ def test_upo_drops_pairs_with_one_opinion_and_the_sides_may_come_in_any_order():
     assert found.counts == {"dropped_one_opinion": 1}
 
 
-def test_without_its_weight_uncertainty_drops_no_pair():
-    one = supplies("upo", scored(*ALL), alpha_max=0.0)
-    assert made(one, PAIRS[:2]).counts == {}
-
-
 def test_the_longest_row_counts_further_responses():
     one = supplies("selm", scored(*ALL), explored={"p": "a"})
     assert made(one, [pair("b", "c")]).longest == 4
