@@ -67,7 +67,7 @@ def _known(decay: float, place: Place) -> tuple[Checkpoint, int]:
 
 
 def _role(decay: float) -> str:
-    return f"average-{decay:g}"
+    return f"average-{decay!r}"
 
 
 def _further(decay: float, before: Checkpoint, policy: Checkpoint, place: Place) -> Checkpoint:

@@ -22,6 +22,16 @@ from tasks.records import (
 )
 from tasks.tables import grouped, to_table
 
+UNLABELLED = "unlabelled_"
+"""Begins the counts of responses without a label, by reason."""
+COUNTS = ("labels", "prompts_with_labels", "held_out_labels")
+"""What is counted besides."""
+
+
+def counts_labels(name: str) -> bool:
+    """Whether the count `name` of a pair stage is of labels."""
+    return name in COUNTS or name.startswith(UNLABELLED)
+
 
 class MadeLabels(NamedTuple):
     """Labels to train on and labels that measure, growing on local disk."""
@@ -50,7 +60,7 @@ def made_labels(
     made = MadeLabels(
         labels=stack.enter_context(spooled(Label)),
         held_out=stack.enter_context(spooled(Label)),
-        counts=Counter(labels=0, prompts_with_labels=0, held_out_labels=0),
+        counts=Counter(dict.fromkeys(COUNTS, 0)),
     )
     tables: dict[str, Any] = {"prompts": prompts, "preferences": preferences}
     tables |= {"responses": feedback.responses, "verdicts": feedback.verdicts}
@@ -73,5 +83,5 @@ def made_labels(
                 prompts_with_labels=len(grouped(labels)),
                 held_out_labels=len(held_out),
             )
-            made.counts.update(f"unlabelled_{reason}" for reason in left_out.values())
+            made.counts.update(f"{UNLABELLED}{reason}" for reason in left_out.values())
     return made

@@ -160,13 +160,16 @@ def _decide(work: RoundWork, config: Config, place: Place) -> GateOutcome:
 def _artifacts(tree: RunTree, work: RoundWork, place: Place) -> dict[str, Artifact]:
     """Every finished stage of the round, by role; of two recipes, the winner's have the name.
 
-    What the loser did keeps its own: challenger-train.
+    What the loser did keeps its own: challenger-train. What the round did before it had two
+    recipes gives way.
     """
     own = f"{work.contest.winner}-" if work.contest else ""
     roles = tree.roles_done(place.round_index)
     found = {role: tree.read_round(place.round_index, f"stages/{role}.json") for role in roles}
     named = {role: Artifact(**pointer) for role, pointer in found.items() if pointer}
-    return {role.removeprefix(own): one for role, one in named.items()}
+    won = {role: one for role, one in named.items() if own and role.startswith(own)}
+    others = {role: one for role, one in named.items() if role not in won}
+    return others | {role.removeprefix(own): one for role, one in won.items()}
 
 
 def _estimator(artifacts: dict[str, Artifact], place: Place) -> dict[str, Any]:
