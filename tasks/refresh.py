@@ -160,16 +160,14 @@ def _decide(work: RoundWork, config: Config, place: Place) -> GateOutcome:
 def _artifacts(tree: RunTree, work: RoundWork, place: Place) -> dict[str, Artifact]:
     """Every finished stage of the round, by role; of two recipes, the winner's have the name.
 
-    What the loser did keeps its own: challenger-train. What the round did before it had two
-    recipes gives way.
+    The loser's keep their own: challenger-train; those of a round without two recipes give way.
     """
     own = f"{work.contest.winner}-" if work.contest else ""
     roles = tree.roles_done(place.round_index)
-    found = {role: tree.read_round(place.round_index, f"stages/{role}.json") for role in roles}
-    named = {role: Artifact(**pointer) for role, pointer in found.items() if pointer}
-    won = {role: one for role, one in named.items() if own and role.startswith(own)}
-    others = {role: one for role, one in named.items() if role not in won}
-    return others | {role.removeprefix(own): one for role, one in won.items()}
+    read = ((role, tree.read_round(place.round_index, f"stages/{role}.json")) for role in roles)
+    named = {role: Artifact(**pointer) for role, pointer in read if pointer}
+    others_first = sorted(named, key=lambda role: bool(own) and role.startswith(own))
+    return {role.removeprefix(own): named[role] for role in others_first}
 
 
 def _estimator(artifacts: dict[str, Artifact], place: Place) -> dict[str, Any]:

@@ -144,3 +144,6 @@ def test_two_recipes_share_their_stages_and_a_failing_one_stops_neither(tmp_path
     assert "| preset+dpo | 1 |" in page, "people find the table at the flow run"
     before = children()
     assert tso(*asked)[0] == 5 and children() == before, "the same command finds all done"
+    code, shown = tso(*asked, "--set", "training.epochs=2")
+    assert code == 5 and children() == before, "figures of other settings are no answer"
+    assert "was made with other values of training.epochs" in " ".join(shown.split())

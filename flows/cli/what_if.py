@@ -18,7 +18,7 @@ from tasks.errors import ConfigError
 from tasks.layers import with_overrides
 from tasks.ledger.rounds import settings_changed
 from tasks.ledger.what_if import Asked, Moved, WhatIf, what_if
-from tasks.pair_imagined import imagined
+from tasks.pair import imagined
 from tasks.report.formatting import code_span
 from tasks.rounds import committed_round, committed_rounds, resolve
 
