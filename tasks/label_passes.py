@@ -8,7 +8,7 @@ from infra.place import blocks_of
 from infra.table_files import Spool, TableFile, spooled
 from tasks.config import PairsSection
 from tasks.judging import candidates_of
-from tasks.labelling import HELD_OUT_LABELS, LABELS, labels_of
+from tasks.labelling import COUNTS, HELD_OUT_LABELS, LABELS, UNLABELLED, labels_of
 from tasks.pairing import split_held_out
 from tasks.records import (
     Artifact,
@@ -21,16 +21,6 @@ from tasks.records import (
     Verdict,
 )
 from tasks.tables import grouped, to_table
-
-UNLABELLED = "unlabelled_"
-"""Begins the counts of responses without a label, by reason."""
-COUNTS = ("labels", "prompts_with_labels", "held_out_labels")
-"""What is counted besides."""
-
-
-def counts_labels(name: str) -> bool:
-    """Whether the count `name` of a pair stage is of labels."""
-    return name in COUNTS or name.startswith(UNLABELLED)
 
 
 class MadeLabels(NamedTuple):

@@ -11,7 +11,6 @@ from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
 from tasks.errors import DataError
 from tasks.label_passes import MadeLabels, made_labels
-from tasks.pair_imagined import imagined as imagined  # the command line asks it
 from tasks.pair_losses import why_no_label, why_none
 from tasks.pair_passes import Made, made_pairs
 from tasks.records import Artifact, Feedback, Place

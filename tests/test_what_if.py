@@ -11,9 +11,9 @@ from infra.place import counts_of
 from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
 from tasks.errors import ConfigError
+from tasks.imagine import imagined
 from tasks.ledger.what_if import Asked, Paired, examples_of, moves, what_if
 from tasks.pair import pair as pair_door
-from tasks.pair_imagined import imagined
 from tasks.records import Feedback, Prompt, Response, Verdict
 from tests.judged import committed
 from tests.opinion_makers import both, pair, preference, prompt, response

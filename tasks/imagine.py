@@ -1,4 +1,4 @@
-"""Part of the door `pair`: a finished round, paired as other settings would have paired it."""
+"""Door: a finished round in, and how other settings would have paired it out; nothing is kept."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -11,7 +11,7 @@ from infra.table_files import Spool, TableFile
 from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
 from tasks.errors import DataError
-from tasks.label_passes import counts_labels
+from tasks.labelling import counts_labels
 from tasks.ledger.what_if import Paired
 from tasks.pair_passes import made_pairs
 from tasks.records import Artifact, Feedback, Place, Preference, PreferencePair, Response
