@@ -109,7 +109,7 @@ def _commit(
     """Choose what is replayed, and keep it with what the next round may choose from."""
     index = place.round_index
     own = remembered(records_of(place, PreferencePair, pairs), index)
-    memory = earlier.memory()
+    memory = earlier.memory
     groups = earlier.groups({one.prompt_id for one in memory})
     may, dropped = allowed(memory, own, groups, groups_held_out(prompts, pairs, place))
     chosen = replay.drawn(may, len(own), place.seed, index)

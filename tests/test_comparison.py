@@ -55,6 +55,16 @@ def test_all_methods_get_as_many_prompts_as_the_first(small):
     assert once.rounds == 1 and once.overrides["prompts.per_round"] == 15
 
 
+def test_the_first_method_has_its_rounds_whatever_is_set_for_what_its_recipe_sets(small):
+    micro = 64
+    methods = [f"{small}+online_dpo", f"{small}+dpo"]
+    plan = planned("trial", methods, [0], 3, {"prompts.per_round": 16})
+    assert runs_of(plan) == {
+        "trial-small-online-dpo-s0": (3, {"run.seed": 0}),
+        "trial-small-dpo-s0": (3 * micro // 16, {"prompts.per_round": 16, "run.seed": 0}),
+    }
+
+
 def test_what_a_recipe_sets_stays_whatever_is_set_for_all(small):
     wanted = {"training.loss": {"kind": "ipo"}, "training.loss.beta": 0.2, "training.epochs": 2}
     plan = planned("trial", [small, f"{small}+rpo"], [0], 1, wanted)
@@ -105,7 +115,7 @@ def tso(*arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.usefixtures("prefect_server", "warm_children")
 def test_two_recipes_share_their_stages_and_a_failing_one_stops_neither(tmp_path):
     world = small_world(tmp_path)
     methods = [f"{world.preset}{recipe}" for recipe in ("+dpo", "+nope", "+rpo")]
@@ -134,3 +144,6 @@ def test_two_recipes_share_their_stages_and_a_failing_one_stops_neither(tmp_path
     assert "| preset+dpo | 1 |" in page, "people find the table at the flow run"
     before = children()
     assert tso(*asked)[0] == 5 and children() == before, "the same command finds all done"
+    code, shown = tso(*asked, "--set", "training.epochs=2")
+    assert code == 5 and children() == before, "figures of other settings are no answer"
+    assert "was made with other values of training.epochs" in " ".join(shown.split())

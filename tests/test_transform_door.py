@@ -25,6 +25,7 @@ from tests.tiny_models import tiny_model
 from tests.transforms.transform_program import committed, pairs_of
 from tests.whole_runs import items
 
+pytestmark = pytest.mark.usefixtures("warm_children")
 TEXTS = {"c1": "a ripe fig", "r1": "a old fig", "c2": "two plums", "r2": "plums", "h": "a nut"}
 OWNER = {"c1": "p", "r1": "p", "c2": "q", "r2": "q", "h": "s"}
 

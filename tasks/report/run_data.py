@@ -219,7 +219,7 @@ def run_figures(data: RunData) -> list[KeyFigure]:
     found.append(
         KeyFigure("rounds", count(len(data.rounds)), f"{refused} refused, {flagged} flagged")
     )
-    pairs = sum(one.pairs for one in data.rounds)
+    pairs = sum(one.given for one in data.rounds)
     prompts = sum(one.count("collect-train", "drawn") for one in data.rounds)
     found.append(KeyFigure("pairs trained on", count(pairs), f"from {count(prompts)} prompts"))
     paid = sum(one.usd for one in data.rounds)

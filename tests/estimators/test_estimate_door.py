@@ -28,6 +28,7 @@ from tests.small_config import small_place
 from tests.tiny_models import tiny_model
 from tests.tiny_rewards import reward_of
 
+pytestmark = pytest.mark.usefixtures("warm_children")
 PROMPTS = [prompt(prompt_id=f"p{n:02}", text=f"Say {n}.") for n in range(12)]
 TEXTS = {"good": "The red fox.", "fair": "A boat", "poor": "cold wind cold wind cold"}
 FIT = {"learning_rate": 3e-3, "pairs_per_batch": 8, "epochs": 6, "checkpoint_every": 2}
