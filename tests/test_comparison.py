@@ -115,7 +115,7 @@ def tso(*arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.usefixtures("prefect_server", "warm_children")
 def test_two_recipes_share_their_stages_and_a_failing_one_stops_neither(tmp_path):
     world = small_world(tmp_path)
     methods = [f"{world.preset}{recipe}" for recipe in ("+dpo", "+nope", "+rpo")]

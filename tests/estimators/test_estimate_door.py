@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from infra.models import checkpoint_folder, local_folder
-from infra.place import counts_of, facts_of, records_of, store_of
+from infra.place import blocks_of, counts_of, facts_of, records_of, store_of
 from infra.run_tree import RunTree
 from infra.work import work_root
+from tasks import estimate_scores
 from tasks.correction import CorrectionSettings
 from tasks.describe import describe
 from tasks.errors import ConfigError
@@ -27,6 +28,7 @@ from tests.small_config import small_place
 from tests.tiny_models import tiny_model
 from tests.tiny_rewards import reward_of
 
+pytestmark = pytest.mark.usefixtures("warm_children")
 PROMPTS = [prompt(prompt_id=f"p{n:02}", text=f"Say {n}.") for n in range(12)]
 TEXTS = {"good": "The red fox.", "fair": "A boat", "poor": "cold wind cold wind cold"}
 FIT = {"learning_rate": 3e-3, "pairs_per_batch": 8, "epochs": 6, "checkpoint_every": 2}
@@ -157,6 +159,30 @@ def _passes_are_unsure(made):
     assert turns == {0, 1, 2, 3}
     found = uncertainties(made)
     assert len(found) == 36 and max(found.values()) > 0
+
+
+@pytest.mark.slow
+def test_responses_are_tokenised_and_scored_a_range_of_prompts_at_a_time(place, monkeypatch):
+    settings = {"fit": FIT | {"epochs": 1}, "passes": 2, "threads": 1, "max_tokens": 64}
+    _, whole = done(place, "reward_model", **settings)
+    assert scored_ranges(place) == 1
+    monkeypatch.setattr(
+        estimate_scores, "blocks_of", lambda place, of, **tables: blocks_of(place, of, 5, **tables)
+    )
+    _, parts = done(place, "reward_model", **settings, compares="compared")
+    assert scored_ranges(place) == 1 + 3, "of 5, 5 and 2 prompts"
+    said = [
+        {(one.a_id, one.criterion, one.replicate): one.score for one in some if not one.b_id}
+        for some in (whole, parts)
+    ]
+    assert said[0] == pytest.approx(said[1], abs=1e-5) and len(said[0]) == 36 * 3
+
+
+def scored_ranges(place):
+    """How often a child was given responses to score: each time is a stage with shards."""
+    return sum(
+        path.endswith("/shards/00000.json") for path in store_of(place).list("stages/estimate")
+    )
 
 
 @pytest.mark.slow
