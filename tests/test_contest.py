@@ -15,12 +15,14 @@ from tasks.contest import decided, terms_of
 from tasks.errors import ConfigError
 from tasks.measuring import Measured
 from tasks.plan import Sizes, plan_round
+from tasks.preflight import checks_of
 from tasks.records import Collected, EvalReport, Evaluated, Feedback, RoundWork, Trained
 from tasks.refresh import _artifacts
 from tasks.statistics import PairedValues
 from tasks.tables import to_table
 from tasks.variants import load_variant
 from tests.small_config import checkpoint, small_config, small_place
+from tests.test_judge_checks import OUTSIDE
 
 HINGE = {"training.loss": {"kind": "dpo"}, "pairs.rule": {"kind": "best_vs_worst"}}
 
@@ -91,6 +93,21 @@ def test_the_challenger_is_the_preset_with_its_settings():
 def test_what_may_not_differ_or_cannot_be_is_refused_by_name(settings, said):
     with pytest.raises(ConfigError, match=said):
         small_config(challenger={"set": settings})
+
+
+def test_what_the_challenger_alone_names_is_looked_at_before_the_round():
+    """Sampling and judging, which both share, would be paid for first."""
+    loss = {"training.loss": {"kind": "mrpo"}, "training.references": ["models/none"]}
+    checks = checks_of(small_config(challenger={"set": loss}), OUTSIDE)
+    own = {one.name: one for one in checks if one.name.startswith("challenger")}
+    assert own.keys() == {
+        "challenger training.references models/none", "challenger training.max_tokens"
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="no model folder at 'models/none'"):
+        own["challenger training.references models/none"].look()
+    same = small_config(challenger={"set": {"correction.tie": "soft"}})
+    plain = [one.name for one in checks_of(small_config(), OUTSIDE)]
+    assert [one.name for one in checks_of(same, OUTSIDE)] == plain
 
 
 def test_without_a_challenger_there_is_one_recipe_with_the_names_of_stages_as_ever():

@@ -162,11 +162,11 @@ class Change:
 def main_metric(rounds: Sequence[RoundFacts]) -> str | None:
     """What a run is told by: the first win rate against the SFT model, else the first metric.
 
-    `rounds` are in their order; the newest says which metrics there are.
+    `rounds` are in their order; the newest that was measured says which metrics there are.
     """
-    if not rounds:
+    newest = next((one for one in reversed(rounds) if one.metrics), None)
+    if newest is None:
         return None
-    newest = rounds[-1]
     metrics = newest.config.get("evaluation", {}).get("metrics", {})
     wins = [
         name

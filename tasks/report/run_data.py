@@ -206,9 +206,9 @@ def _shares(facts: RoundFacts) -> Iterator[tuple[str, float]]:
 
 def run_figures(data: RunData) -> list[KeyFigure]:
     """What sums the run up."""
-    newest = data.rounds[-1]
     found = []
-    if data.metric and (report := newest.figure(data.metric)):
+    reports = [one.figure(data.metric) for one in data.rounds if data.metric]
+    if data.metric and (report := next((one for one in reports[::-1] if one), None)):
         first = data.rounds[0].figure(data.metric)
         since = f"{figure(first.value)} after round 0" if first and len(data.rounds) > 1 else ""
         error = report.standard_error
