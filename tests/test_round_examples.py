@@ -42,6 +42,15 @@ def made(loss, variants=None, origins=()):
     return round_examples(rows, tokens, training, filters)
 
 
+def test_words_that_say_little_are_not_marked_wherever_they_stand():
+    """The small tokenizer reads "a pear" as a, space, p, ear, end and "a nut" as a, space, n, ut."""
+    [plain] = made({"kind": "bmc"}).side
+    assert plain["chosen_edited"] == plain["rejected_edited"] == [0, 0, 1, 1, 0]
+    [stopped] = made({"kind": "bmc", "stop_words": ["EAR", "n", "u"]}).side
+    assert stopped["chosen_edited"] == [0, 0, 1, 0, 0]
+    assert stopped["rejected_edited"] == [0, 0, 0, 1, 0]
+
+
 def degraded(variant, of, degree):
     return Derivation(
         response_id=variant, made_from=of, prompt_id="p", transform="degrade", pair_id="",
