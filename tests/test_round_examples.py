@@ -43,7 +43,7 @@ def made(loss, variants=None, origins=()):
 
 
 def test_words_that_say_little_are_not_marked_wherever_they_stand():
-    """The small tokenizer reads "a pear" as a, space, p, ear, end and "a nut" as a, space, n, ut."""
+    """The small tokenizer reads "a pear" as a, space, p, ear, and "a nut" as a, space, n, ut."""
     [plain] = made({"kind": "bmc"}).side
     assert plain["chosen_edited"] == plain["rejected_edited"] == [0, 0, 1, 1, 0]
     [stopped] = made({"kind": "bmc", "stop_words": ["EAR", "n", "u"]}).side
