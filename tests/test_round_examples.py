@@ -59,8 +59,11 @@ def degraded(variant, of, degree):
 
 
 def test_each_response_of_a_pair_stands_as_degree_0_before_its_variants():
-    """Of pear there are two variants, of nut one that fits; fig is in no pair that is left."""
-    variants = {"pear-1": "a", "pear-2": "pear", "nut-1": "nut", "nut-2": "nut " * 40, "fig-1": "f"}
+    """Of pear there are two variants, of nut one that fits; fig is in no pair that is left.
+
+    The prompt has 10 tokens: there is room for 50, and the long variant has 55.
+    """
+    variants = {"pear-1": "a", "pear-2": "pear", "nut-1": "nut", "nut-2": "nut " * 18, "fig-1": "f"}
     origins = [
         degraded("pear-2", "pear", 2), degraded("nut-1", "nut", 1), degraded("pear-1", "pear", 1),
         degraded("nut-2", "nut", 2), degraded("fig-1", "fig", 1),
@@ -74,6 +77,8 @@ def test_each_response_of_a_pair_stands_as_degree_0_before_its_variants():
     assert texts == ["a pear", "a", "pear", "a nut", "nut"]
     assert len({ids[-1] for ids in row["degraded_ids"]}) == 1, "all of them finished"
     assert found.counts["variants_longer_than_max_tokens"] == 1
+    [alone] = made({"kind": "spo_degree", "loss": {"kind": "dpo"}}, variants, origins[:1]).side
+    assert alone["degrees"] == [0, 2], "a response without variants has nothing to be told from"
 
 
 def score(name, logp, number):

@@ -82,6 +82,17 @@ def test_edited_pairs_take_the_place_of_the_others_and_held_out_ones_stay(given,
     ]  # fmt: skip
 
 
+def test_pairs_that_are_left_of_a_prompt_take_the_weight_of_those_that_went(given, place):
+    prompts, feedback, _ = given
+    rows = [replace(pair("c1", one), weight=0.5) for one in ("r1", "s1")]
+    more = [response("s1", "a young fig", prompt_id="p")]
+    answers = [*feedback.responses, committed(place, "more", Response, more)]
+    one = pairs_of(place, rows, [], preferences=(Preference, []))
+    _, made = applied(prompts, replace(feedback, responses=answers), one, [editor()], place)
+    [left] = records_of(place, PreferencePair, made)
+    assert left.rejected_id == "r1" and left.weight == 1.0, "the other one is unchanged by the edit"
+
+
 def test_the_same_again_asks_nobody(given, place):
     first = applied(*given, [editor()], place)
     asked = items()

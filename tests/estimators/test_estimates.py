@@ -5,8 +5,12 @@ from dataclasses import replace
 import pytest
 
 from tasks.estimates import PASS, passes_of, scores_of, wins_in_passes
+from tasks.estimating import annotator_of, compared_by, estimate_verdicts
+from tasks.estimators._contract import Estimated
+from tasks.pairs import PromptPreferences
 from tasks.uncertainty import bald, uncertainties
-from tests.opinion_makers import both, verdict
+from tasks.variants import load_variant
+from tests.opinion_makers import both, candidate, verdict
 
 
 def scored(name, score, *, by="estimator", criterion="overall", replicate=0):
@@ -28,6 +32,30 @@ def test_aspects_and_passes_are_no_scores():
     said = [*passes("r1", 7.0, 8.0), scored("r1", 9.0, criterion="clarity")]
     assert scores_of(said, {"estimator"}) == {"estimator": {}}
     assert passes_of(said) == {"r1": [7.0, 8.0]}
+
+
+def test_passes_are_the_estimators_in_the_order_of_their_numbers():
+    said = [*passes("r1", 7.0, 8.0, 9.0)[::-1], scored("r1", 1.0, by="rubric", criterion=PASS)]
+    assert passes_of(said) == {"r1": [7.0, 8.0, 9.0]}
+
+
+def test_a_single_pass_says_nothing_of_how_sure_it_is():
+    assert uncertainties([*passes("r1", 1.0), *passes("r2", 0.0)]) == {}
+
+
+def test_it_compares_what_was_compared_or_all_and_nothing_that_it_did_not_score():
+    members = {name: candidate(name) for name in ("r1", "r2", "r3")}
+    prompt = PromptPreferences(preferences=[], candidates=members)
+    both_kinds = [
+        compared_by(load_variant("tasks.estimators", "verdict_strength", compares=which), prompt,
+                    [("r1", "r2"), ("r1", "gone")])
+        for which in ("compared", "all")
+    ]  # fmt: skip
+    assert both_kinds == [{("r1", "r2")}, {("r1", "r2"), ("r1", "r3"), ("r2", "r3")}]
+    known = Estimated({"r1": 1.0, "r2": 0.0}, {})
+    said = estimate_verdicts(known, [*members.values()], both_kinds[1], annotator_of("v"))
+    assert {(one.a_id, one.b_id) for one in said if one.b_id} == {("r1", "r2")}
+    assert [one.outcome for one in said if not one.b_id] == ["scored", "scored", "unparsed"]
 
 
 def test_the_uncertainty_of_the_papers_two_passes():

@@ -7,6 +7,7 @@ import pytest
 
 from tasks.competition import Decided
 from tasks.errors import DataError
+from tasks.pair_filters.certainty_quantile import room_of
 from tasks.pairs import PairView
 from tasks.variants import load_variant
 from tests.opinion_makers import pair, response
@@ -36,6 +37,11 @@ def test_the_surest_share_of_the_pairs_stays():
     assert sorted(found) == [0, 1, 2, 3, 4, 5, 6]
     assert dropped("certainty_quantile", views, keep=1.0) == {}
     assert len(dropped("certainty_quantile", views, keep=0.01)) == 9, "rounded up"
+
+
+def test_seven_percent_of_a_hundred_are_seven():
+    """As floats 0.07 x 100 is 7.000000000000001."""
+    assert (room_of(0.07, 100), room_of(0.071, 100)) == (7, 8)
 
 
 def test_the_majority_of_the_passes_has_to_agree():

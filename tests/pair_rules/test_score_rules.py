@@ -1,6 +1,7 @@
 """Pair rules that read scores: the ends, the halves, and who meets whom."""
 
 import math
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -55,6 +56,7 @@ def test_of_two_responses_west_of_n_is_plain_labelling():
 def test_tied_scores_make_no_pair():
     assert rule("best_vs_worst_score")({"p": scored({"r0": 0.5, "r1": 0.5})}, 0) == []
     assert rule("best_vs_worst_score")({"p": scored({})}, 0) == []
+    assert rule("best_vs_worst_score").ends({"r0": 0.5, "r1": 0.5}) is None
 
 
 def test_a_dropped_preference_between_the_ends_makes_no_pair():
@@ -68,11 +70,15 @@ def test_who_is_chosen_is_for_the_correction_to_say():
 
 
 def test_the_rejected_one_may_lie_near_two_standard_deviations_below_the_mean():
-    """Ninety-six ones, 0.6, -1 and 1.1: mean 0.977 less twice 0.204 is 0.569, next to 0.6."""
-    scores = {f"r{number:02}": 1.0 for number in range(96)} | {"s": 0.6, "t": -1.0, "u": 1.1}
-    mean = sum(scores.values()) / 99
-    sd = math.sqrt(sum((one - mean) ** 2 for one in scores.values()) / 99)
-    assert mean - 2 * sd == pytest.approx(0.569, abs=1e-3)
+    """96 ones, 0.6, 0.8, -1 and 1.1: mean 0.975 less twice 0.204 is 0.568, next to 0.6.
+
+    Less 0.204 once it would be 0.771, next to 0.8.
+    """
+    scores = {f"r{number:02}": 1.0 for number in range(96)}
+    scores |= {"s": 0.6, "v": 0.8, "t": -1.0, "u": 1.1}
+    mean = sum(scores.values()) / 100
+    sd = math.sqrt(sum((one - mean) ** 2 for one in scores.values()) / 100)
+    assert mean - 2 * sd == pytest.approx(0.568, abs=1e-3)
     assert rule("best_vs_worst_score").ends(scores) == ("u", "t")
     near = rule("best_vs_worst_score", rejected_pick="mean_minus_2sd")
     assert near.ends(scores) == ("u", "s")
@@ -98,6 +104,19 @@ def test_everybody_meets_one_other():
     met = [name for pair in sides(pairs) for name in pair]
     assert len(pairs) == 4 and sorted(met) == sorted(scores)
     assert all(scores[chosen] > scores[rejected] for chosen, rejected in sides(pairs))
+
+
+def test_who_meets_whom_is_drawn_without_near_duplicates_and_clear_pairs_alone_stay():
+    scores = {f"r{number}": float(number) for number in range(4)}
+    prompt = scored(scores)
+    twins = {f"t{number}": candidate(f"t{number}", represented_by="r0") for number in range(4)}
+    doubled = replace(prompt, candidates={**prompt.candidates, **twins})
+    for seed in range(5):
+        assert len(rule("random_matches")({"p": doubled}, seed)) == 2
+        found = rule("random_matches", min_margin=0.6)({"p": prompt}, seed)
+        assert all(pair.margin >= 0.6 for pair in found)
+    margins = {one.margin for one in prompt.preferences}
+    assert min(margins) < 0.6 < max(margins)
 
 
 @given(st.sets(st.text("abcd", min_size=1, max_size=4), max_size=9), st.integers(0, 9))

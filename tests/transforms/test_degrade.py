@@ -1,6 +1,7 @@
 """Degraded variants: less of the key content from degree to degree, and nothing else."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -79,6 +80,18 @@ def test_both_responses_of_a_pair_get_variants_and_the_pairs_stay():
     ]  # fmt: skip
     assert made.counts == {"degraded": 4, "dropped_equal_or_empty": 2}
     assert len({one.response_id for one in made.responses}) == 4
+
+
+def test_a_variant_of_a_response_that_was_cut_is_not_closed_either():
+    """Else the end of turn alone would tell it from the response."""
+    view = view_of({"c": TEXT, "r": "Bonn is a city."}, ("c", "r"))
+    cut = replace(view.responses["c"], finish_reason="length")
+    made = degrade().made(replace(view, responses={**view.responses, "c": cut}), {}, MAKER)
+    ends = {
+        one.made_from: of.finish_reason
+        for one, of in zip(made.origins, made.responses, strict=True)
+    }
+    assert ends == {"c": "length", "r": "stop"}
 
 
 @pytest.mark.parametrize(("sides", "of"), [("chosen", {"c"}), ("rejected", {"r"})])
