@@ -105,7 +105,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
         if run.measured_round is not None and run.measured_round != run.rounds - 1
     ]
     said += [
-        f"{row.name} was measured in none of its {run.rounds} rounds: evaluation.every is more than that."
+        f"{row.name} was measured in none of its {run.rounds} rounds: evaluation.every is more."
         for row in rows
         for run in row.runs[:1]
         if run.measured_round is None
