@@ -71,7 +71,8 @@ def _model_checks(config: Config, outside: Outside) -> Iterator[Check]:
         look = partial(_look_at_cell, f"matrix.{name}", cell, config, there)
         yield Check(name=f"matrix.{name}", look=look, needs=(BASE_MODEL,))
     for where, one in writers_of(config.transforms):
-        look = partial(_look_at_writer, where, one, config, outside)
+        there = _there(outside, config.placement.of("transform"))
+        look = partial(_look_at_writer, where, one, config, there)
         yield Check(name=where, look=look, needs=(BASE_MODEL,))
     for name in config.training.references:
         look = partial(_look_at_reference, name, config, outside)
