@@ -4,22 +4,19 @@ from collections import Counter
 
 import pytest
 
-from infra.storage import open_store
+from tests.door_calls import CALLS, left_in
 from tests.killed import killed
-from tests.killed_doors import DOORS, SHARD, done
+from tests.killed_calls import SHARD, done
 from tests.whole_runs import items
 
 pytestmark = pytest.mark.slow
 
 
 def left(folder):
-    """What a store holds beside tables, by path, without what names the store."""
-    store, root = open_store(f"file://{folder}/store"), str(folder).encode()
-    kept = [path for path in store.list() if path.endswith(".json") and "side.json" not in path]
-    return {path: store.read(path).replace(root, b"") for path in kept}
+    return left_in(f"file://{folder}/store")
 
 
-@pytest.fixture(scope="module", params=DOORS)
+@pytest.fixture(scope="module", params=CALLS)
 def calm(request, tmp_path_factory):
     """A verb, its undisturbed call, what that left, and how often it began what."""
     folder = tmp_path_factory.mktemp(request.param)

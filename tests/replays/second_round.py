@@ -80,10 +80,6 @@ def second_round(place):
 
 def learned(place, replay=ALL):
     """What round 1 trains on, whose own pair is about the prompt `new`."""
-    return joined(made_round(place, ["new"]), place, replay)
-
-
-def joined(own, place, replay=ALL):
-    """The same, of the artifacts `own` of its round."""
+    own = made_round(place, ["new"])
     feedback = Feedback(responses=[own["sample-train-policy"]], verdicts=[own["judge-main-train"]])
     return join_earlier.fn(own["collect-train"], feedback, own["pair"], replay, place)
