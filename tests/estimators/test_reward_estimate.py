@@ -43,6 +43,7 @@ class Calm(NamedTuple):
     artifact: Artifact
     verdicts: list[Any]
     items: list[tuple[str, str]]
+    manifests: dict[str, bytes]
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +59,7 @@ def calm(tmp_path_factory):
         patch.setattr("infra.model_scores.SHARD_ROWS", SHARD)
         place = place_of(folder / "store", str(tiny_model()))
         made = done(place, "reward_model", **SETTINGS)
-        return Calm(place, *made, items())
+        return Calm(place, *made, items(), manifests(place))
 
 
 def manifests(place):
@@ -69,7 +70,7 @@ def manifests(place):
 
 
 def test_a_reward_model_learns_and_scores(calm):
-    place, artifact, made, _ = calm
+    place, artifact, made, *_ = calm
     scores = by_word(made)
     assert min(scores["good"]) > max(scores["poor"])
     assert counts_of(place, artifact) == {"scored": 36, "passes": 144, "compared": 72}
@@ -129,7 +130,7 @@ def test_killed_fitting_and_scoring_it_goes_on_and_ends_like_an_undisturbed_one(
     place = place_of(store, model)
     artifact, made = done(place, "reward_model", **SETTINGS)
     assert made == calm.verdicts and artifact.content == calm.artifact.content
-    assert manifests(place) == manifests(calm.place)
+    assert manifests(place) == calm.manifests
     first, second = items(tmp_path / "one"), items(tmp_path / "two")
     assert {*first, *second} == set(calm.items)
     steps, scored = (
