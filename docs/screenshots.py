@@ -35,6 +35,8 @@ COLOURED = 8
 Scheme = Literal["dark", "light"]
 """Of the UI; dark is what it begins with."""
 RUN = "weekly"
+PEOPLE = {"annotate.budget": 0.5, "annotate.queue.repeats": 0}
+"""Settings with which a round asks people."""
 NOTIFY = "https://chat.example.org/hooks/alignment"
 """Shown in no picture: the block's address is a secret."""
 
@@ -84,6 +86,7 @@ def main(arguments: Sequence[str]) -> None:
             flow_run_id = from_the_form(camera)
             wait_for("the round", lambda: is_over(lab, flow_run_id), ROUND_SECONDS)
             take_the_rest(camera, flow_run_id)
+            take_waiting(camera)
 
 
 @contextmanager
@@ -151,6 +154,30 @@ def take_run(camera: Camera, flow_run_id: str) -> None:
         see(page, "refresh · round 0")
         wait_for("the bars", lambda: is_drawn(page), LOAD_SECONDS)
         camera.save(page, "run")
+
+
+def take_waiting(camera: Camera) -> None:
+    """A round that waits for people, and the form that ends its waiting; it is cancelled then."""
+    lab = camera.lab
+    asked = {"run": "reviewed", "preset": "quickstart", "overrides": PEOPLE}
+    flow_run = lab.start("tso/rounds", asked)
+    wait_for("people are asked", lambda: is_suspended(lab, flow_run), ROUND_SECONDS)
+    with camera.page(f"{camera.ui}/runs/flow-run/{flow_run}", height=900) as page:
+        see(page, "Suspended")
+        page.get_by_role("button", name="Resume").click()
+        see(page, "reviewer")
+        camera.save(page, "waiting")
+    lab.api(f"/flow_runs/{flow_run}/set_state", {"state": {"type": "CANCELLED"}, "force": True})
+
+
+def is_suspended(lab: Lab, flow_run_id: str) -> bool:
+    """Whether the flow run waits for people, and its form is written, which is a moment later."""
+    found = lab.flow_run(flow_run_id)
+    if found["state_name"] != "Suspended":
+        return False
+    key = found["state"]["state_details"]["pause_key"]
+    written = {"prefix": f"suspended-{key}-description"}
+    return bool(lab.api(f"/flow_runs/{flow_run_id}/input/filter", written))
 
 
 def is_drawn(page: Page) -> bool:

@@ -2,7 +2,16 @@
 
 from prefect import flow
 
-from infra.prefect.form import CellNames, Overrides, PresetName, RunName, Split, Temperatures
+from infra.prefect.form import (
+    CellNames,
+    Overrides,
+    PresetName,
+    RecipeNames,
+    RunName,
+    Split,
+    Temperatures,
+)
+from infra.prefect.names import laid_over
 from tasks.average import averaged
 from tasks.collect import collect_split
 from tasks.evaluate import measure_cells
@@ -13,9 +22,10 @@ from tasks.sample import resolve_matrix, sample
 
 
 @flow(name="tso-evaluation", flow_run_name="{run} · {split}", persist_result=False)
-def evaluation(
+def evaluation(  # noqa: PLR0913, PLR0917 - a parameter for each field of the form
     run: RunName,
     preset: PresetName,
+    recipes: RecipeNames = None,
     overrides: Overrides = None,
     split: Split = "dev",
     temperatures: Temperatures = (0.0,),
@@ -28,12 +38,13 @@ def evaluation(
     Args:
         run: The run whose policy is measured.
         preset: The file that describes the run.
+        recipes: Methods laid over the preset, as the run has them.
         overrides: Settings to replace, by dotted key, e.g. `{"evaluation.metrics.words": null}`
         split: Which prompts. The gate decides on `held_out`; `sealed` is for the final report.
         temperatures: Each model answers at each of these, and at its own.
         cells: Some cells of the matrix; none means all.
     """
-    config, place = outside_rounds(run, preset, overrides or {})
+    config, place = outside_rounds(run, laid_over(preset, recipes), overrides or {})
     prompts, place = collect_split(config.prompts, split, place), averaged(config, place)
     matrix = measured_matrix(config, temperatures, cells, place)
     resolved = resolve_matrix(matrix, Collected(train=prompts, evaluation=prompts), place)

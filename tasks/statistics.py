@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from tasks.errors import DataError
 
@@ -129,7 +129,7 @@ def prompts_needed(deviation: float, delta: float, level: float, power: float) -
 
     `deviation` is the standard deviation of the differences over prompts.
     """
-    quantiles = float(norm.ppf(1 - level) + norm.ppf(power))
+    quantiles = float(ndtri(1 - level) + ndtri(power))
     return math.ceil((quantiles * deviation / delta) ** 2)
 
 
@@ -139,4 +139,4 @@ def minimum_detectable(error: float, least: float, level: float, power: float) -
     `error` is the standard error of the mean difference; an estimate is only called a drop where it
     is larger than `least`, however significant.
     """
-    return max(least, float(norm.ppf(1 - level)) * error) + float(norm.ppf(power)) * error
+    return max(least, float(ndtri(1 - level)) * error) + float(ndtri(power)) * error

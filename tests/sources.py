@@ -12,7 +12,7 @@ EVERYTHING = (*CODE, "tests", "examples", "benchmarks", "docs")
 DOORS = (
     *("collect", "sample", "judge", "annotate", "estimate", "pair", "transform", "replay"),
     *("score", "teach", "train", "evaluate", "refresh"),
-    *("contend", "rounds", "clear", "waiting", "average"),
+    *("contend", "rounds", "clear", "waiting", "average", "imagine"),
 )
 """Verbs, and files of tasks/ beside them where Prefect, storage and domain meet."""
 
@@ -29,8 +29,7 @@ DOOR_PARTS: dict[str, str | tuple[str, ...]] = {
     "judge_panel": "judge",
     "judge_recorded": "judge",
     "label_passes": "pair",
-    "pair_imagined": "pair",
-    "pair_passes": "pair",
+    "pair_passes": ("pair", "imagine"),
     "refresh_report": "refresh",
     "refresh_rounds": "refresh",
     "replay_rows": "replay",

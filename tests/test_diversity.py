@@ -42,6 +42,7 @@ def test_the_spread_of_embeddings_is_one_less_the_mean_cosine():
     assert embedding_spread([right, 2 * right]) == pytest.approx(0.0)
     # cosines of the three pairs: 0, 1, 0
     assert embedding_spread([right, up, right]) == pytest.approx(2 / 3)
+    assert embedding_spread([up, 8e-159 * up]) == pytest.approx(0.0, abs=1e-12)
     assert embedding_spread([right]) is None
 
 

@@ -7,8 +7,11 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli.app import app
+from flows.cli.arguments import overrides_of
 from infra.presets import read_preset
 from tasks.config import build_config
+from tasks.layers import with_overrides
+from tasks.variants import kind_of
 from tests.pasting import Paster, assert_house_style, blocks_of, functions_of
 from tests.small_config import plain_small
 from tests.sources import ROOT
@@ -55,6 +58,13 @@ def test_each_part_passes_its_own_test_and_what_holds_for_all_variants(
     assert entry(f"tasks.{folder}", file.removesuffix(".py"))["semantics"] == 1
 
 
+def test_the_loss_alone_is_a_setting_of_the_quickstart(method):
+    checked, run = (parsed(one).params["settings"] for one in examples(PAGE)[:2])
+    assert checked == run
+    config = build_config(with_overrides(read_preset("quickstart"), overrides_of(checked)))
+    assert (kind_of(config.training.loss), config.training.loss.weight) == ("dpop", 5)
+
+
 def test_the_recipe_is_a_configuration_over_the_quickstart_and_is_listed(method, tmp_path):
     config = build_config(read_preset(f"quickstart+{method}"))
     assert config.training.loss.weight == 5.0
@@ -65,7 +75,8 @@ def test_the_recipe_is_a_configuration_over_the_quickstart_and_is_listed(method,
 
 def test_every_command_of_the_page_is_one():
     commands = examples(PAGE)
-    assert [one[0] for one in commands] == ["recipes", "check", "run", "compare"]
+    names = ["check", "run", "recipes", "check", "run", "compare"]
+    assert [one[0] for one in commands] == names
     for arguments in commands:
         parsed(arguments)
     assert parsed(shlex.split("compare a b --seeds 0,1")).params["methods"] == ["a", "b"]

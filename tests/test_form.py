@@ -59,13 +59,15 @@ def test_presets_are_those_there_are_when_it_is_deployed(flow, tmp_path, monkeyp
     assert schema(flow)["properties"]["preset"]["enum"] == ["later", "quickstart", "team"]
 
 
-def test_recipes_are_a_list_in_the_order_in_which_they_are_laid(tmp_path, monkeypatch):
+@pytest.mark.parametrize("flow", [tso, evaluation])
+def test_recipes_are_a_list_in_the_order_in_which_they_are_laid(flow, tmp_path, monkeypatch):
     monkeypatch.setenv("TSO_PRESETS", str(tmp_path))
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "own.yaml").write_text("recipe: {}")
-    field = schema(tso)["properties"]["recipes"]
+    field = schema(flow)["properties"]["recipes"]
     assert field["type"] == "array" and {"own", "rpo"} <= set(field["items"]["enum"])
-    validate({"run": "x", "recipes": ["rpo", "own"]}, schema(tso), raise_on_error=True)
+    asked = {"run": "x", "preset": "quickstart", "recipes": ["rpo", "own"]}
+    validate(asked, schema(flow), raise_on_error=True)
     assert laid_over("quickstart", ["rpo", "own"]) == "quickstart+rpo+own"
     assert laid_over("mine.yaml+rpo", None) == "mine.yaml+rpo"
 

@@ -15,10 +15,10 @@ from infra.storage import open_store
 from tasks.challenger import winning_config
 from tasks.config import Config, build_config, plain_config
 from tasks.errors import ConfigError
+from tasks.imagine import imagined
 from tasks.layers import with_overrides
 from tasks.ledger.rounds import settings_changed
 from tasks.ledger.what_if import Asked, Moved, WhatIf, what_if
-from tasks.pair_imagined import imagined
 from tasks.report.formatting import code_span
 from tasks.rounds import committed_round, committed_rounds, resolve
 

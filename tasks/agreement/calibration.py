@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from tasks.agreement.intervals import Estimate, Sampling, not_measurable
 
@@ -130,7 +130,7 @@ def _effective(rows: Sequence[tuple[str, float, float]], value: float, total: fl
 
 def _wilson(value: float, number: float, confidence: float) -> tuple[float, float]:
     """Source: Wilson, JASA 22 (1927); `number` need not be whole."""
-    z = float(norm.ppf(0.5 + confidence / 2))
+    z = float(ndtri(0.5 + confidence / 2))
     centre = (value + z**2 / (2 * number)) / (1 + z**2 / number)
     spread = z / (1 + z**2 / number)
     half = spread * math.sqrt(value * (1 - value) / number + z**2 / (4 * number**2))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from tasks.agreement.figures import QualityFigure
 from tasks.statistics import holm
@@ -112,9 +112,9 @@ def _difference(one: QualityFigure, old: QualityFigure, confidence: float) -> _D
     below = math.hypot(value - low, before_high - before)
     above = math.hypot(high - value, before - before_low)
     towards_zero = below if change > 0 else above
-    z = float(norm.ppf(0.5 + confidence / 2))
+    z = float(ndtri(0.5 + confidence / 2))
     if towards_zero:
-        p_value = 2 * float(norm.sf(z * abs(change) / towards_zero))
+        p_value = 2 * float(ndtr(-z * abs(change) / towards_zero))
     else:
         p_value = 0.0 if change else 1.0
     return _Difference(change, change - below, change + above, p_value)

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit
-from scipy.stats import norm
+from scipy.special import expit, ndtri
 
 from tasks.agreement.intervals import Estimate, Floats, not_measurable, places_of
 from tasks.agreement.settings import AgreementSettings
@@ -43,7 +42,7 @@ def length_effect(
     clusters = np.array([places[row.prompt_id] for row in rows], dtype=np.int64)
     wins = np.array([p_b_wins(row) for row in rows])
     value, error = _first_coefficient(design, wins, clusters)
-    half = float(norm.ppf(0.5 + settings.confidence / 2)) * error
+    half = float(ndtri(0.5 + settings.confidence / 2)) * error
     return Estimate(value, value - half, value + half, len(rows), len(places))
 
 

@@ -125,8 +125,10 @@ def embedding_spread(vectors: Sequence[NDArray[np.float64]]) -> float | None:
     if len(vectors) < 2:
         return None
     stacked = np.stack(vectors).astype(float)
-    norms = np.linalg.norm(stacked, axis=1, keepdims=True)
-    unit = stacked / np.where(norms == 0, 1.0, norms)
+    largest = np.abs(stacked).max(axis=1, keepdims=True)
+    scaled = stacked / np.where(largest == 0, 1.0, largest)  # squares of tiny numbers lose digits
+    norms = np.linalg.norm(scaled, axis=1, keepdims=True)
+    unit = scaled / np.where(norms == 0, 1.0, norms)
     number = len(unit)
     cosines = (np.square(unit.sum(axis=0)).sum() - np.square(unit).sum()) / (number * (number - 1))
     return float(1 - cosines)

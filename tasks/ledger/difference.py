@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from tasks.claims import changed_keys
 from tasks.ledger.rounds import WHOLE, Change, RoundFacts
@@ -273,9 +273,9 @@ def _unpaired(one: Mean, other: Mean) -> _Compared:
         low, high, p_value = -np.inf, np.inf, 1.0
     else:
         error = float(np.hypot(one.standard_error, other.standard_error))
-        width = float(norm.ppf((1 + CONFIDENCE) / 2)) * error
+        width = float(ndtri((1 + CONFIDENCE) / 2)) * error
         low, high = difference - width, difference + width
-        p_value = float(2 * norm.sf(abs(difference) / error)) if error else float(not difference)
+        p_value = float(2 * ndtr(-abs(difference) / error)) if error else float(not difference)
     return _Compared(
         difference=difference, low=low, high=high, p_value=p_value, n=one.n + other.n, paired=False
     )

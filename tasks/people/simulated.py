@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from tasks.annotation_items import Answer, Item
 from tasks.records import Prompt, Response
@@ -74,4 +74,4 @@ def _seconds(person: Any, name: str, item: Item) -> float | None:
     if not median:
         return None
     lot = max(SHORTEST, uniform_of("seconds", name, item.item_id))
-    return float(median * math.exp(SPREAD * norm.ppf(lot)))
+    return float(median * math.exp(SPREAD * ndtri(lot)))

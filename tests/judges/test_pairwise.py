@@ -95,9 +95,8 @@ def test_the_version_follows_the_text_of_the_template(tmp_path):
 
 
 def test_a_template_that_is_not_there_lists_the_own_ones():
-    with pytest.raises(
-        ConfigError, match=r"'nowhere' cannot be read.*use likert, .*pairwise, .*or the path"
-    ):
+    said = "'nowhere' of tasks.judges cannot be read.*use likert, .*pairwise, .*or the path"
+    with pytest.raises(ConfigError, match=said):
         judge(template="nowhere").version()
 
 

@@ -1,4 +1,4 @@
-"""Part of the door `pair`: a finished round, paired as other settings would have paired it."""
+"""Door: a finished round in, and how other settings would have paired it out; nothing is kept."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
