@@ -131,9 +131,6 @@ class Compared(NamedTuple):
 def calm(prefect_server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("calm")
     world = small_world(folder)
-    preset = yaml.safe_load(world.preset.read_text(encoding="utf-8"))
-    del preset["matrix"]["other"]
-    world.preset.write_text(yaml.safe_dump(preset), encoding="utf-8")
     begun = Compared(world, folder / "work", 0, "", [])
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("TSO_STORE", raising=False)
@@ -154,9 +151,9 @@ def table(folder):
 def test_two_recipes_share_their_stages_and_a_failing_one_stops_neither(calm, monkeypatch):
     assert calm.code == 5 and "no recipe 'nope'" in " ".join(calm.shown.split())
     assert len(calm.items) == len(set(calm.items)), "nothing was begun twice"
-    # the policy and the evaluation's SFT model are sampled once; each trains and is measured
+    # policy, other and the evaluation's SFT model are sampled once; each trains and is measured
     started = children(calm.work)
-    assert started == ["sample"] * 4 + ["score"] * 3 + ["train"] * 2
+    assert started == ["sample"] * 5 + ["score"] * 3 + ["train"] * 2
     out = calm.world.folder / "out"
     found = json.loads((out / "table.json").read_text(encoding="utf-8"))
     first, refused, second = found["methods"]
