@@ -58,16 +58,20 @@ def average_of(decay: float, place: Place) -> Checkpoint:
 
 
 def _known(decay: float, place: Place) -> tuple[Checkpoint, int]:
-    """The average that the last round used, and how many policies are in it; else the SFT model."""
+    """The average that the last round used, and how many policies are in it; else the SFT model.
+
+    An evaluation beside a run has no earlier rounds of its own: what it noted itself is none.
+    """
     last = max(place.policies)
-    pointer = RunTree(store_of(place), place.run).read_round(last, f"stages/{_role(decay)}.json")
+    noted = RunTree(store_of(place), place.run).read_round(last, f"stages/{_role(decay)}.json")
+    pointer = noted if last < place.round_index else None
     if pointer is None:
         return place.sft, 0
     return _checkpoint(Artifact(**pointer), place), last
 
 
 def _role(decay: float) -> str:
-    return f"average-{decay:g}"
+    return f"average-{decay!r}"
 
 
 def _further(decay: float, before: Checkpoint, policy: Checkpoint, place: Place) -> Checkpoint:

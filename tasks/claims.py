@@ -94,6 +94,15 @@ def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any], path: str 
     return found
 
 
+def frozen_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Dotted keys whose values differ, those left out that change no result."""
+    return [
+        key
+        for key in changed_keys(before, after)
+        if not any(key == free or key.startswith(f"{free}.") for free in NOT_FROZEN)
+    ]
+
+
 def first_concerned(keys: Sequence[str]) -> str:
     """The first verb of a round that settings with these dotted keys are about."""
     sections = {key.partition(".")[0] for key in keys}
@@ -115,11 +124,7 @@ def round_config(
     asked = [claim.flow_run_id] if redo else []
     if existing is None:
         return {"config": dict(config), "redo": dict.fromkeys(redo, 1), "redo_by": asked}
-    changed = [
-        key
-        for key in changed_keys(existing["config"], config)
-        if not any(key == free or key.startswith(f"{free}.") for free in NOT_FROZEN)
-    ]
+    changed = frozen_keys(existing["config"], config)
     if changed and not redo:
         verb = first_concerned(changed)
         raise ConfigError(

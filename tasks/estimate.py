@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from infra.place import blocks_of, contents, counts_of, facts_of, note, open_stage
+from infra.place import contents, counts_of, facts_of, note, open_stage
 from infra.prefect.door import door
 from infra.prefect.elsewhere import elsewhere
 from infra.rows import file_digests
@@ -15,7 +15,7 @@ from tasks.canonical import short_id
 from tasks.config import Estimator
 from tasks.correction import CorrectionSettings
 from tasks.estimate_model import base_of, fitted_model
-from tasks.estimate_scores import Given, scored
+from tasks.estimate_scores import Given, ranges, scorer
 from tasks.estimates import PASS
 from tasks.estimating import (
     annotator_of,
@@ -30,13 +30,14 @@ from tasks.judging import candidates_of, compared_in
 from tasks.opinions import Annotator
 from tasks.pairing import corrected
 from tasks.pairs import PromptPreferences
-from tasks.records import Artifact, Feedback, Place, Response, Verdict
+from tasks.records import Artifact, Feedback, Place, Verdict
 from tasks.tables import to_table
 from tasks.variants import settings_of
+from tasks.west_of_n import Range
 
 SEMANTICS = 1
-Think = Callable[[Mapping[str, PromptPreferences]], Mapping[str, Estimated]]
-"""What an estimator thinks of the responses to some prompts."""
+Think = Callable[[Range, Mapping[str, PromptPreferences]], Mapping[str, Estimated]]
+"""What an estimator thinks of the responses to the prompts of a range."""
 
 
 def estimate(
@@ -108,7 +109,7 @@ def _by_fits(stage: Stage, given: Given) -> Artifact:
     """The verdicts of an estimator that is a fit to each prompt's own preferences."""
     estimator, seed, gaps = given.estimator, given.place.seed, list[float]()
 
-    def think(prompts: Mapping[str, PromptPreferences]) -> dict[str, Estimated]:
+    def think(_: Range, prompts: Mapping[str, PromptPreferences]) -> dict[str, Estimated]:
         gaps.extend(measured(estimator, prompts, seed))
         return {name: estimator(one, name, seed) for name, one in prompts.items()}
 
@@ -123,9 +124,10 @@ def _by_model(stage: Stage, given: Given) -> Artifact:
     """The verdicts of a reward model, fitted first."""
     model = fitted_model(given)
     weights = facts_of(given.place, model)
-    numbers = scored(given, model, given.estimator.passes)
+    by = scorer(given, model, given.estimator.passes)
 
-    def think(prompts: Mapping[str, PromptPreferences]) -> dict[str, Estimated]:
+    def think(some: Range, prompts: Mapping[str, PromptPreferences]) -> dict[str, Estimated]:
+        numbers = by.numbers(some)
         return {name: estimated_of(one, numbers) for name, one in prompts.items()}
 
     annotator = annotator_of(short_id(settings_of(given.estimator), weights["sha256"]))
@@ -145,27 +147,22 @@ def _by_model(stage: Stage, given: Given) -> Artifact:
 def _written(rows: Spool, given: Given, think: Think, annotator: Annotator) -> Counter[str]:
     """Write the verdicts to `rows`, a range of prompts at a time; how many there are of what."""
     counts, place = Counter[str](), given.place
-    feedback = given.feedback
-    tables: dict[str, Any] = {"responses": feedback.responses, "verdicts": feedback.verdicts}
-    with blocks_of(place, "responses", **tables) as blocks:
-        for block in blocks:
-            responses = block.records(Response, "responses")
-            candidates = candidates_of(responses, place.strengths, place.min_distance)
-            verdicts = block.records(Verdict, "verdicts")
-            _, by_prompt = corrected(candidates, verdicts, given.correction)
-            compared, thought = compared_in(verdicts), think(by_prompt)
-            found = [
-                verdict
-                for prompt_id, one in sorted(by_prompt.items())
-                for verdict in estimate_verdicts(
-                    thought[prompt_id],
-                    candidates[prompt_id],
-                    compared_by(given.estimator, one, compared.get(prompt_id, ())),
-                    annotator,
-                )
-            ]
-            rows.add(to_table(Verdict, found))
-            counts.update(_counted(found))
+    for some in ranges(given):
+        candidates = candidates_of(some.responses, place.strengths, place.min_distance)
+        _, by_prompt = corrected(candidates, some.verdicts, given.correction)
+        compared, thought = compared_in(some.verdicts), think(some, by_prompt)
+        found = [
+            verdict
+            for prompt_id, one in sorted(by_prompt.items())
+            for verdict in estimate_verdicts(
+                thought[prompt_id],
+                candidates[prompt_id],
+                compared_by(given.estimator, one, compared.get(prompt_id, ())),
+                annotator,
+            )
+        ]
+        rows.add(to_table(Verdict, found))
+        counts.update(_counted(found))
     return counts
 
 

@@ -21,7 +21,7 @@ from infra.stages import Stage
 from infra.work import work_root
 from tasks import child
 from tasks.canonical import digest
-from tasks.estimate_scores import Given, limits_of, longest_of, ranges, scored
+from tasks.estimate_scores import Given, limits_of, longest_of, ranges, scorer
 from tasks.judging import candidates_of
 from tasks.pairing import corrected
 from tasks.records import Artifact, Checkpoint, Place
@@ -30,9 +30,11 @@ from tasks.responses import by_id
 from tasks.reward_rows import FIT_ROWS, Taught, fit_rows, human_pair, pairs_of_round
 from tasks.tokens import load_tokenizer
 from tasks.variants import plain, settings_of
-from tasks.west_of_n import labelled, own_ones
+from tasks.west_of_n import Range, labelled, own_ones
 
 SEMANTICS = 1
+LABELLED = 2
+"""As SEMANTICS, of the pairs that a teacher labels."""
 ROWS, METRICS = "rows.arrow", "metrics.jsonl"
 FIGURES = pa.schema(
     [
@@ -52,12 +54,16 @@ def fitted_model(given: Given) -> Artifact:
         return _fitted("model", given, {}, lambda: _base(given), given.estimator.own_share)
     teacher = _fitted("teacher", given, {}, lambda: _base(given), given.estimator.own_share)
     weights = facts_of(given.place, teacher)["sha256"]
-    more = {"self_training": settings_of(settings), "teacher": weights}
+    more = {"self_training": settings_of(settings), "teacher": weights, "labelled": LABELLED}
+
+    def looked_at() -> Iterator[tuple[Range, dict[str, float]]]:
+        by = scorer(given, teacher, passes=0)
+        for some in ranges(given):
+            yield some, {name: one["number"] for name, one in by.numbers(some).items()}
 
     def pairs() -> Iterator[Taught]:
-        scores = {name: one["number"] for name, one in scored(given, teacher, passes=0).items()}
         yield from own_ones(_base(given))
-        yield from labelled(ranges(given), scores, settings, given.place)
+        yield from labelled(looked_at, settings, given.place)
 
     return _fitted("model", given, more, pairs, settings.own_share)
 
@@ -128,10 +134,10 @@ def _base(given: Given) -> Iterator[Taught]:
     if not given.estimator.verdicts:
         return
     place = given.place
-    for prompts, responses, verdicts in ranges(given):
-        candidates = candidates_of(responses, place.strengths, place.min_distance)
-        _, by_prompt = corrected(candidates, verdicts, given.correction)
-        yield from pairs_of_round(prompts, by_id(responses), by_prompt)
+    for some in ranges(given):
+        candidates = candidates_of(some.responses, place.strengths, place.min_distance)
+        _, by_prompt = corrected(candidates, some.verdicts, given.correction)
+        yield from pairs_of_round(some.prompts, by_id(some.responses), by_prompt)
 
 
 def _write_rows(

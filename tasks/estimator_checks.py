@@ -33,8 +33,15 @@ def _check_uncertainty(config: "Config") -> None:
     """A single opinion says nothing of how sure it is."""
     if "uncertainty" not in config.training.loss.REQUIRES:
         return
-    if config.estimator is not None and config.estimator.passes >= FEWEST_PASSES:
+    passes = config.estimator.passes if config.estimator is not None else 0
+    if passes >= FEWEST_PASSES:
         return
+    if passes:
+        raise ConfigError(
+            f"the loss {kind_of(config.training.loss)!r} reads how far passes of the estimator "
+            f"differ, and estimator.passes is {passes}; set it to {FEWEST_PASSES} or more, or to 0 "
+            "for the opinions of judges"
+        )
     judges = config.judges.values()
     if sum(1 + (one.both_orders or one.SHAPE == "recorded") for one in judges) < 2:
         raise ConfigError(

@@ -38,6 +38,8 @@ from tasks.training_data import used_responses
 from tasks.variants import settings_of
 
 SEMANTICS = 2
+HELD_OUT = "held_out"
+"""The table of the pair stage with pairs that measure."""
 
 
 @door("evaluate")
@@ -97,10 +99,10 @@ def _contents_of(drawn: Drawn | None) -> dict[str, str]:
 
 
 def _paired(pairs: Artifact, place: Place) -> dict[str, str]:
-    """Pairs and, where there are some, held-out labels: the stage's content is that of pairs."""
+    """Pairs, and what is held out of them: the content of their stage is that of the others."""
     tables = tables_in(place, pairs)
-    labels = {name: tables[name] for name in (HELD_OUT_LABELS,) if name in tables}
-    return {"pairs": pairs.content, **labels}
+    held_out = {name: tables[name] for name in (HELD_OUT, HELD_OUT_LABELS) if name in tables}
+    return {"pairs": pairs.content, **held_out}
 
 
 def _measured(
@@ -142,7 +144,7 @@ def _likelihoods(
     """
     labelled = HELD_OUT_LABELS in tables_in(place, pairs)
     labels = records_of(place, Label, pairs, HELD_OUT_LABELS) if labelled else []
-    held_out = records_of(place, PreferencePair, pairs, "held_out") or ordered_pairs(labels)
+    held_out = records_of(place, PreferencePair, pairs, HELD_OUT) or ordered_pairs(labels)
     wanted = used_responses([*held_out, *labels])
     reference, policy = (scores_of(store_of(place), one, wanted) for one in scores)
     found = reward_accuracy(held_out, reference, policy) + chosen_logp(held_out, reference, policy)

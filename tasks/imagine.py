@@ -11,6 +11,7 @@ from infra.table_files import Spool, TableFile
 from tasks.config import PairsSection
 from tasks.correction import CorrectionSettings
 from tasks.errors import DataError
+from tasks.labelling import counts_labels
 from tasks.ledger.what_if import Paired
 from tasks.pair_passes import made_pairs
 from tasks.records import Artifact, Feedback, Place, Preference, PreferencePair, Response
@@ -54,7 +55,9 @@ def imagined(
                     for one in records_of(place, PreferencePair, paired, name)
                 ],
                 preferences=records_of(place, Preference, paired, "preferences"),
-                counts=stage.counts,
+                counts={
+                    name: number for name, number in stage.counts.items() if not counts_labels(name)
+                },
             ),
             Paired(
                 pairs=[

@@ -8,7 +8,7 @@ from infra.place import blocks_of
 from infra.table_files import Spool, TableFile, spooled
 from tasks.config import PairsSection
 from tasks.judging import candidates_of
-from tasks.labelling import HELD_OUT_LABELS, LABELS, labels_of
+from tasks.labelling import COUNTS, HELD_OUT_LABELS, LABELS, UNLABELLED, labels_of
 from tasks.pairing import split_held_out
 from tasks.records import (
     Artifact,
@@ -50,7 +50,7 @@ def made_labels(
     made = MadeLabels(
         labels=stack.enter_context(spooled(Label)),
         held_out=stack.enter_context(spooled(Label)),
-        counts=Counter(labels=0, prompts_with_labels=0, held_out_labels=0),
+        counts=Counter(dict.fromkeys(COUNTS, 0)),
     )
     tables: dict[str, Any] = {"prompts": prompts, "preferences": preferences}
     tables |= {"responses": feedback.responses, "verdicts": feedback.verdicts}
@@ -73,5 +73,5 @@ def made_labels(
                 prompts_with_labels=len(grouped(labels)),
                 held_out_labels=len(held_out),
             )
-            made.counts.update(f"unlabelled_{reason}" for reason in left_out.values())
+            made.counts.update(f"{UNLABELLED}{reason}" for reason in left_out.values())
     return made

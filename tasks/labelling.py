@@ -20,6 +20,16 @@ ORDERED = "labels"
 WANTED = 0.5
 """A response is wanted if the probability is above this."""
 
+UNLABELLED = "unlabelled_"
+"""Begins the counts of responses without a label, by reason."""
+COUNTS = ("labels", "prompts_with_labels", "held_out_labels")
+"""What is counted of labels besides."""
+
+
+def counts_labels(name: str) -> bool:
+    """Whether the count `name` of a pair stage is of labels."""
+    return name in COUNTS or name.startswith(UNLABELLED)
+
 
 def labels_of(
     rule: Any,

@@ -3,25 +3,25 @@
 `tso check` does all of them and goes on after a problem; a run stops at the first.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tasks.annotation import check_written
+from tasks.challenger import recipes_of
 from tasks.config import CellSection, Config
+from tasks.contest import CHALLENGER
 from tasks.errors import ConfigError
 from tasks.model_matrix import of_the_run
 from tasks.placement import LOCAL, Spot
+from tasks.preflight_files import encoder_checks, file_checks, look_at_file
 from tasks.preflight_terms import Check as Check
 from tasks.preflight_terms import Outside as Outside
-from tasks.queue.known import check_known
 from tasks.recorded_thumbs import check_said
 from tasks.recorded_verdicts import check_text_row
 from tasks.records import Checkpoint
 from tasks.references import ESTIMATOR_OF, OWN, ModelsOfRun, check_reference, named_model
 from tasks.reward_rows import check_human_pair
-from tasks.sources import Row, Source
 from tasks.transforming import writers_of
 from tasks.transforms._contract import check_continues
 from tasks.variants import kind_of
@@ -35,11 +35,14 @@ def checks_of(config: Config, outside: Outside) -> list[Check]:
         Check(name="store", look=lambda: f"{outside.store()} can be read and written"),
         *_placement_checks(config, outside),
         Check(name=BASE_MODEL, look=lambda: _facts(_sft(config, outside))),
-        *_model_checks(config, outside),
+        *_cell_checks(config, outside),
+        *_writer_checks(config, outside),
+        *_training_checks(config, outside),
         *_judge_checks(config, outside),
         *_estimator_checks(config, outside),
-        *_file_checks(config, outside),
-        *_encoder_checks(config.diversity.embedder, outside),
+        *_challenger_checks(config, outside),
+        *file_checks(config, outside),
+        *encoder_checks(config.diversity.embedder, outside),
     ]
 
 
@@ -65,15 +68,37 @@ def _facts(model: Checkpoint) -> str:
     return f"{model.uri}, weights {model.sha256[:12]}"
 
 
-def _model_checks(config: Config, outside: Outside) -> Iterator[Check]:
+def _challenger_checks(config: Config, outside: Outside) -> Iterator[Check]:
+    """What the challenger names itself: it comes after all that both recipes share is paid for."""
+    if config.challenger is None:
+        return
+    own = recipes_of(config)[CHALLENGER]
+    parts = {
+        "transforms": _writer_checks,
+        "training": _training_checks,
+        "estimator": _estimator_checks,
+    }
+    for section, checks in parts.items():
+        if getattr(own, section) != getattr(config, section):
+            for one in checks(own, outside):
+                yield replace(one, name=f"challenger {one.name}")
+
+
+def _cell_checks(config: Config, outside: Outside) -> Iterator[Check]:
     for name, cell in config.matrix.items():
         there = _there(outside, config.placement.of("sample", name))
         look = partial(_look_at_cell, f"matrix.{name}", cell, config, there)
         yield Check(name=f"matrix.{name}", look=look, needs=(BASE_MODEL,))
+
+
+def _writer_checks(config: Config, outside: Outside) -> Iterator[Check]:
     for where, one in writers_of(config.transforms):
         there = _there(outside, config.placement.of("transform"))
         look = partial(_look_at_writer, where, one, config, there)
         yield Check(name=where, look=look, needs=(BASE_MODEL,))
+
+
+def _training_checks(config: Config, outside: Outside) -> Iterator[Check]:
     for name in config.training.references:
         look = partial(_look_at_reference, name, config, outside)
         yield Check(name=f"training.references {name}", look=look, needs=(BASE_MODEL,))
@@ -216,7 +241,7 @@ def _estimator_checks(config: Config, outside: Outside) -> Iterator[Check]:
     look = partial(_look_at_estimator, estimator, config, outside)
     yield Check(name="estimator.model", look=look, needs=(BASE_MODEL,))
     for source in estimator.files:
-        read = partial(_look_at_file, source, check_human_pair, outside)
+        read = partial(look_at_file, source, check_human_pair, outside)
         yield Check(name="estimator.files", look=read)
 
 
@@ -225,35 +250,3 @@ def _look_at_estimator(estimator: Any, config: Config, outside: Outside) -> str:
     if estimator.max_tokens is not None:
         _check_length("estimator.max_tokens", estimator.max_tokens, model, outside)
     return f"{kind_of(estimator)}, starts from {estimator.model}"
-
-
-def _file_checks(config: Config, outside: Outside) -> Iterator[Check]:
-    readers = {"verdict_files": check_said, "response_files": check_written}
-    for section, check in readers.items():
-        for source in getattr(config.annotate, section):
-            look = partial(_look_at_file, source, check, outside)
-            yield Check(name=f"annotate.{section}", look=look)
-    for source in config.annotate.queue.known_files:
-        look = partial(_look_at_file, source, check_known, outside)
-        yield Check(name="annotate.queue.known_files", look=look)
-
-
-def _look_at_file(source: Source, check: Callable[[Row], None], outside: Outside) -> str:
-    outside.rows([source], check)
-    return source.file
-
-
-def _encoder_checks(name: str | None, outside: Outside) -> Iterator[Check]:
-    """An encoder is needed for the spread of embeddings alone, so there may be none."""
-    if name is not None:
-        yield Check(name="diversity.embedder", look=partial(_look_at_encoder, name, outside))
-
-
-def _look_at_encoder(name: str, outside: Outside) -> str:
-    try:
-        return f"{name}, weights {outside.weights(name)[:12]}"
-    except ConfigError as error:
-        raise ConfigError(
-            f"diversity.embedder: {error}. Name an encoder that is there, or leave it out: the "
-            "spread of embeddings is then not measured"
-        ) from error

@@ -160,13 +160,14 @@ def _decide(work: RoundWork, config: Config, place: Place) -> GateOutcome:
 def _artifacts(tree: RunTree, work: RoundWork, place: Place) -> dict[str, Artifact]:
     """Every finished stage of the round, by role; of two recipes, the winner's have the name.
 
-    What the loser did keeps its own: challenger-train.
+    The loser's keep their own: challenger-train; those of a round without two recipes give way.
     """
     own = f"{work.contest.winner}-" if work.contest else ""
     roles = tree.roles_done(place.round_index)
-    found = {role: tree.read_round(place.round_index, f"stages/{role}.json") for role in roles}
-    named = {role: Artifact(**pointer) for role, pointer in found.items() if pointer}
-    return {role.removeprefix(own): one for role, one in named.items()}
+    read = ((role, tree.read_round(place.round_index, f"stages/{role}.json")) for role in roles)
+    named = {role: Artifact(**pointer) for role, pointer in read if pointer}
+    others_first = sorted(named, key=lambda role: bool(own) and role.startswith(own))
+    return {role.removeprefix(own): named[role] for role in others_first}
 
 
 def _estimator(artifacts: dict[str, Artifact], place: Place) -> dict[str, Any]:

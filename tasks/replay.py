@@ -18,7 +18,7 @@ from tasks.replays._contract import Remembered
 from tasks.tables import to_table
 from tasks.variants import settings_of
 
-SEMANTICS = 1
+SEMANTICS = 2
 RECORDS: dict[str, type] = {
     "prompts": Prompt,
     "responses": Response,
@@ -109,7 +109,7 @@ def _commit(
     """Choose what is replayed, and keep it with what the next round may choose from."""
     index = place.round_index
     own = remembered(records_of(place, PreferencePair, pairs), index)
-    memory = earlier.memory()
+    memory = earlier.memory
     groups = earlier.groups({one.prompt_id for one in memory})
     may, dropped = allowed(memory, own, groups, groups_held_out(prompts, pairs, place))
     chosen = replay.drawn(may, len(own), place.seed, index)

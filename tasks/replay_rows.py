@@ -1,5 +1,6 @@
 """Part of the replay door: what earlier rounds have left, read from their stages."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -15,23 +16,21 @@ from tasks.contest import CHALLENGER, CHAMPION
 from tasks.decontamination.settings import DecontaminationSettings
 from tasks.decontamination.texts import EvaluationText, found_in, screen_of_responses
 from tasks.derivations import TABLE as ORIGINS
-from tasks.derivations import Derivation
+from tasks.derivations import Derivation, transforms_among
 from tasks.errors import DataError
 from tasks.records import Artifact, Place, PreferencePair, Prompt, Response, Verdict
 from tasks.replaying import remembered
 from tasks.replays._contract import Remembered
-from tasks.tables import from_table, schema
+from tasks.tables import content, from_table, schema, to_table
 from tasks.variants import settings_of
 
 POOL, PROMPTS, PAIRS, REPLAY = "collect-pool", "collect-train", "pair", "replay"
 """Roles of stages."""
-TRANSFORM = "transform-"
-"""Begins the roles of stages that change a round's pairs, by their number."""
 NOT_OWN = (REPLAY, PAIRS, f"{CHAMPION}-", f"{CHALLENGER}-")
 """Begin the roles of stages whose responses and verdicts are not a round's own: what it replayed,
 and what the recipe that lost has made."""
-MEASURED = ("-evaluation", "divergence")
-"""Parts of the roles of stages that nothing is trained on."""
+MEASURED = re.compile(r"sample-(evaluation|divergence)-.*|judge-.*-evaluation")
+"""Roles of stages that nothing is trained on; cells and judges may have any names."""
 
 
 class Earlier:
@@ -65,6 +64,7 @@ class Earlier:
         same = self._last.manifest["key"]["settings"] == settings_of(self._replay)
         return self._later[1:] if same else self._manifests
 
+    @cached_property
     def memory(self) -> list[Remembered]:
         """What this round may replay, oldest first; counters go on whatever the rules were."""
         last = [] if self._last is None else list(from_table(Remembered, self._last.table()))
@@ -77,11 +77,15 @@ class Earlier:
         return kept
 
     def contents(self) -> dict[str, str]:
-        """What decides the memory, as inputs of a stage."""
-        found = {"memory": self._last.artifact.content} if self._last else {}
-        for manifest in self._unread:
-            pairs = self._stage(manifest, self._role_of_pairs(manifest))
-            found[f"pairs-{manifest['round_index']}"] = pairs.artifact.content
+        """What decides what is replayed, as inputs of a stage: the memory, and where it comes from.
+
+        The ids of a pair say nothing of its margin, or of what judges and people said of it.
+        """
+        found = {"memory": content(Remembered, to_table(Remembered, self.memory))}
+        for manifest, _ in self._by_round(self.memory):
+            pairs = self._stage(manifest, self._role_of_pairs(manifest)).artifact
+            index = manifest["round_index"]
+            found |= {f"pairs-{index}": pairs.content, f"pairs_stage-{index}": pairs.stage}
         return found
 
     def pool(self) -> Finished:
@@ -118,8 +122,9 @@ class Earlier:
         """The prompts of what was drawn, each once."""
         parts = [schema(Prompt).empty_table()]
         for manifest, some in self._by_round(drawn):
-            table = self._stage(manifest, PROMPTS).table()
-            parts.append(_with(table, "prompt_id", {one.prompt_id for one in some}))
+            wanted = {one.prompt_id for one in some}
+            for rows in _groups(self._stage(manifest, PROMPTS)):
+                parts.append(_with(rows, "prompt_id", wanted))
         return _once(pa.concat_tables(parts), "prompt_id")
 
     def origins(self, drawn: Collection[Remembered]) -> pa.Table:
@@ -140,16 +145,18 @@ class Earlier:
         further = set() if origins is None else {*origins["response_id"].to_pylist()}
         parts = [schema(Response).empty_table()]
         for manifest, some in self._by_round(drawn):
-            for table in self._tables(manifest, Response):
-                parts.append(_with(table, "response_id", _sides(some) | further))
+            wanted = _sides(some) | further
+            for rows in self._rows(manifest, Response):
+                parts.append(_with(rows, "response_id", wanted))
         return _once(pa.concat_tables(parts), "response_id")
 
     def verdicts(self, drawn: Collection[Remembered]) -> pa.Table:
-        """What judges and people said of the two responses of what was drawn."""
+        """What was said of the responses of what was drawn, of two of them or of one alone."""
         parts = [schema(Verdict).empty_table()]
         for manifest, some in self._by_round(drawn):
-            for table in self._tables(manifest, Verdict):
-                parts.append(_with(_with(table, "a_id", _sides(some)), "b_id", _sides(some)))
+            sides = _sides(some)
+            for rows in self._rows(manifest, Verdict):
+                parts.append(_with(_with(rows, "a_id", sides), "b_id", sides | {""}))
         return pa.concat_tables(parts)
 
     def clean(self, drawn: Sequence[Remembered]) -> list[Remembered]:
@@ -193,20 +200,16 @@ class Earlier:
 
     def _role_of_pairs(self, manifest: Mapping[str, Any]) -> str:
         """The last stage of a round that made or changed its own pairs."""
-        changed = [
-            role
-            for role in sorted(manifest["artifacts"])
-            if role.startswith(TRANSFORM) and _holds(self._stage(manifest, role), PreferencePair)
-        ]
-        return changed[-1] if changed else PAIRS
+        return [PAIRS, *transforms_among(manifest["artifacts"])][-1]
 
-    def _tables(self, manifest: Mapping[str, Any], record: type) -> Iterator[pa.Table]:
+    def _rows(self, manifest: Mapping[str, Any], record: type) -> Iterator[pa.Table]:
+        """What a round's own stages hold of `record`, a group of rows at a time."""
         for role in manifest["artifacts"]:
-            if role.startswith(NOT_OWN) or any(part in role for part in MEASURED):
+            if role.startswith(NOT_OWN) or MEASURED.fullmatch(role):
                 continue
             stage = self._stage(manifest, role)
             if _holds(stage, record):
-                yield stage.table()
+                yield from _groups(stage)
 
     def _stage(self, manifest: Mapping[str, Any], role: str) -> Finished:
         return open_artifact(self._store, Artifact(**manifest["artifacts"][role]))
@@ -228,6 +231,12 @@ def _holds(stage: Finished, record: type) -> bool:
     """Whether the main table of a stage is of `record`."""
     entry = stage.manifest["tables"].get("rows")
     return entry is not None and entry["record"] == record.__name__
+
+
+def _groups(stage: Finished) -> Iterator[pa.Table]:
+    """The rows of a stage's main table, a group at a time."""
+    with stage.opened() as table:
+        yield from table.groups()
 
 
 def _with(table: pa.Table, column: str, wanted: Collection[str]) -> pa.Table:

@@ -58,7 +58,7 @@ def transformed(
 ) -> tuple[Feedback, Artifact]:
     """Let one transform do its work; what its writer has answered is not asked again.
 
-    Raises DataError with all counts if it leaves no pair.
+    Raises DataError with all counts if it leaves no pair, or makes nothing that a loss could read.
     """
     cell = writer_of(kind_of(settings), settings, place)
     stage = _stage(prompts, feedback, pairs, settings, cell, place)
@@ -116,12 +116,21 @@ def _worked(
             asked = stack.enter_context(asked_of(blocks, settings, cell, maker))
             write(stage, asked, cell, place)
         grown = made_of(blocks, stage, settings, maker, stack)
-        if not grown.counts["pairs"]:
-            raise DataError(
-                f"the transform {maker.name} has left no preference pair of round "
-                f"{place.round_index}: {dict(grown.counts)}"
-            )
+        _check_made(settings, grown, place)
         return _committed(stage, pairs, grown, cell, place, stack)
+
+
+def _check_made(settings: Any, grown: Growing, place: Place) -> None:
+    """Raise DataError with all counts where no pair is left, or nothing of what a loss is to read.
+
+    A round would go on with the loss as it is without the transform, and nobody would know.
+    """
+    made = "preference pair" if not grown.counts["pairs"] else "response"
+    if not grown.counts["pairs"] or (settings.SUPPLIES and not grown.counts["responses"]):
+        raise DataError(
+            f"the transform {kind_of(settings)} has left no {made} of round "
+            f"{place.round_index}: {dict(grown.counts)}; docs/transforms.md says why it drops some"
+        )
 
 
 def _maker(settings: Any, cell: Cell | None, place: Place) -> Maker:

@@ -3,8 +3,9 @@
 Source: arXiv:2401.12086.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from scipy.special import expit
 
@@ -17,7 +18,17 @@ from tasks.records import Place, Prompt, Response, Verdict
 from tasks.responses import by_id
 from tasks.reward_rows import Taught, taught
 
-Range = tuple[Mapping[str, Prompt], list[Response], list[Verdict]]
+Scores = Mapping[str, float]
+"""By response id."""
+
+
+class Range(NamedTuple):
+    """Prompts that are looked at together."""
+
+    prompts: Mapping[str, Prompt]
+    """By prompt_id."""
+    responses: list[Response]
+    verdicts: list[Verdict]
 
 
 def own_ones(pairs: Iterable[Taught]) -> Iterator[Taught]:
@@ -26,35 +37,34 @@ def own_ones(pairs: Iterable[Taught]) -> Iterator[Taught]:
 
 
 def labelled(
-    ranges: Iterable[Range], scores: Mapping[str, float], settings: WestOfN, place: Place
-) -> list[Taught]:
-    """One pair of each prompt by `scores` (by response id), of which the surest share stays.
+    looked_at: Callable[[], Iterable[tuple[Range, Scores]]], settings: WestOfN, place: Place
+) -> Iterator[Taught]:
+    """One pair of each prompt by its responses' scores, of which the surest share stays.
 
     Each counts as certain. Prompts whose responses tie, or of which fewer than two have a score,
-    make none.
+    make none. `looked_at` is gone through twice: which pairs stay is known when all were seen, and
+    their texts are not held until then.
     """
     found = [
-        pair
-        for prompts, responses, _ in ranges
-        for pair in _best_vs_worst(prompts, responses, scores, settings, place)
+        (-pair.p_chosen, pair.pair_id)
+        for some, scores in looked_at()
+        for pair in _best_vs_worst(some, scores, settings, place)
     ]
-    surest = sorted(found, key=lambda one: (-one.p_chosen, one.pair_id))
-    kept = surest[: room_of(settings.keep, len(surest))]
-    return [replace(one, p_chosen=1.0, labelled=True) for one in kept]
+    kept = set(sorted(found)[: room_of(settings.keep, len(found))])
+    for some, scores in looked_at():
+        for pair in _best_vs_worst(some, scores, settings, place):
+            if (-pair.p_chosen, pair.pair_id) in kept:
+                yield replace(pair, p_chosen=1.0, labelled=True)
 
 
 def _best_vs_worst(
-    prompts: Mapping[str, Prompt],
-    responses: list[Response],
-    scores: Mapping[str, float],
-    settings: WestOfN,
-    place: Place,
+    some: Range, scores: Scores, settings: WestOfN, place: Place
 ) -> Iterator[Taught]:
-    rule, answers = BestVsWorstScore(rejected_pick=settings.rejected_pick), by_id(responses)
-    candidates = candidates_of(responses, place.strengths, place.min_distance)
+    rule, answers = BestVsWorstScore(rejected_pick=settings.rejected_pick), by_id(some.responses)
+    candidates = candidates_of(some.responses, place.strengths, place.min_distance)
     for prompt_id, members in sorted(candidates.items()):
         ids = [one.response_id for one in standing(members)]
         if ends := rule.ends({name: scores[name] for name in ids if name in scores}):
             best, worst = ends
             certainty = float(expit(scores[best] - scores[worst]))
-            yield taught(prompts[prompt_id], answers[best], answers[worst], certainty)
+            yield taught(some.prompts[prompt_id], answers[best], answers[worst], certainty)

@@ -67,7 +67,25 @@ def s3(swift: "SwiftServer", monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
+def warm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One process for the suite that forks children of whole rounds (tests/warm/)."""
+    from tests.warm import serving
+
+    with serving(tmp_path_factory.mktemp("warm")):
+        yield
+
+
+@pytest.fixture(scope="module")
+def warm_children(warm_server: None) -> Iterator[None]:
+    """Children that a module's tests start in their own process are forked, as those of rounds."""
+    from tests.warm import warm_start
+
+    with warm_start():
+        yield
+
+
+@pytest.fixture(scope="session")
+def prefect_server(warm_server: None) -> Iterator[None]:
     """One Prefect server for the suite; flows without the heartbeat, which costs a second each."""
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
     from prefect.testing.utilities import prefect_test_harness

@@ -63,6 +63,16 @@ def test_all_methods_get_as_many_prompts_as_the_first(small):
     assert once.rounds == 1 and once.overrides["prompts.per_round"] == 15
 
 
+def test_the_first_method_has_its_rounds_whatever_is_set_for_what_its_recipe_sets(small):
+    micro = 64
+    methods = [f"{small}+online_dpo", f"{small}+dpo"]
+    plan = planned("trial", methods, [0], 3, {"prompts.per_round": 16})
+    assert runs_of(plan) == {
+        "trial-small-online-dpo-s0": (3, {"run.seed": 0}),
+        "trial-small-dpo-s0": (3 * micro // 16, {"prompts.per_round": 16, "run.seed": 0}),
+    }
+
+
 def test_what_a_recipe_sets_stays_whatever_is_set_for_all(small):
     wanted = {"training.loss": {"kind": "ipo"}, "training.loss.beta": 0.2, "training.epochs": 2}
     plan = planned("trial", [small, f"{small}+rpo"], [0], 1, wanted)
@@ -128,7 +138,7 @@ class Compared(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def calm(prefect_server, tmp_path_factory):
+def calm(prefect_server, warm_children, tmp_path_factory):
     folder = tmp_path_factory.mktemp("calm")
     world = small_world(folder)
     begun = Compared(world, folder / "work", 0, "", [])
@@ -172,6 +182,9 @@ def test_two_recipes_share_their_stages_and_a_failing_one_stops_neither(calm, mo
     monkeypatch.setenv("TSO_WORK", str(calm.work))
     assert tso(*calm.asked(out))[0] == 5
     assert items() == calm.items and children() == started, "the same command finds all done"
+    code, shown = tso(*calm.asked(out), "--set", "training.epochs=2")
+    assert code == 5 and children() == started, "figures of other settings are no answer"
+    assert "was made with other values of training.epochs" in " ".join(shown.split())
 
 
 def manifests(folder):

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from infra.place import open_stage
+from infra.place import note, open_stage, store_of
+from infra.run_tree import RunTree
 from tasks.challenger import recipes_of, winning, winning_config
 from tasks.comparing import Terms
 from tasks.config import plain_config
@@ -14,11 +15,14 @@ from tasks.contest import decided, terms_of
 from tasks.errors import ConfigError
 from tasks.measuring import Measured
 from tasks.plan import Sizes, plan_round
+from tasks.preflight import checks_of
 from tasks.records import Collected, EvalReport, Evaluated, Feedback, RoundWork, Trained
+from tasks.refresh import _artifacts
 from tasks.statistics import PairedValues
 from tasks.tables import to_table
 from tasks.variants import load_variant
 from tests.small_config import checkpoint, small_config, small_place
+from tests.test_judge_checks import OUTSIDE
 
 HINGE = {"training.loss": {"kind": "dpo"}, "pairs.rule": {"kind": "best_vs_worst"}}
 
@@ -91,6 +95,21 @@ def test_what_may_not_differ_or_cannot_be_is_refused_by_name(settings, said):
         small_config(challenger={"set": settings})
 
 
+def test_what_the_challenger_alone_names_is_looked_at_before_the_round():
+    """Sampling and judging, which both share, would be paid for first."""
+    loss = {"training.loss": {"kind": "mrpo"}, "training.references": ["models/none"]}
+    checks = checks_of(small_config(challenger={"set": loss}), OUTSIDE)
+    own = {one.name: one for one in checks if one.name.startswith("challenger")}
+    assert own.keys() == {
+        "challenger training.references models/none", "challenger training.max_tokens"
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="no model folder at 'models/none'"):
+        own["challenger training.references models/none"].look()
+    same = small_config(challenger={"set": {"correction.tie": "soft"}})
+    plain = [one.name for one in checks_of(small_config(), OUTSIDE)]
+    assert [one.name for one in checks_of(same, OUTSIDE)] == plain
+
+
 def test_without_a_challenger_there_is_one_recipe_with_the_names_of_stages_as_ever():
     config, place = small_config(), small_place()
     assert contenders(config, place) == [(config, place)]
@@ -153,6 +172,21 @@ def test_the_winner_is_told_by_the_values_of_both_policies_alone(tmp_path):
     assert won.contest.policies == {"champion": "low", "challenger": "high"}
     assert won.contest.slices["checks"].estimate == pytest.approx(0.3)
     assert winner([high, low], config, place).trained == high.trained
+
+
+def test_stages_of_the_winner_have_their_names_whatever_the_round_did_before(tmp_path):
+    """A round that was begun by one recipe goes on with two: what it had trained gives way."""
+    place = small_place(root=f"file://{tmp_path}/store")
+    config = small_config(challenger={"set": HINGE})
+    low, high = work_of(place, "low", lambda i: 0.3), work_of(place, "high", lambda i: 0.6)
+    won = winner([low, high], config, place)
+    stages = {"train": low, "champion-train": low, "challenger-train": high}
+    for role, work in stages.items():
+        note(place, role, work.report.artifact)
+    found = _artifacts(RunTree(store_of(place), place.run), won, place)
+    assert found == {"train": high.report.artifact, "champion-train": low.report.artifact}
+    alone = _artifacts(RunTree(store_of(place), place.run), low, place)
+    assert alone == {role: work.report.artifact for role, work in stages.items()}
 
 
 def test_the_settings_of_a_round_are_those_that_made_its_policy():

@@ -16,6 +16,8 @@ from tests.test_judge_kinds import ANSWERS, PROMPTS, judged
 from tests.tiny_models import tiny_model
 from tests.tiny_rewards import reward_of, tiny_reward_model
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 
 @pytest.fixture
 def place(tmp_path):

@@ -47,6 +47,12 @@ def test_a_filter_by_scores_leaves_a_pair_with_too_long_a_response_to_its_own_co
     assert found.counts == {"dropped_already_solved": 1, "dropped_longer_than_max_tokens": 1}
 
 
+def test_upo_without_its_weight_drops_no_pair_for_want_of_opinions():
+    """Nobody has said anything here; with its weight every pair lacks two opinions."""
+    assert made({"kind": "upo", "alpha_max": 0.0}).counts == made({"kind": "dpo"}).counts
+    assert made({"kind": "upo"}).counts["dropped_one_opinion"] == 2
+
+
 def test_imitation_too_leaves_out_what_a_filter_drops():
     found = made({"kind": "sft"})
     assert [one.example_id for one in found.examples] == ["fig", "pear"]

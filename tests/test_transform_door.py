@@ -25,6 +25,7 @@ from tests.tiny_models import tiny_model
 from tests.transforms.transform_program import committed, pairs_of
 from tests.whole_runs import items
 
+pytestmark = pytest.mark.usefixtures("warm_children")
 TEXTS = {"c1": "a ripe fig", "r1": "a old fig", "c2": "two plums", "r2": "plums", "h": "a nut"}
 OWNER = {"c1": "p", "r1": "p", "c2": "q", "r2": "q", "h": "s"}
 
@@ -102,6 +103,15 @@ def test_a_second_transform_works_on_what_the_first_left_and_keeps_its_origins(g
 def test_a_round_that_is_left_without_pairs_ends_with_the_reasons(given, place):
     nothing = editor(writer={"engine": "scripted", "default": "NO EDIT"})
     with pytest.raises(DataError, match=r"left no preference pair .*'dropped_declined': 2"):
+        applied(*given, [nothing], place)
+
+
+def test_a_transform_that_finds_nothing_to_degrade_ends_the_round_with_the_reasons(given, place):
+    """Else the loss that reads variants would be the base loss, and nobody would know."""
+    nothing = load_variant(
+        "tasks.transforms", "degrade", extractor={"kind": "pattern", "pattern": "quince"}
+    )
+    with pytest.raises(DataError, match=r"left no response .*'dropped_equal_or_empty': 8"):
         applied(*given, [nothing], place)
 
 

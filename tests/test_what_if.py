@@ -7,9 +7,17 @@ from typer.testing import CliRunner
 
 from flows.cli.app import app
 from flows.cli.what_if import imagine
+from infra.place import counts_of
+from tasks.config import PairsSection
+from tasks.correction import CorrectionSettings
 from tasks.errors import ConfigError
+from tasks.imagine import imagined
 from tasks.ledger.what_if import Asked, Paired, examples_of, moves, what_if
-from tests.opinion_makers import pair, preference
+from tasks.pair import pair as pair_door
+from tasks.records import Feedback, Prompt, Response, Verdict
+from tests.judged import committed
+from tests.opinion_makers import both, pair, preference, prompt, response
+from tests.small_config import small_place
 from tests.whole_runs import nothing_was_done
 
 CELLS = {"a": "policy", "b": "large", "c": "policy", "d": "other"}
@@ -75,6 +83,25 @@ def test_the_answer_counts_by_fate_reason_and_cell():
 def test_without_a_preference_nobody_spoke():
     [only] = moves(paired([], []), paired([pair("a", "b")], [preference("a", "b")]))
     assert (only.was, only.would_be) == ("nobody_spoke", "kept")
+
+
+def test_labels_beside_pairs_are_no_part_of_the_answer(tmp_path):
+    place = small_place(root=f"file://{tmp_path}/store")
+    answers = [response("a", "a fig"), response("b", "a nut", cell="large")]
+    stages = [
+        committed(place, Prompt, [prompt()]),
+        committed(place, Response, answers),
+        committed(place, Verdict, both("a", "b", "a")),
+    ]
+    given = Feedback(responses=stages[1:2], verdicts=stages[2:])
+    settings = PairsSection.model_validate(
+        {"rule": {"kind": "best_vs_worst"}, "labels": {"kind": "win_share"}, "held_out_share": 0}
+    )
+    correction = CorrectionSettings()
+    made = pair_door.fn(stages[0], given, correction, settings, place)
+    assert counts_of(place, made)["labels"] == 2
+    found = imagined(made, stages, correction, settings, place)
+    assert found.before == found.after and found.before.counts["pairs"] == 1
 
 
 def test_examples_are_the_same_whatever_the_order_and_none_of_them_stays():

@@ -12,6 +12,7 @@ from infra.run_tree import RunTree
 from infra.storage import Store, open_store
 from infra.work import work_root
 from tests.small_run import PROMPTS_SECTION, prompt_rows, small_preset, write_rows
+from tests.warm import warm_start
 
 MARKUP = '<script>alert("x")</script>'
 
@@ -34,7 +35,8 @@ class World:
         """The final state of one flow run."""
         from flows.tso import tso
 
-        return tso(run=run, preset=str(self.preset), return_state=True, **arguments)
+        with warm_start():
+            return tso(run=run, preset=str(self.preset), return_state=True, **arguments)
 
     def table(self, manifest: dict[str, Any], role: str, name: str = "rows") -> Any:
         from infra.artifacts import open_artifact

@@ -15,9 +15,11 @@ from infra.prefect.reports import publish_comparison
 from infra.storage import open_store
 from infra.work import work_root
 from tasks import child
+from tasks.claims import frozen_keys
+from tasks.config import plain_config
 from tasks.methods import Method, Row, plain_rows, table_of
 from tasks.methods_page import as_markdown
-from tasks.rounds import committed_rounds
+from tasks.rounds import committed_round, committed_rounds, resolve
 
 
 @flow(name="tso-compare", flow_run_name="{name}", persist_result=False)
@@ -52,7 +54,13 @@ def compare(
 
 def _failure_of(method: Method, plan: Plan) -> str:
     """Bring the run to its rounds; why that was not possible, or nothing."""
-    if len(committed_rounds(open_store(plan.storage), method.run)) >= method.rounds:
+    done = len(committed_rounds(open_store(plan.storage), method.run))
+    if other := _other_settings(method, plan, done):
+        return (
+            f"the run {method.run} was made with other values of {', '.join(other)}; give them "
+            "back, or give the comparison another --name"
+        )
+    if done >= method.rounds:
         return ""
     state = tso(
         run=method.run,
@@ -65,6 +73,16 @@ def _failure_of(method: Method, plan: Plan) -> str:
         return ""
     error = state.result(raise_on_failure=False)
     return str(error) or type(error).__name__
+
+
+def _other_settings(method: Method, plan: Plan, done: int) -> list[str]:
+    """What the rounds that are done were made with otherwise; their figures are of that."""
+    asked, _ = resolve(method.name, method.overrides)
+    store = open_store(plan.storage)
+    made = (committed_round(store, method.run, index)[0] for index in range(done))
+    return sorted(
+        {key for one in made for key in frozen_keys(plain_config(one), plain_config(asked))}
+    )
 
 
 def folder_of(name: str) -> Path:

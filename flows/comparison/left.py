@@ -52,7 +52,7 @@ def _left(plan: Plan, method: Method, failed: str, made: Made) -> MethodRun:
         method=method,
         rounds=len(rounds),
         prompts=sum(one.manifest["artifacts"]["collect-train"]["rows"] for one in rounds),
-        pairs=sum(one.pairs for one in rounds),
+        pairs=sum(one.given for one in rounds),
         calls=sum(_calls(tree, one.artifact) for one in stages.values()),
         usd=sum(one.usd for one in rounds),
         seconds=round(sum(one.all_seconds or 0.0 for one in rounds), 1),

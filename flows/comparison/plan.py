@@ -47,7 +47,7 @@ def planned(
     rounds as that takes, or a single one that is cut to that number.
     """
     _check(methods, seeds, until)
-    first, _ = resolve(methods[0], overrides)
+    first, _ = resolve(methods[0], _left_by(methods[0], overrides))
     total = until * first.prompts.per_round
     _check_runs(name, methods)
     found, refused = [], {}
@@ -110,15 +110,20 @@ def _short(method: str) -> str:
 def _overrides(
     method: Method, first: str, config: Config, overrides: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The settings of one run over its preset: what its recipes set is the recipes'."""
-    base, recipes = parts_of(method.name)
+    """The settings of one run over its preset."""
+    own = _left_by(method.name, overrides)
+    if parts_of(method.name)[0] != parts_of(first)[0]:
+        own["storage"] = asdict(config.storage)
+    return {**own, "run.seed": method.seed}
+
+
+def _left_by(method: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `overrides` that the recipes of `method` leave: what they set is theirs."""
+    _, recipes = parts_of(method)
     taken = (
         {key for one in recipes for key in read_recipe(one)["set"]} if _known(recipes) else set()
     )
-    own = {key: value for key, value in overrides.items() if not _concerns(key, taken)}
-    if base != parts_of(first)[0]:
-        own["storage"] = asdict(config.storage)
-    return {**own, "run.seed": method.seed}
+    return {key: value for key, value in overrides.items() if not _concerns(key, taken)}
 
 
 def _known(recipes: Sequence[str]) -> bool:

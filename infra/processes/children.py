@@ -14,6 +14,8 @@ from infra.processes.supervised import GRACE_SECONDS, Supervised
 from tasks import child
 from tasks.errors import ChildError
 
+INTERPRETER = [sys.executable]
+"""Of children that need no environment of their own."""
 POLL_SECONDS = 0.05
 DEADLINE = 124
 """Exit code of a ChildError for a child that ran past its deadline."""
@@ -86,7 +88,8 @@ def child_events(
 
     The generator's return value is the child's result.json.
     """
-    command = [limits.interpreter or sys.executable, "-P", "-m", module, str(workdir.resolve())]
+    interpreter = INTERPRETER if limits.interpreter is None else [limits.interpreter]
+    command = [*interpreter, "-P", "-m", module, str(workdir.resolve())]
     supervised = Supervised(
         command,
         workdir,

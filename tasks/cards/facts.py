@@ -54,7 +54,7 @@ class CardFacts:
 
     @property
     def pairs(self) -> int:
-        """Pairs given to training."""
+        """Pairs that the rounds made to train on."""
         return sum(one.pairs for one in self.rounds)
 
     @property

@@ -44,7 +44,8 @@ class RewardModel(Estimates):
 
     model: str = "sft"
     """What it starts from: `sft`, `policy` (this round's start), `round:N`, `estimator:N` (that of
-    round N), `former` (that of the round before; the SFT model in round 0), a folder or a hub id.
+    round N), `former` (that of the round before; the SFT model where it left none), a folder or a
+    hub id.
     """
     verdicts: bool = True
     """Learn from the round's preferences, judges and people after correction."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from tasks.agreement.known import FeedbackQuality
 from tasks.claims import changed_keys
+from tasks.derivations import transforms_among
 from tasks.findings import Finding
 from tasks.matches import Match, PairCells
 from tasks.records import EvalReport
@@ -111,9 +112,17 @@ class RoundFacts:
 
     @property
     def pairs(self) -> int:
-        """Pairs that training was given."""
+        """Pairs that it made to train on, before transforms."""
         artifact = self.manifest["artifacts"].get("pair", {})
         return int(artifact.get("rows", 0))
+
+    @property
+    def given(self) -> int:
+        """Pairs that training was given: as transforms left them, replayed ones among them."""
+        artifacts = self.manifest["artifacts"]
+        roles = ("pair", *transforms_among(artifacts), "replay-pairs")
+        rows = [int(artifacts[role]["rows"]) for role in roles if role in artifacts]
+        return rows[-1] if rows else 0
 
     @property
     def labels(self) -> int:
@@ -153,11 +162,11 @@ class Change:
 def main_metric(rounds: Sequence[RoundFacts]) -> str | None:
     """What a run is told by: the first win rate against the SFT model, else the first metric.
 
-    `rounds` are in their order; the newest says which metrics there are.
+    `rounds` are in their order; the newest that was measured says which metrics there are.
     """
-    if not rounds:
+    newest = next((one for one in reversed(rounds) if one.metrics), None)
+    if newest is None:
         return None
-    newest = rounds[-1]
     metrics = newest.config.get("evaluation", {}).get("metrics", {})
     wins = [
         name

@@ -30,7 +30,8 @@ class UPO(Loss):
     beta: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
     """Scale of the implicit reward, per nat of log-ratio."""
     alpha_max: Annotated[float, Field(ge=0, lt=0.5)] = 0.4
-    """Probability that the label of a pair with the highest uncertainty, ln 2, is wrong."""
+    """Probability that the label of a pair with the highest uncertainty, ln 2, is wrong; 0: nobody
+    has to say how sure the labels are."""
     sft_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.1
     """Weight of the chosen response's token-mean negative log-likelihood (lambda; ours)."""
     certainty_exponent: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
@@ -41,6 +42,8 @@ class UPO(Loss):
     def __post_init__(self) -> None:
         if self.as_released:
             self._declare(BATCH_STATISTICS=True)
+        elif not self.alpha_max:
+            self._declare(REQUIRES=())
 
     def __call__(self, batch: LossBatch) -> LossResult:
         """Loss of each pair; uncertainty is BALD's mutual information (nats, 0 to ln 2).
@@ -49,15 +52,18 @@ class UPO(Loss):
         Source: arXiv:2409.11212.
         """
         rewards = batch.log_ratios(mean=False).times(self.beta)
-        alpha = self._alpha(batch.column("uncertainty").clamp(0, math.log(2)))
+        alpha = self._alpha(batch, rewards.margin.detach())
         loss = (1 - alpha) * logistic(rewards.margin) + alpha * logistic(-rewards.margin)
         if self.sft_weight:
             sign = -1 if self.as_released else 1
             loss = loss + sign * self.sft_weight * batch.chosen_nll()
         return LossResult(loss=loss, metrics=preference_metrics(rewards) | {"alpha": alpha})
 
-    def _alpha(self, uncertainty: "Tensor") -> "Tensor":
-        """How much of each pair counts the other way round."""
+    def _alpha(self, batch: LossBatch, like: "Tensor") -> "Tensor":
+        """How much of each pair counts the other way round, (P,) as `like`."""
+        if not self.REQUIRES:
+            return like.new_zeros(like.shape)
+        uncertainty = batch.column("uncertainty").clamp(0, math.log(2))
         if not self.as_released:
             return self.alpha_max * uncertainty / math.log(2)
         certainty = (1 - uncertainty) ** self.certainty_exponent

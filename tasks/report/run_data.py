@@ -206,9 +206,9 @@ def _shares(facts: RoundFacts) -> Iterator[tuple[str, float]]:
 
 def run_figures(data: RunData) -> list[KeyFigure]:
     """What sums the run up."""
-    newest = data.rounds[-1]
     found = []
-    if data.metric and (report := newest.figure(data.metric)):
+    reports = [one.figure(data.metric) for one in data.rounds if data.metric]
+    if data.metric and (report := next((one for one in reports[::-1] if one), None)):
         first = data.rounds[0].figure(data.metric)
         since = f"{figure(first.value)} after round 0" if first and len(data.rounds) > 1 else ""
         error = report.standard_error
@@ -219,7 +219,7 @@ def run_figures(data: RunData) -> list[KeyFigure]:
     found.append(
         KeyFigure("rounds", count(len(data.rounds)), f"{refused} refused, {flagged} flagged")
     )
-    pairs = sum(one.pairs for one in data.rounds)
+    pairs = sum(one.given for one in data.rounds)
     prompts = sum(one.count("collect-train", "drawn") for one in data.rounds)
     found.append(KeyFigure("pairs trained on", count(pairs), f"from {count(prompts)} prompts"))
     paid = sum(one.usd for one in data.rounds)

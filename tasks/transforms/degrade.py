@@ -1,8 +1,9 @@
 """Variants of responses with some or all of their key content taken out (SPO's degrees)."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
@@ -27,6 +28,10 @@ SIDES = {
     "chosen": ("chosen_id",),
     "rejected": ("rejected_id",),
 }
+BREAKS = ",;:"
+"""What stands between the parts of a list."""
+CLOSE = f"{BREAKS}.!?\n"
+"""What no space is put in front of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +46,7 @@ class Degrade:
         extra="forbid", use_attribute_docstrings=True
     )
     EXAMPLE: ClassVar[dict[str, Any]] = {}
-    SEMANTICS: ClassVar[int] = 2
+    SEMANTICS: ClassVar[int] = 3
     SUPPLIES: ClassVar[tuple[str, ...]] = ("auxiliary head",)
     READS_TOKENS: ClassVar[bool] = False
     writer: ClassVar[None] = None
@@ -88,35 +93,41 @@ class Degrade:
 
     def variants(self, text: str) -> Iterator[tuple[int, str]]:
         """Degrees from 1 with their texts; empty where a lower one has it, or nothing is left."""
-        phrases, before = self.extractor(text), 0
+        phrases, before = self.extractor(text), text
         for degree in range(1, self.num_degrees):
             number = len(phrases) * degree // (self.num_degrees - 1)
-            made = self._without(text, phrases[:number]) if number > before else ""
-            before = number
-            yield degree, made if any(one.isalnum() for one in made) else ""
+            made = self._without(text, phrases[:number])
+            differs, before = made != before, made
+            yield degree, made if differs and any(one.isalnum() for one in made) else ""
 
     def _without(self, text: str, phrases: Sequence[KeyPhrase]) -> str:
-        """`text` without `phrases`; what is left of it keeps its order."""
-        parts, last = [], 0
-        for start, end in sorted(span for one in phrases for span in one.spans):
-            parts += [text[last:start], self._instead(text[start:end])]
-            last = end
-        made = "".join([*parts, text[last:]])
-        return _tidied(made) if self.how == "remove" else made.strip()
+        """`text` without `phrases`; all that is left of it stays as it is."""
+        spans = sorted(span for one in phrases for span in one.spans)
+        cuts = [0, *(place for span in spans for place in span), len(text)]
+        parts = [text[start:end] for start, end in pairwise(cuts)]
+        if self.how == "mask":
+            parts[1::2] = map(self._masked, parts[1::2])
+            return "".join(parts)
+        return reduce(_closed, parts[::2])
 
-    def _instead(self, phrase: str) -> str:
-        if self.how == "remove":
-            return ""
+    def _masked(self, phrase: str) -> str:
         return "".join(self.mask if one.isalnum() else one for one in phrase)
 
 
-def _tidied(text: str) -> str:
-    """`text` without the white space and the lists of commas that removed words leave behind."""
-    text = re.sub(r"[ \t]+", " ", text)
-    text = re.sub(r" ([,;:.!?])", r"\1", text)
-    text = re.sub(r"([,;:])(?:[,;:])+", r"\1", text)
-    text = re.sub(r"(?m)^[ ,;:]+", "", text)
-    return re.sub(r" *\n *", "\n", text).strip()
+def _closed(before: str, behind: str) -> str:
+    """Two parts of a text from between which a phrase was taken: one space, and one comma of two.
+
+    Spaces anywhere else are the response's own: if they were tidied, too, they alone would tell
+    what was degraded.
+    """
+    line = before.rpartition("\n")[2]
+    if not line.strip():
+        return before + behind.lstrip(f" \t{BREAKS}")
+    left = before.rstrip(" \t")
+    right = behind.lstrip(f" \t{BREAKS}" if left[-1] in BREAKS else " \t")
+    seam = before[len(left) :] + behind[: len(behind) - len(right)]
+    apart = bool(seam.strip(BREAKS)) and right[:1] not in CLOSE
+    return f"{left} {right}" if apart else left + right
 
 
 VARIANT = Degrade

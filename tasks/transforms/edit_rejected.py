@@ -53,7 +53,7 @@ class EditRejected:
         extra="forbid", use_attribute_docstrings=True
     )
     EXAMPLE: ClassVar[dict[str, Any]] = {"writer": {"engine": "scripted", "default": "a fig"}}
-    SEMANTICS: ClassVar[int] = 1
+    SEMANTICS: ClassVar[int] = 2
     SUPPLIES: ClassVar[tuple[str, ...]] = ()
     READS_TOKENS: ClassVar[bool] = False
 
@@ -75,7 +75,8 @@ class EditRejected:
     """Regular expressions: an edit in which one is found, and in neither response, is a refusal."""
     guard: Guard | None = None
     """A judge that compares without being asked over a network, e.g. {kind: rule}: an edit that it
-    finds worse than the rejected response is no use; null: nobody looks."""
+    finds worse than what it is chosen over, or better than what is chosen over it, is no use; null:
+    nobody looks."""
 
     def __post_init__(self) -> None:
         check_guard(self.guard)
@@ -136,8 +137,10 @@ class EditRejected:
     ) -> tuple[Response | None, str]:
         """The edited response, or why there is none."""
         chosen, rejected = (view.responses[one] for one in (pair.chosen_id, pair.rejected_id))
+        ends_as = rejected
         if self.writer is None:
-            drawn = self._mixed(rejected.text, chosen.text, (*maker.seeds, pair.pair_id)), "stop"
+            mixed, ends_as = self._mixed(rejected, chosen, (*maker.seeds, pair.pair_id))
+            drawn = mixed, "stop"
         elif why := why_unwritten(written, pair.pair_id):
             return None, why
         else:
@@ -145,19 +148,35 @@ class EditRejected:
             drawn = (found.text or "").strip(), found.finish_reason
         if why := self._why_no_use(*drawn, chosen.text, rejected.text):
             return None, why
-        edited = response_made(drawn[0], rejected, maker, index)
-        if is_worse(self.guard, view.prompt, edited, rejected):
-            return None, "worse_than_rejected"
-        return edited, ""
+        # What was cut stays cut: training closes a response that says it finished by itself.
+        text = _framed(drawn[0], rejected.text)
+        edited = response_made(text, rejected, maker, index, ends_as.finish_reason)
+        why = self._wrong_side(view, chosen, edited, rejected)
+        return (None, why) if why else (edited, "")
 
-    def _mixed(self, rejected: str, chosen: str, names: tuple[str | int, ...]) -> str:
-        """`rejected` with some of its words replaced by those of `chosen`, where they differ."""
-        steps = list(_steps(rejected, chosen))
+    def _wrong_side(
+        self, view: PromptPairs, chosen: Response, edited: Response, rejected: Response
+    ) -> str:
+        """Why the guard does not let an edit stand where it is to stand; empty if it does."""
+        if self.becomes == "edited_over_rejected":
+            worse = is_worse(self.guard, view.prompt, edited, rejected)
+            return "worse_than_rejected" if worse else ""
+        better = is_worse(self.guard, view.prompt, chosen, edited)
+        return "better_than_chosen" if better else ""
+
+    def _mixed(
+        self, rejected: Response, chosen: Response, names: tuple[str | int, ...]
+    ) -> tuple[str, Response]:
+        """`rejected` with some of its words replaced by those of `chosen`, where they differ.
+
+        With it the response whose end it has.
+        """
+        steps = list(_steps(rejected.text.strip(), chosen.text.strip()))
         changes = [place for place, (old, new) in enumerate(steps) if old != new]
         changes.sort(key=lambda place: uniform_of(*names, "edit_rejected", place))
         made = set(changes[: max(1, round(self.share_of_changes * len(changes)))])
         words = [new if place in made else old for place, (old, new) in enumerate(steps)]
-        return "".join(words).strip()
+        return "".join(words).strip(), chosen if len(steps) - 1 in made else rejected
 
     def _why_no_use(self, text: str, finish: str, chosen: str, rejected: str) -> str:
         """The first thing that is wrong with an edit, or nothing."""
@@ -186,6 +205,12 @@ class EditRejected:
         if self.becomes == "edited_over_rejected":
             return pair_of(pair, edited_id, pair.rejected_id)
         return pair_of(pair, pair.chosen_id, edited_id)
+
+
+def _framed(text: str, like: str) -> str:
+    """`text` with the white space around it that `like` has: an edit is to differ in words."""
+    begin, end = len(like) - len(like.lstrip()), len(like.rstrip())
+    return like[:begin] + text + like[end:]
 
 
 def _steps(rejected: str, chosen: str) -> Iterator[tuple[str, str]]:

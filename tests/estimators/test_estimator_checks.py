@@ -42,6 +42,10 @@ SIZES = Sizes(
             {"judges": {"main": ASKS | {"both_orders": False}}, "training__loss": {"kind": "upo"}},
             "or let an estimator say how sure it is",
         ),
+        (
+            {"training__loss": {"kind": "upo"}, "estimator": FITS | {"passes": 1}},
+            "estimator.passes is 1; set it to 2 or more, or to 0",
+        ),
         ({"estimator": {"kind": "reward_model", "verdicts": False}}, "learn from nothing"),
         (
             {"estimator": {"kind": "reward_model", "fit": {"dropout": 0.0}}},

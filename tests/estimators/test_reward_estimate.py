@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from infra.models import checkpoint_folder
-from infra.place import counts_of, facts_of, store_of
+from infra.place import blocks_of, counts_of, facts_of, store_of
 from infra.work import work_root
+from tasks import estimate_scores
 from tasks.describe import describe
 from tasks.errors import ConfigError
 from tasks.estimate_scores import checkpoint_of
@@ -33,7 +34,7 @@ from tests.tiny_models import tiny_model
 from tests.tiny_rewards import reward_of
 from tests.whole_runs import items
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_children")]
 
 
 class Calm(NamedTuple):
@@ -52,7 +53,7 @@ def small_shards(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def calm(tmp_path_factory):
+def calm(warm_children, tmp_path_factory):
     folder = tmp_path_factory.mktemp("calm")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TSO_WORK", str(folder / "work"))
@@ -142,6 +143,30 @@ def test_killed_fitting_and_scoring_it_goes_on_and_ends_like_an_undisturbed_one(
     times = Counter(scored)
     assert [times[one] for one in scored[:SHARD]] == [1] * SHARD, "its shard was in the store"
     assert len(times) == 3 * len(PROMPTS)
+
+
+def test_responses_are_tokenised_and_scored_a_range_of_prompts_at_a_time(tmp_path, monkeypatch):
+    place = place_of(tmp_path / "store", str(tiny_model()))
+    settings = SETTINGS | {"fit": SETTINGS["fit"] | {"epochs": 1}, "passes": 2}
+    _, whole = done(place, "reward_model", **settings | {"compares": "none"})
+    assert scored_ranges(place) == 1
+    monkeypatch.setattr(
+        estimate_scores, "blocks_of", lambda place, of, **tables: blocks_of(place, of, 5, **tables)
+    )
+    _, parts = done(place, "reward_model", **settings | {"compares": "compared"})
+    assert scored_ranges(place) == 1 + 3, "of 5, 5 and 2 prompts"
+    said = [
+        {(one.a_id, one.criterion, one.replicate): one.score for one in some if not one.b_id}
+        for some in (whole, parts)
+    ]
+    assert said[0] == pytest.approx(said[1], abs=1e-5) and len(said[0]) == 36 * 3
+
+
+def scored_ranges(place):
+    """How often a child was given responses to score: each time is a stage with shards."""
+    return sum(
+        path.endswith("/shards/00000.json") for path in store_of(place).list("stages/estimate")
+    )
 
 
 def test_west_of_n_fits_a_second_model_to_what_the_first_one_labels(tmp_path):

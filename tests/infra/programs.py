@@ -1,5 +1,6 @@
 """Children for the tests of processes: what each does is in its spec."""
 
+import json
 import os
 import signal
 import subprocess
@@ -46,6 +47,24 @@ def generation(spec: dict[str, Any], reporter: Reporter) -> None:
     import transformers.generation.candidate_generator as loaded
 
     assert not hasattr(loaded, "roc_curve"), "scikit-learn was loaded"
+
+
+def surroundings(spec: dict[str, Any], reporter: Reporter) -> None:
+    """Writes what it finds around itself."""
+    ready = "transformers" in sys.modules
+    generation(spec, reporter)
+    found = {
+        "told": os.environ["TSO_TOLD"],
+        "niceness": os.nice(0),
+        "ready": ready,
+        "scikit_learn": bool(sys.modules.get("sklearn")),
+    }
+    (Path(sys.argv[1]) / "surroundings.json").write_text(json.dumps(found))
+
+
+def tells_its_number(spec: dict[str, Any], reporter: Reporter) -> None:
+    reporter.event("number", pid=os.getpid())
+    time.sleep(60)
 
 
 def dies(spec: dict[str, Any], reporter: Reporter) -> None:

@@ -60,6 +60,8 @@ def test_what_a_loss_needs_is_told_in_words():
 
 def test_settings_without_effect_need_nothing():
     assert needs_of(loss_of("selm", alpha=0)) == ()
+    assert needs_of(loss_of("upo", alpha_max=0)) == ()
+    assert needs_of(loss_of("upo", alpha_max=0, as_released=True)) != ()
     assert needs_of(loss_of("spo_degree", loss={"kind": "dpo"}, weight=0)) == ()
     assert not loss_of("inverse_q", clip=None).USES_REFERENCE
 

@@ -9,8 +9,11 @@ pytestmark = [pytest.mark.slow]
 
 def test_a_round_of_rpo_adds_the_likelihood_of_chosen_to_dpo(recipes):
     world, manifest = recipes.round("rpo")
+    scored = world.table(manifest, "score-reference").to_pylist()
+    sums = [-row["logp"] for row in scored]
     first = world.table(manifest, "train").to_pylist()[0]
-    assert first["loss"] > math.log(2), "a likelihood term stands beside the pair's"
+    added = (first["loss"] - math.log(2)) / (0.005 * 0.1)
+    assert min(sums) <= added <= max(sums), "eta beta times a sum; the pair's part is log 2"
 
 
 def test_without_its_term_rpo_is_plain_dpo(recipes):

@@ -1,8 +1,11 @@
 """SPO as a whole round: variants of both responses reach the trainer, the head stays behind."""
 
 import pytest
+from safetensors.torch import load_file
 
+from infra.models import checkpoint_folder
 from tasks.derivations import Derivation
+from tasks.records import Checkpoint
 from tasks.step_metrics import reported
 from tasks.tables import from_table
 
@@ -42,11 +45,20 @@ def test_a_round_of_spo_tells_degrees_of_both_responses_apart(degraded):
 
 def test_the_policy_of_spo_has_the_weights_of_a_plain_one(degraded):
     world, manifest = degraded
-    config = world.tree("spo").read_round(0, "config.json")["config"]
-    assert config["training"]["loss"]["kind"] == "spo_degree"
-    assert manifest["policy"]["sha256"] != manifest["reference_in"]["sha256"]
+    policy, sft = (Checkpoint(**manifest[one]) for one in ("policy", "reference_in"))
+    assert policy.sha256 != sft.sha256
+    found = [shapes(checkpoint_folder(one, world.store.settings)) for one in (policy, sft)]
+    assert found[0] == found[1], "the head is no part of it"
     counts = manifest["counts"][MADE]
     assert counts["degraded"] == counts["responses"] and counts["pairs"]
+
+
+def shapes(folder):
+    """Name and shape of each tensor of the model in `folder`."""
+    found = {}
+    for path in folder.glob("*.safetensors"):
+        found |= {name: list(tensor.shape) for name, tensor in load_file(path).items()}
+    return found
 
 
 def test_without_its_weight_spo_is_the_base_loss(recipes):

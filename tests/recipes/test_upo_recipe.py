@@ -1,9 +1,12 @@
 """UPO as a whole round: pairs of the ends that the estimator agrees with, weighed by its doubt."""
 
+import math
+
 import pytest
 
 from tasks.estimates import passes_of, wins_in_passes
 from tasks.records import Verdict
+from tasks.step_metrics import reported
 from tasks.tables import from_table
 from tasks.uncertainty import bald
 
@@ -34,11 +37,19 @@ def test_a_round_of_upo_trains_on_pairs_that_most_passes_agree_with(recipes):
 
 
 def _weights_follow_the_passes(world, manifest, rows, passes):
-    """alpha = 0.4 B / ln 2 lies between 0 and the largest pair's; the loss reports its mean."""
+    """alpha = 0.4 B / ln 2 lies between the smallest and the largest pair's: its mean is reported.
+
+    At the start the policy is the reference: the pair's loss is ln 2 whatever alpha is, and the
+    rest is 0.1 of the chosen responses' negative log-likelihood per token.
+    """
     doubts = [bald(wins_in_passes(one["chosen_id"], one["rejected_id"], passes)) for one in rows]
-    first = world.table(manifest, "train").to_pylist()[0]
-    assert max(doubts) > 0
-    assert first["loss"] >= 0
+    first = reported(world.table(manifest, "train").to_pylist()[0])
+    bounds = [0.4 * one / math.log(2) for one in (min(doubts), max(doubts))]
+    assert 0 < bounds[1] < 0.4
+    assert bounds[0] - 1e-6 <= first["alpha"] <= bounds[1] + 1e-6
+    scored = world.table(manifest, "score-reference").to_pylist()
+    means = [-row["logp"] / len(row["token_logps"]) for row in scored]
+    assert min(means) <= (first["loss"] - math.log(2)) / 0.1 <= max(means)
 
 
 def test_without_its_parts_upo_is_plain_dpo(recipes):

@@ -7,8 +7,9 @@ from example_run import example_run
 from test_report_markdown import tokens_of
 from test_report_page import Page
 
+from tasks.ledger.rounds import RoundFacts
 from tasks.report import run_html, run_markdown
-from tasks.report.formatting import seconds_shown, usd
+from tasks.report.formatting import figure, seconds_shown, usd
 from tasks.report.lineage_graph import run_graph, stage_graph
 from tasks.report.matrix_map import matrix_map
 from tasks.report.over_rounds import metric_drawings
@@ -21,6 +22,26 @@ HOSTILE = "<script>alert(1)</script> | `{{ 7 * 7 }}"
 @pytest.fixture(scope="module")
 def data():
     return example_run()
+
+
+def test_a_round_that_is_not_measured_does_not_take_the_runs_figure_away(data):
+    unmeasured = example_run(evaluation=[])
+    assert unmeasured.metric == data.metric == "win"
+    [told] = [one for one in run_figures(unmeasured) if one.label == "win"]
+    third = unmeasured.rounds[-2].figure("win")
+    assert told.value.startswith(figure(third.value)), "that of the last round that was"
+
+
+def test_pairs_given_to_training_are_those_of_the_last_stage_that_made_some():
+    def given(**rows):
+        artifacts = {role.replace("__", "-"): {"rows": number} for role, number in rows.items()}
+        facts = RoundFacts(manifest={"artifacts": artifacts}, config={}, evaluation=[], sft="")
+        return facts.given
+
+    assert given(pair=9) == 9
+    assert given(pair=9, transform__2__degrade=7, transform__10__edit_rejected=5) == 5
+    assert given(pair=9, transform__0__regenerate_segment=4, replay__pairs=6, replay=99) == 6
+    assert given(train=3) == 0
 
 
 def words(text):

@@ -31,6 +31,25 @@ def test_commas_that_stood_before_a_phrase_do_not_begin_a_line():
     assert pairs[-1] == "and the\nor it"
 
 
+FRUITS = {"kind": "pattern", "pattern": "fig|plum"}
+SPACED = "def f():\n    return  [fig, 2]  # plum\n\tx  \n"
+
+
+def test_spaces_that_no_phrase_leaves_behind_are_those_of_the_response():
+    """Were they tidied, too, a head could tell what is degraded without reading a word."""
+    [(_, removed)] = degrade(num_degrees=2, extractor=FRUITS).variants(SPACED)
+    assert removed == "def f():\n    return  [, 2]  #\n\tx  \n"
+    [(_, masked)] = degrade(num_degrees=2, extractor=FRUITS, how="mask").variants(SPACED)
+    assert masked == "def f():\n    return  [___, 2]  # ____\n\tx  \n"
+
+
+def test_a_variant_that_reads_as_the_response_does_is_none():
+    """There is nothing to mask in an exclamation mark: degree 1 would be degree 0."""
+    marks = {"kind": "pattern", "pattern": "!"}
+    masked = degrade(num_degrees=2, extractor=marks, how="mask")
+    assert list(masked.variants("a fig!")) == [(1, "")]
+
+
 def test_masked_phrases_keep_every_character_in_its_place():
     [(_, half), (_, whole)] = degrade(how="mask").variants(TEXT)
     assert (
@@ -79,7 +98,6 @@ def test_no_variant_has_a_word_that_a_lower_degree_has_not(text, degrees):
 def test_masked_variants_keep_their_length_and_words_in_number(text, degrees):
     for _, made in degrade(num_degrees=degrees, how="mask").variants(text):
         if made:
-            assert len(made) == len(text.strip())
+            assert len(made) == len(text)
             assert len(made.split()) == len(text.split())
-            unchanged = [a == b or b == "_" for a, b in zip(text.strip(), made, strict=True)]
-            assert all(unchanged)
+            assert all(a == b or b == "_" for a, b in zip(text, made, strict=True))
