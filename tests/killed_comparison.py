@@ -1,10 +1,15 @@
-"""`python -m tests.killed_comparison WHERE ARGUMENTS`: `tso ARGUMENTS`, killed WHERE."""
+"""`python -m tests.killed_comparison INTERPRETER WHERE ARGUMENTS`: `tso ARGUMENTS`, killed WHERE.
 
+INTERPRETER starts children, as a JSON list.
+"""
+
+import json
 import sys
 
 import flows.comparison.flow
 import tasks.train
 from flows.cli import main
+from infra.processes import children
 from tests.killed import die
 
 
@@ -32,5 +37,6 @@ def between():
 
 
 if __name__ == "__main__":
+    children.INTERPRETER = json.loads(sys.argv.pop(1))
     {one.__name__: one for one in (training, between)}[sys.argv.pop(1)]()
     main()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -17,9 +17,11 @@ from typer.testing import CliRunner
 
 from flows.cli.app import app
 from flows.comparison.plan import planned
+from infra.processes import children
 from tasks.errors import ConfigError
 from tests.small_config import plain_small
-from tests.whole_runs import World, children, items, small_world
+from tests.whole_runs import World, items, small_world
+from tests.whole_runs import children as children_of
 
 
 @pytest.fixture
@@ -130,6 +132,7 @@ class Compared(NamedTuple):
     code: int
     shown: str
     items: list[tuple[str, str]]
+    table: dict[str, Any]
 
     def asked(self, out):
         """The command."""
@@ -141,12 +144,13 @@ class Compared(NamedTuple):
 def calm(prefect_server, warm_children, tmp_path_factory):
     folder = tmp_path_factory.mktemp("calm")
     world = small_world(folder)
-    begun = Compared(world, folder / "work", 0, "", [])
+    begun = Compared(world, folder / "work", 0, "", [], {})
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("TSO_STORE", raising=False)
         patch.setenv("TSO_WORK", str(begun.work))
         code, shown = tso(*begun.asked(folder / "out"))
-        return begun._replace(code=code, shown=shown, items=items())
+        found = table(folder / "out")
+        return begun._replace(code=code, shown=shown, items=items(), table=found)
 
 
 def table(folder):
@@ -162,7 +166,7 @@ def test_two_recipes_share_their_stages_and_a_failing_one_stops_neither(calm, mo
     assert calm.code == 5 and "no recipe 'nope'" in " ".join(calm.shown.split())
     assert len(calm.items) == len(set(calm.items)), "nothing was begun twice"
     # policy, other and the evaluation's SFT model are sampled once; each trains and is measured
-    started = children(calm.work)
+    started = children_of(calm.work)
     assert started == ["sample"] * 5 + ["score"] * 3 + ["train"] * 2
     out = calm.world.folder / "out"
     found = json.loads((out / "table.json").read_text(encoding="utf-8"))
@@ -181,9 +185,9 @@ def test_two_recipes_share_their_stages_and_a_failing_one_stops_neither(calm, mo
     assert pages and all("| preset+dpo | 1 |" in page for page in pages), "at the flow run"
     monkeypatch.setenv("TSO_WORK", str(calm.work))
     assert tso(*calm.asked(out))[0] == 5
-    assert items() == calm.items and children() == started, "the same command finds all done"
+    assert items() == calm.items and children_of() == started, "the same command finds all done"
     code, shown = tso(*calm.asked(out), "--set", "training.epochs=2")
-    assert code == 5 and children() == started, "figures of other settings are no answer"
+    assert code == 5 and children_of() == started, "figures of other settings are no answer"
     assert "was made with other values of training.epochs" in " ".join(shown.split())
 
 
@@ -199,16 +203,17 @@ def test_killed_inside_a_run_and_between_two_the_same_command_ends_in_the_same_t
 ):
     monkeypatch.setenv("TSO_STORE", f"file://{tmp_path}/store")
     asked = calm.asked(tmp_path / "out")
-    server = {"PREFECT_API_URL": PREFECT_API_URL.value()}
+    environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value()}
+    program = [sys.executable, "-m", "tests.killed_comparison", json.dumps(children.INTERPRETER)]
     committed = []
     for where in ("training", "between"):
-        command = [sys.executable, "-m", "tests.killed_comparison", where, *asked]
-        done = subprocess.run(command, env={**os.environ, **server}, capture_output=True)
+        command = [*program, where, *asked]
+        done = subprocess.run(command, env=environment, capture_output=True)
         assert done.returncode == -signal.SIGKILL, done.stderr.decode()
         committed.append(sorted(path.parts[-4] for path in rounds(tmp_path)))
     assert committed == [[], ["trial-preset-dpo-s0"]]
     assert tso(*asked)[0] == calm.code
-    assert table(tmp_path / "out") == table(calm.world.folder / "out")
+    assert table(tmp_path / "out") == calm.table
     assert manifests(tmp_path / "store") == manifests(calm.world.folder / "store")
     assert set(items()) == set(calm.items)
     twice = {one for one, times in Counter(items()).items() if times > 1}
