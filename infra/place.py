@@ -219,5 +219,5 @@ def note(place: Place, role: str, artifact: Artifact) -> Artifact:
     """Point from the round to a finished stage, for `tso status`; returns `artifact`."""
     pointer = {"uri": artifact.uri, "content": artifact.content, "rows": artifact.rows}
     tree = RunTree(store_of(place), place.run)
-    tree.write_round(place.round_index, f"stages/{place.contender}{role}.json", pointer)
+    tree.point(place.round_index, f"{place.contender}{role}", pointer, place.redo)
     return artifact

@@ -13,6 +13,8 @@ from tasks.errors import ConfigError
 
 REPORT = "report.html"
 """A round's report, in the round's folder."""
+POINTERS, REDO = "stages", "redo"
+"""Folder of a round's pointers to stages, and what they hold besides where verbs were redone."""
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -61,9 +63,29 @@ class RunTree:
         """Replace the JSON object `name` of one round."""
         self.write(f"rounds/{round_index:05d}/{name}", value)
 
+    def pointer(
+        self, round_index: int, role: str, redo: Mapping[str, int] | None = None
+    ) -> dict[str, Any] | None:
+        """Where the stage of this role lies that a round has noted, or None: uri, content, rows.
+
+        With `redo`, None as well for one that was noted before verbs were redone so: settings may
+        have changed with that, and the round may have no such stage any more.
+        """
+        found = self.read_round(round_index, f"{POINTERS}/{role}.json")
+        if not found or (redo is not None and found.get(REDO, {}) != redo):
+            return None
+        return {name: value for name, value in found.items() if name != REDO}
+
+    def point(
+        self, round_index: int, role: str, pointer: Mapping[str, Any], redo: Mapping[str, int]
+    ) -> None:
+        """Note where the stage of this role lies, and which verbs had been redone by then."""
+        noted = {**pointer, **({REDO: dict(redo)} if redo else {})}
+        self.write_round(round_index, f"{POINTERS}/{role}.json", noted)
+
     def roles_done(self, round_index: int) -> list[str]:
         """What is finished of one round, e.g. sample-train-policy; sorted."""
-        paths = self.store.list(f"{self.round_folder(round_index)}/stages")
+        paths = self.store.list(f"{self.round_folder(round_index)}/{POINTERS}")
         return sorted(path.rpartition("/")[2].removesuffix(".json") for path in paths)
 
     def manifests(self) -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ def _known(decay: float, place: Place) -> tuple[Checkpoint, int]:
     An evaluation beside a run has no earlier rounds of its own: what it noted itself is none.
     """
     last = max(place.policies)
-    noted = RunTree(store_of(place), place.run).read_round(last, f"stages/{_role(decay)}.json")
+    noted = RunTree(store_of(place), place.run).pointer(last, _role(decay))
     pointer = noted if last < place.round_index else None
     if pointer is None:
         return place.sft, 0

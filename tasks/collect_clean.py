@@ -64,9 +64,7 @@ def clean_written(feedback: Feedback, settings: DecontaminationSettings, place: 
 
 def _found(given: Finished, settings: DecontaminationSettings, place: Place) -> list[str]:
     """Ids of the responses that repeat an evaluation text; looked for once, and kept."""
-    pointer = RunTree(store_of(place), place.run).read_round(
-        place.round_index, f"stages/{POOL}.json"
-    )
+    pointer = RunTree(store_of(place), place.run).pointer(place.round_index, POOL)
     pool = Artifact(**pointer or {})
     stage = open_stage(
         place,

@@ -46,6 +46,7 @@ def check_consistent(config: "Config") -> None:
     supplied = supplied_by(config.transforms)
     check_needs(config.training.loss, config.training.references, supplied)
     check_teacher(config.training)
+    _check_replay(config)
     check_processes(config.training)
     _check_without_effect(config.training)
     _check_microbatch(config.training.tokens_per_microbatch, config.training.max_tokens)
@@ -102,6 +103,17 @@ def check_recorded(shares: Mapping[str, float], matrix: Mapping[str, Any]) -> No
         raise ConfigError(
             f"prompts.split_shares sum to {sum(shares.values()):g}; below 1, so that train keeps "
             "some prompts"
+        )
+
+
+def _check_replay(config: "Config") -> None:
+    """Refuse replay for a loss that reads what the round's reference itself answered."""
+    loss = config.training.loss
+    if config.replay is not None and "explored" in loss.OTHERS:
+        raise ConfigError(
+            f"the loss {kind_of(loss)!r} reads a response that the round's reference wrote to each "
+            "prompt, and replayed prompts were answered by the policies of their own rounds; leave "
+            "replay out"
         )
 
 

@@ -53,7 +53,7 @@ def _check_scores(config: "Config") -> None:
                 f"pairs.labels.judges names {name!r}, which gives no scores; judges that do: "
                 f"{', '.join(scoring) or 'none, add one (rule, likert, reward_model)'}"
             )
-    people = [one for one in config.judges.values() if one.SHAPE == "recorded"]
+    people = [one for one in config.judges.values() if getattr(one, "by", "") == "human"]
     if not (labels.judges or annotate.verdict_files or people):
         raise ConfigError(
             f"pairs.labels is {kind_of(labels)!r}, but nobody gives a thumb; name tables with "

@@ -20,7 +20,7 @@ ROW_BYTES = 600
 """Rough size of one row of any table with its text, compressed."""
 TURN_TOKENS = 20
 """What a chat template adds to a prompt, generously."""
-COUNTED = ("responses", "questions", "scores", "texts")
+COUNTED = ("responses", "questions", "scores", "verdicts", "texts")
 """Units of what leaves rows in the store."""
 QUESTION_TOKENS = 1000
 """What a judge's template adds to prompt and responses, generously."""
@@ -75,6 +75,7 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
     """The verbs of one round with the most that each can need."""
     per_prompt = sum(cell.samples for cell in config.matrix.values())
     comparisons = _comparisons(config, per_prompt)
+    pairs = _pairs(config, per_prompt)
     sampling = [_sampling(name, cell, sizes, config.terms) for name, cell in config.matrix.items()]
     responses = sum(line.amount for line in sampling)
     return [
@@ -87,9 +88,9 @@ def plan_round(config: Config, sizes: Sizes) -> list[Line]:
             unit="comparisons",
             amount=round(sizes.prompts * comparisons * config.annotate.budget),
         ),
-        *_estimating(config, responses),
-        Line(verb="pair", what="comparisons", amount=sizes.prompts * comparisons, unit="pairs"),
-        *_transforming(config, sizes, comparisons, per_prompt),
+        *_estimating(config, responses, sizes.prompts * pairs),
+        Line(verb="pair", what="comparisons", amount=sizes.prompts * pairs, unit="pairs"),
+        *_transforming(config, sizes, pairs, per_prompt),
         Line(verb="score", what="responses", amount=responses, unit="responses"),
         Line(verb="train", what="steps", unit="steps", amount=_steps(config, sizes.prompts)),
         *(_measuring(config, sizes) if sizes.measured else []),
@@ -124,17 +125,37 @@ def _measuring(config: Config, sizes: Sizes) -> list[Line]:
     return [answers, *_evaluation_judging(config, sizes)]
 
 
-def _estimating(config: Config, responses: int) -> list[Line]:
-    """What an estimator scores: every response, once and in every pass."""
-    if config.estimator is None:
-        return []
-    scores = responses * (1 + config.estimator.passes)
-    return [Line(verb="estimate", what=kind_of(config.estimator), amount=scores, unit="scores")]
+def _estimating(config: Config, responses: int, comparisons: int) -> Iterator[Line]:
+    """What an estimator scores, every response once and in every pass, and what it compares."""
+    one = config.estimator
+    if one is None:
+        return
+    scores = responses * (1 + one.passes)
+    yield Line(verb="estimate", what=kind_of(one), amount=scores, unit="scores")
+    if one.compares != "none":
+        yield Line(verb="estimate", what="comparisons", amount=2 * comparisons, unit="verdicts")
+
+
+def _fitted_models(config: Config) -> int:
+    """Models that an estimator leaves in the store."""
+    one = config.estimator
+    return 0 if one is None or one.FITS else 1 + (one.self_training is not None)
 
 
 def _comparisons(config: Config, per_prompt: int) -> int:
     """Comparisons of one prompt, at most."""
     return int(config.comparisons.most(per_prompt))
+
+
+def _pairs(config: Config, per_prompt: int) -> int:
+    """Comparisons of one prompt that may become pairs: those of judges, or all there are.
+
+    Of all of them an estimator may have an opinion, or nobody has to.
+    """
+    estimates = config.estimator is not None and config.estimator.compares == "all"
+    if estimates or config.correction.uncompared == "prior":
+        return per_prompt * (per_prompt - 1) // 2
+    return _comparisons(config, per_prompt)
 
 
 def _sampling(name: str, cell: CellSection, sizes: Sizes, terms: Terms) -> Line:
@@ -173,13 +194,11 @@ def _judging(config: Config, sizes: Sizes, comparisons: int) -> list[Line]:
     return [line for name, one in config.judges.items() for line in _judge(name, one, asked)]
 
 
-def _transforming(
-    config: Config, sizes: Sizes, comparisons: int, per_prompt: int
-) -> Iterator[Line]:
+def _transforming(config: Config, sizes: Sizes, pairs: int, per_prompt: int) -> Iterator[Line]:
     """The writers of transforms; a question shows a prompt and two responses."""
     shown = 2 * max(cell.max_tokens for cell in config.matrix.values())
     for _, one in writers_of(config.transforms):
-        writer, each = one.writer, one.most(comparisons, per_prompt)
+        writer, each = one.writer, one.most(pairs, per_prompt)
         paid = is_paid(writer.engine)
         price = config.terms.price_of(writer.engine, writer.model) if paid else None
         texts = sizes.prompts * each
@@ -266,9 +285,10 @@ def _steps(config: Config, prompts: int) -> int:
 
 
 def disk_bytes(config: Config, sizes: Sizes, lines: list[Line]) -> int:
-    """Bytes that one round adds, roughly: tables, the policy and its kept steps, checkpoints."""
+    """Bytes that one round adds, roughly: tables, models and kept steps, checkpoints."""
     every = config.training.keep_every
     kept = _steps(config, sizes.prompts) // every if every else 0
     rows = sum(line.amount for line in lines if line.unit in COUNTED)
     optimizer_states = 2 * 3 * sizes.weight_bytes  # two checkpoints of weights and two moments
-    return rows * ROW_BYTES + (1 + kept) * sizes.weight_bytes + optimizer_states
+    models = 1 + kept + _fitted_models(config)
+    return rows * ROW_BYTES + models * sizes.weight_bytes + optimizer_states

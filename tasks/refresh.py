@@ -164,7 +164,7 @@ def _artifacts(tree: RunTree, work: RoundWork, place: Place) -> dict[str, Artifa
     """
     own = f"{work.contest.winner}-" if work.contest else ""
     roles = tree.roles_done(place.round_index)
-    read = ((role, tree.read_round(place.round_index, f"stages/{role}.json")) for role in roles)
+    read = ((role, tree.pointer(place.round_index, role, place.redo)) for role in roles)
     named = {role: Artifact(**pointer) for role, pointer in read if pointer}
     others_first = sorted(named, key=lambda role: bool(own) and role.startswith(own))
     return {role.removeprefix(own): named[role] for role in others_first}

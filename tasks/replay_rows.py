@@ -42,7 +42,7 @@ class Earlier:
         self._replay = replay
         tree = RunTree(self._store, place.run)
         self._manifests = tree.manifests()[: place.round_index]
-        self._pool = tree.read_round(place.round_index, f"stages/{POOL}.json")
+        self._pool = tree.pointer(place.round_index, POOL)
 
     @cached_property
     def _last(self) -> Finished | None:

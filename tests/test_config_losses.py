@@ -121,6 +121,13 @@ def test_a_loss_that_no_round_can_feed_is_refused_before_anything_is_sampled(los
         small_config(training__loss=loss)
 
 
+def test_what_the_reference_answers_itself_is_not_known_of_replayed_prompts():
+    replay = {"kind": "recent_rounds", "number": 4}
+    with pytest.raises(ConfigError, match="'selm' reads a response that the round's reference"):
+        small_config(training__loss={"kind": "selm"}, replay=replay)
+    assert small_config(training__loss={"kind": "selm", "alpha": 0}, replay=replay)
+
+
 def test_a_loss_may_require_what_every_pair_has_a_number_for(monkeypatch):
     hints = get_type_hints(TrainingExample)
     assert [name for name, hint in hints.items() if hint == float | None] == [*PAIR_COLUMNS]

@@ -189,6 +189,23 @@ def test_stages_of_the_winner_have_their_names_whatever_the_round_did_before(tmp
     assert alone == {role: work.report.artifact for role, work in stages.items()}
 
 
+def test_what_a_round_did_under_settings_that_were_redone_is_no_part_of_it(tmp_path):
+    """It was begun with a transform, and goes on without it: nothing notes that stage again."""
+    before = small_place(root=f"file://{tmp_path}/store")
+    place = replace(before, redo={"transform": 1})
+    work = work_of(place, "one", lambda i: 0.3)
+    made = work.report.artifact
+    for role in ("pair", "transform-0-degrade"):
+        note(before, role, made)
+    note(place, "pair", made)
+    tree = RunTree(store_of(place), place.run)
+    assert _artifacts(tree, work, place) == {"pair": made}
+    assert _artifacts(tree, work, before) == {"transform-0-degrade": made}
+    assert tree.pointer(place.round_index, "pair") == tree.pointer(
+        place.round_index, "pair", place.redo
+    )
+
+
 def test_the_settings_of_a_round_are_those_that_made_its_policy():
     config = small_config(challenger={"set": HINGE})
     won, lost = ({"contest": {"winner": name}} for name in ("challenger", "champion"))

@@ -202,6 +202,7 @@ def test_train_alone_is_done_again_and_recorded(story):
         role for role, one in manifest["artifacts"].items() if one != first["artifacts"][role]
     }
     assert changed == {"train"}
+    assert manifest["artifacts"].keys() == first["artifacts"].keys()
     assert manifest["policy"]["sha256"] == first["policy"]["sha256"]
     recorded = story.world.tree("redone").read_round(0, "config.json")
     assert recorded["redo"] == {"train": 1} and len(recorded["redo_by"]) == 1

@@ -146,3 +146,35 @@ def test_a_segment_is_planned_for_each_chosen_response_and_variants_cost_nothing
     line = plan["transform", "regenerate_segment"]
     assert (line.amount, line.tokens, line.paid_calls, line.cost_usd) == (24, 480, 0, None)
     assert ("transform", "degrade") not in plan
+
+
+@pytest.mark.parametrize(
+    ("changes", "pairs"),
+    [
+        ({}, 2),
+        ({"estimator": {"kind": "verdict_strength", "compares": "compared"}}, 2),
+        ({"estimator": {"kind": "verdict_strength", "compares": "all"}}, 3),
+        ({"correction__uncompared": "prior"}, 3),
+    ],
+)
+def test_every_two_responses_may_become_a_pair_that_is_edited_where_nobody_has_to_judge_them(
+    changes, pairs
+):
+    """Three responses of a prompt, of which judges compare two pairs."""
+    edit = {"kind": "edit_rejected", "writer": {"engine": "scripted", "default": "x"}}
+    plan = lines(transforms=[edit], comparisons={"kind": "all", "budget": 2}, **changes)
+    assert plan["pair", "comparisons"].amount == 8 * pairs
+    assert plan["transform", "edit_rejected"].amount == 8 * pairs
+
+
+def test_an_estimators_verdicts_and_models_take_disk():
+    fitted = {"kind": "reward_model", "passes": 4, "compares": "all"}
+    plan = lines(estimator=fitted)
+    assert plan["estimate", "reward_model"].amount == 24 * 5
+    assert plan["estimate", "comparisons"].amount == 8 * 3 * 2, "in both orders"
+    taught = fitted | {"self_training": {"keep": 0.5}}
+    none, one, two = (
+        disk_bytes(small_config(**given), SIZES, [])
+        for given in ({}, {"estimator": fitted}, {"estimator": taught})
+    )
+    assert (one - none, two - one) == (SIZES.weight_bytes, SIZES.weight_bytes)

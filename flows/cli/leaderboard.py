@@ -81,7 +81,7 @@ def feedback_of_run(store: Store, run: str) -> Feedback:
     responses, verdicts = [], []
     for index in range(len(tree.manifests()) + 1):
         for role in tree.roles_done(index):
-            artifact = Artifact(**(tree.read_round(index, f"stages/{role}.json") or {}))
+            artifact = Artifact(**(tree.pointer(index, role) or {}))
             if role.startswith(RESPONSES):
                 responses.append(artifact)
             elif role == "annotate" or (role.startswith("judge-") and role.endswith("-train")):

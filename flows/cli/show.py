@@ -118,10 +118,7 @@ def stages_of(tree: RunTree, round_index: int) -> dict[str, Artifact]:
     manifest = tree.read_round(round_index, "manifest.json")
     if manifest is not None:
         return {role: Artifact(**one) for role, one in manifest["artifacts"].items()}
-    found = {
-        role: tree.read_round(round_index, f"stages/{role}.json")
-        for role in tree.roles_done(round_index)
-    }
+    found = {role: tree.pointer(round_index, role) for role in tree.roles_done(round_index)}
     return {role: Artifact(**one) for role, one in found.items() if one}
 
 

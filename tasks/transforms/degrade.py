@@ -46,7 +46,7 @@ class Degrade:
         extra="forbid", use_attribute_docstrings=True
     )
     EXAMPLE: ClassVar[dict[str, Any]] = {}
-    SEMANTICS: ClassVar[int] = 3
+    SEMANTICS: ClassVar[int] = 4
     SUPPLIES: ClassVar[tuple[str, ...]] = ("auxiliary head",)
     READS_TOKENS: ClassVar[bool] = False
     writer: ClassVar[None] = None
@@ -122,12 +122,23 @@ def _closed(before: str, behind: str) -> str:
     """
     line = before.rpartition("\n")[2]
     if not line.strip():
-        return before + behind.lstrip(f" \t{BREAKS}")
+        return _line_closed(before, line, behind.lstrip(f" \t{BREAKS}"))
     left = before.rstrip(" \t")
     right = behind.lstrip(f" \t{BREAKS}" if left[-1] in BREAKS else " \t")
     seam = before[len(left) :] + behind[: len(behind) - len(right)]
     apart = bool(seam.strip(BREAKS)) and right[:1] not in CLOSE
     return f"{left} {right}" if apart else left + right
+
+
+def _line_closed(before: str, line: str, behind: str) -> str:
+    """As `_closed` where a `line` began with the phrase; one that held nothing else goes whole."""
+    if not behind:
+        return before.rstrip()
+    if behind[0] != "\n":
+        return before + behind
+    above, below = before.removesuffix(line), behind[1:]
+    apart = above and not above.endswith("\n\n")
+    return above + (below if apart else below.lstrip("\n"))
 
 
 VARIANT = Degrade

@@ -60,6 +60,10 @@ def test_thumbs_need_people_or_judges_that_give_scores():
     assert small_config(**thumbs(judges={"main": 0.5}))
     with pytest.raises(ConfigError, match=r"names 'other', which gives no scores.*: main"):
         small_config(**thumbs(judges={"other": 0.5}))
+    table = {"kind": "recorded", "files": ["thumbs.jsonl"]}
+    assert small_config(**thumbs(), judges__old={**table, "by": "human"})
+    with pytest.raises(ConfigError, match="nobody gives a thumb"):
+        small_config(**thumbs(), judges__old=table)
     pairwise = {"kind": "simulated", "name": "s", "judge": {"kind": "rule"}}
     with pytest.raises(ConfigError, match=r"names 'main', which gives no scores.*: none"):
         small_config(**thumbs(judges={"main": 0.5}), judges__main=pairwise)

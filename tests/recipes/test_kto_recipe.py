@@ -46,6 +46,13 @@ def test_people_decide_where_they_gave_a_thumb_and_the_judge_elsewhere(trained):
     assert {one["desirable"] for one in labels} == {0.0, 1.0}
 
 
+def test_nobody_is_asked_whose_word_is_no_thumb(trained):
+    _, manifest = trained
+    judges = {role for role in manifest["artifacts"] if role.startswith("judge-")}
+    assert {role for role in judges if role.endswith("-train")} == {"judge-thumbs-train"}
+    assert "annotate-queue" not in manifest["artifacts"]
+
+
 def test_labels_are_scored_trained_on_and_measured(trained):
     world, manifest = trained
     counts = manifest["counts"]

@@ -2,6 +2,11 @@
 
 import pytest
 
+from infra.presets import read_recipe
+from tasks.config import build_config
+from tasks.layers import with_overrides
+from tests.small_config import plain_small
+
 pytestmark = [pytest.mark.slow]
 
 
@@ -18,3 +23,12 @@ def test_people_s_responses_are_chosen_the_policy_s_rejected_and_nobody_judges(r
     assert {one["rejected_id"] for one in pairs} <= policy
     preferences = world.table(manifest, "pair", "preferences").to_pylist()
     assert {one["decided_by"] for one in preferences} == {"prior"}
+
+
+def test_demonstrations_are_peoples_whatever_the_preset_calls_them():
+    """As some model's they would stand below a stronger policy, and every pair the wrong way."""
+    human = {"engine": "scripted", "default": "x", "strength": 1}
+    strong = {"engine": "transformers", "model": "policy", "strength": 2}
+    preset = plain_small(matrix={"policy": strong, "human": human})
+    config = build_config(with_overrides(preset, read_recipe("spin")["set"]))
+    assert {name: cell.origin for name, cell in config.matrix.items()}["human"] == "human"

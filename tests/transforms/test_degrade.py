@@ -43,6 +43,18 @@ def test_spaces_that_no_phrase_leaves_behind_are_those_of_the_response():
     assert masked == "def f():\n    return  [___, 2]  # ____\n\tx  \n"
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("fig\nplum\nnut", "nut"), ("nut\nfig\npear", "nut\npear"), ("nut\nplum", "nut"),
+        ("nut\n\nfig\n\npear\n", "nut\n\npear\n"), ("fig\n\nnut\nplum\n", "nut\n"),
+        ("a:\n  fig\n  nut", "a:\n  nut"), ("- fig\n- nut", "-\n- nut"),
+    ],
+)  # fmt: skip
+def test_a_line_of_which_nothing_is_left_goes_whole(text, left):
+    assert list(degrade(num_degrees=2, extractor=FRUITS).variants(text)) == [(1, left)]
+
+
 def test_a_variant_that_reads_as_the_response_does_is_none():
     """There is nothing to mask in an exclamation mark: degree 1 would be degree 0."""
     marks = {"kind": "pattern", "pattern": "!"}
