@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from tasks.derivations import Derivation
 from tasks.records import ReferenceScore
 from tasks.responses import Tokens
 from tasks.round_examples import RoundRows, round_examples
@@ -17,21 +18,62 @@ LOGPS = {"fig": -1.0, "pear": -9.0, "nut": -9.0}
 """Summed; what is too long has none."""
 
 
-def made(loss):
-    """The examples of PAIRS for `loss`; the filter drops what the reference tells apart."""
+def made(loss, variants=None, origins=()):
+    """The examples of PAIRS for `loss`; the filter drops what the reference tells apart.
+
+    `variants` are further texts, which transforms have made.
+    """
     tokens = Tokens(load_tokenizer(tiny_model()), "tok", "tem")
     prompts = {"p": prompt(text="Name a fruit.")}
-    answers = {name: replace(response(name, text), origin="model") for name, text in TEXTS.items()}
+    texts = TEXTS | (variants or {})
+    answers = {name: replace(response(name, text), origin="model") for name, text in texts.items()}
     ids = tokenised(prompts, answers, TEXTS, tokens).responses
     rows = RoundRows(
         pairs=PAIRS, prompts=prompts, responses=answers,
         scores=[{name: score(name, logp, len(ids[name])) for name, logp in LOGPS.items()}],
-        verdicts=[],
+        verdicts=[], origins=origins,
     )  # fmt: skip
-    training = small_config(training__loss=loss, training__max_tokens=60).training
+    transforms = [{"kind": "degrade"}] if origins else []
+    training = small_config(
+        training__loss=loss, training__max_tokens=60, transforms=transforms
+    ).training
     filters = small_config().pairs.filters
     assert [one.STAGE for one in filters] == ["paired", "scored"]
     return round_examples(rows, tokens, training, filters)
+
+
+def test_words_that_say_little_are_not_marked_wherever_they_stand():
+    """The small tokenizer reads "a pear" as a, space, p, ear, and "a nut" as a, space, n, ut."""
+    [plain] = made({"kind": "bmc"}).side
+    assert plain["chosen_edited"] == plain["rejected_edited"] == [0, 0, 1, 1, 0]
+    [stopped] = made({"kind": "bmc", "stop_words": ["EAR", "n", "u"]}).side
+    assert stopped["chosen_edited"] == [0, 0, 1, 0, 0]
+    assert stopped["rejected_edited"] == [0, 0, 0, 1, 0]
+
+
+def degraded(variant, of, degree):
+    return Derivation(
+        response_id=variant, made_from=of, prompt_id="p", transform="degrade", pair_id="",
+        degree=degree, start=None, replaced=None, written=None,
+    )  # fmt: skip
+
+
+def test_each_response_of_a_pair_stands_as_degree_0_before_its_variants():
+    """Of pear there are two variants, of nut one that fits; fig is in no pair that is left."""
+    variants = {"pear-1": "a", "pear-2": "pear", "nut-1": "nut", "nut-2": "nut " * 40, "fig-1": "f"}
+    origins = [
+        degraded("pear-2", "pear", 2), degraded("nut-1", "nut", 1), degraded("pear-1", "pear", 1),
+        degraded("nut-2", "nut", 2), degraded("fig-1", "fig", 1),
+    ]  # fmt: skip
+    found = made({"kind": "spo_degree", "loss": {"kind": "dpo"}}, variants, origins)
+    [row] = found.side
+    assert row["example_id"] == PAIRS[1].pair_id
+    assert row["degrees"] == [0, 1, 2, 0, 1]
+    tokens = Tokens(load_tokenizer(tiny_model()), "tok", "tem")
+    texts = [tokens.tokenizer.decode(ids[:-1]) for ids in row["degraded_ids"]]
+    assert texts == ["a pear", "a", "pear", "a nut", "nut"]
+    assert len({ids[-1] for ids in row["degraded_ids"]}) == 1, "all of them finished"
+    assert found.counts["variants_longer_than_max_tokens"] == 1
 
 
 def score(name, logp, number):
