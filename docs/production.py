@@ -14,7 +14,7 @@ from typing import Any
 
 from docs.weekly import ROOT, page_at
 from infra.stack.ports import is_free
-from infra.stack.settings import StackSettings, load_settings
+from infra.stack.settings import PORT_OFFSETS, StackSettings, load_settings
 
 SOONER = {
     "PREFECT_WORKER_QUERY_SECONDS": "2",
@@ -99,7 +99,16 @@ def stack_lab(preset: Path, store: str = "s3", **more: str) -> Iterator[Lab]:
     shutil.copy(preset, presets / "quickstart.yaml")
     lab = Lab(folder / "stack", presets, **more)
     try:
-        lab.tso("stack", "up", "--port", str(free_ports(4)), "--store", store, "--gpus", "1")
+        lab.tso(
+            "stack",
+            "up",
+            "--port",
+            str(free_ports(len(PORT_OFFSETS))),
+            "--store",
+            store,
+            "--gpus",
+            "1",
+        )
         lab.environment["PREFECT_API_URL"] = lab.settings.api
         yield lab
     finally:

@@ -15,6 +15,7 @@ from tasks.judge import judge_with
 from tasks.sample import sample_cell
 from tasks.score import score as score_door
 from tasks.train import train as train_door
+from tasks.transform import transformed as transform_door
 
 
 @flow(name="tso-sample", persist_result=False)
@@ -33,6 +34,12 @@ def judge(order: Order) -> State[Any]:
 def estimate(order: Order) -> State[Any]:
     """Let the estimator of one round learn and score; killed, it goes on where it was."""
     return carried_out(order, estimate_door)
+
+
+@flow(name="tso-transform", persist_result=False)
+def transform(order: Order) -> State[Any]:
+    """Let one transform of a round edit its pairs; its writer is asked nothing twice."""
+    return carried_out(order, transform_door)
 
 
 @flow(name="tso-score", persist_result=False)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from tasks.agreement.settings import AgreementSettings
@@ -30,7 +30,7 @@ from tasks.errors import ConfigError
 from tasks.label_studio_settings import LabelStudioSettings
 from tasks.layers import with_overrides
 from tasks.near_duplicates import NearDuplicateSettings
-from tasks.placement import Placement
+from tasks.placement import Placement, refuse_those_that_stay
 from tasks.placement_checks import check_placement
 from tasks.queue.settings import QueueSettings
 from tasks.quotas import QuotaSettings
@@ -176,7 +176,7 @@ class Config(Section):
     evaluation: EvaluationSection
     refresh: RefreshSection
     machine: Annotated[MachineSection, NotInKey] = MachineSection()
-    placement: Annotated[Placement, NotInKey] = Placement()
+    placement: Annotated[Placement, BeforeValidator(refuse_those_that_stay), NotInKey] = Placement()
     """Where verbs are done: `local`, or on work pools of a Prefect server (docs/placement.md)."""
     prices: Annotated[dict[str, Price], NotInKey] = Field(default_factory=dict)
     """By a model's name: USD for a million prompt tokens and for a million completion tokens."""

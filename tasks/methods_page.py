@@ -104,6 +104,12 @@ def notes(rows: Sequence[Row]) -> list[str]:
         for run in row.runs[:1]
         if run.measured_round is not None and run.measured_round != run.rounds - 1
     ]
+    said += [
+        f"{row.name} was measured in none of its {run.rounds} rounds: evaluation.every is more."
+        for row in rows
+        for run in row.runs[:1]
+        if run.measured_round is None
+    ]
     failures = [
         f"{row.name}, seed {seed}: {why}" for row in rows for seed, why in row.failed.items()
     ]

@@ -6,6 +6,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema
 
+from tasks.errors import ConfigError
+
 LOCAL = "local"
 _FORBID = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 Positive = Annotated[int, Field(ge=1)]
@@ -70,6 +72,27 @@ WhereIn = Annotated[Where, BeforeValidator(_named), WithJsonSchema(_or_name(Wher
 """A place in a configuration: its name alone, or a mapping with settings."""
 
 
+STAY = {
+    "collect": "it reads the prompts' files, which lie there",
+    "annotate": "people answer there",
+    "pair": "it reads tables, and no model",
+    "replay": "it copies rows of earlier rounds, and reads no model",
+    "teach": "it writes prompts under the teacher's instructions, and reads no model; the model "
+    "that reads them does so in score: placement.score",
+    "average": "it reads two models a tensor at a time, on any CPU",
+    "refresh": "the gate decides there, once all is measured",
+}
+"""Verbs that the flow of the round does itself, and why."""
+
+
+def refuse_those_that_stay(value: Any) -> Any:
+    """`value` as it is; ConfigError if it sends a verb away that the round's own flow does."""
+    for verb in value if isinstance(value, Mapping) else ():
+        if verb in STAY:
+            raise ConfigError(f"{verb} is done by the flow of a round: {STAY[verb]}; leave it out")
+    return value
+
+
 @dataclass(frozen=True, kw_only=True)
 class Placement:
     """Where the verbs that take long are done; never part of a stage's key."""
@@ -82,6 +105,9 @@ class Placement:
     """Verdicts of judges. Recorded verdicts are read by the flow itself."""
     estimate: WhereIn = Where()
     """What the estimator learns, and its scores."""
+    transform: WhereIn = Where()
+    """What the writers of transforms write. A writer that reads files, and transforms without a
+    writer, work in the flow itself."""
     score: WhereIn = Where()
     """Log-probabilities of references and policy."""
     train: WhereIn = Where()

@@ -93,7 +93,8 @@ def _cell_checks(config: Config, outside: Outside) -> Iterator[Check]:
 
 def _writer_checks(config: Config, outside: Outside) -> Iterator[Check]:
     for where, one in writers_of(config.transforms):
-        look = partial(_look_at_writer, where, one, config, outside)
+        there = _there(outside, config.placement.of("transform"))
+        look = partial(_look_at_writer, where, one, config, there)
         yield Check(name=where, look=look, needs=(BASE_MODEL,))
 
 

@@ -9,8 +9,10 @@ from infra.artifacts import open_artifact
 from infra.models import checkpoint_folder
 from infra.place import blocks_of, contents, note, open_stage, store_of
 from infra.prefect.door import door
+from infra.prefect.elsewhere import elsewhere
 from infra.stages import Stage
 from tasks.canonical import digest
+from tasks.config import Transform
 from tasks.errors import DataError
 from tasks.model_matrix import Cell
 from tasks.records import SHARD_PROMPTS, Artifact, Feedback, Place, Response
@@ -47,7 +49,12 @@ def transform(
 
 @door("transform", retries=3)
 def transformed(
-    name: str, prompts: Artifact, feedback: Feedback, pairs: Artifact, settings: Any, place: Place
+    name: str,
+    prompts: Artifact,
+    feedback: Feedback,
+    pairs: Artifact,
+    settings: Transform,
+    place: Place,
 ) -> tuple[Feedback, Artifact]:
     """Let one transform do its work; what its writer has answered is not asked again.
 
@@ -55,7 +62,8 @@ def transformed(
     """
     cell = writer_of(kind_of(settings), settings, place)
     stage = _stage(prompts, feedback, pairs, settings, cell, place)
-    done = stage.finished()
+    here = cell is None or cell.settings.engine.READS_FILES
+    done = stage.finished() or elsewhere(stage, unless=here)
     artifact = (
         done.artifact if done else _worked(stage, prompts, feedback, pairs, settings, cell, place)
     )

@@ -15,10 +15,10 @@ from prefect.flow_engine import run_flow
 from prefect.states import Crashed
 from prefect.utilities.callables import parameter_schema
 
-from flows.stages import evaluate, judge, sample, score, train
+from flows.stages import estimate, evaluate, judge, sample, score, train, transform
 
 POOL = "pool"
-FLOWS = {one.name: one for one in (sample, judge, score, train, evaluate)}
+FLOWS = {one.name: one for one in (sample, judge, estimate, transform, score, train, evaluate)}
 EVERYWHERE = dict.fromkeys(("sample", "judge", "score", "train", "evaluate"), POOL)
 POLL_SECONDS = 0.1
 

@@ -1,17 +1,27 @@
 """`tso compare`: methods as ordinary runs in one store, one table at the end."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
 from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL
 from typer.testing import CliRunner
 
 from flows.cli.app import app
 from flows.comparison.plan import planned
+from infra.processes import children
 from tasks.errors import ConfigError
 from tests.small_config import plain_small
-from tests.whole_runs import children, items, small_world
+from tests.whole_runs import World, items, small_world
+from tests.whole_runs import children as children_of
 
 
 @pytest.fixture
@@ -114,21 +124,52 @@ def tso(*arguments):
     return done.exit_code, done.output
 
 
+class Compared(NamedTuple):
+    """A comparison that was begun and ended once, in a world of its own."""
+
+    world: World
+    work: Path
+    code: int
+    shown: str
+    items: list[tuple[str, str]]
+    table: dict[str, Any]
+
+    def asked(self, out):
+        """The command."""
+        methods = [f"{self.world.preset}{recipe}" for recipe in ("+dpo", "+nope", "+rpo")]
+        return ("compare", *map(str, methods), "--name", "trial", "--out", str(out))
+
+
+@pytest.fixture(scope="module")
+def calm(prefect_server, warm_children, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("calm")
+    world = small_world(folder)
+    begun = Compared(world, folder / "work", 0, "", [], {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("TSO_STORE", raising=False)
+        patch.setenv("TSO_WORK", str(begun.work))
+        code, shown = tso(*begun.asked(folder / "out"))
+        found = table(folder / "out")
+        return begun._replace(code=code, shown=shown, items=items(), table=found)
+
+
+def table(folder):
+    """The table that a comparison left, without what the clock says."""
+    found = json.loads((folder / "table.json").read_text(encoding="utf-8"))
+    for run in (one for method in found["methods"] for one in method["runs"]):
+        del run["seconds"], run["shared_seconds"]
+    return found
+
+
 @pytest.mark.slow
-@pytest.mark.usefixtures("prefect_server", "warm_children")
-def test_two_recipes_share_their_stages_and_a_failing_one_stops_neither(tmp_path):
-    world = small_world(tmp_path)
-    methods = [f"{world.preset}{recipe}" for recipe in ("+dpo", "+nope", "+rpo")]
-    asked = ("compare", *methods, "--name", "trial", "--out", tmp_path / "out")
-    code, shown = tso(*asked)
-    assert code == 5 and "no recipe 'nope'" in " ".join(shown.split())
-    begun = items()
-    assert len(begun) == len(set(begun)), "nothing was begun twice"
+def test_two_recipes_share_their_stages_and_a_failing_one_stops_neither(calm, monkeypatch):
+    assert calm.code == 5 and "no recipe 'nope'" in " ".join(calm.shown.split())
+    assert len(calm.items) == len(set(calm.items)), "nothing was begun twice"
     # policy, other and the evaluation's SFT model are sampled once; each trains and is measured
-    assert sorted(children()) == [
-        *["sample"] * 5, *["score"] * 3, *["train"] * 2,
-    ]  # fmt: skip
-    found = json.loads((tmp_path / "out" / "table.json").read_text(encoding="utf-8"))
+    started = children_of(calm.work)
+    assert started == ["sample"] * 5 + ["score"] * 3 + ["train"] * 2
+    out = calm.world.folder / "out"
+    found = json.loads((out / "table.json").read_text(encoding="utf-8"))
     first, refused, second = found["methods"]
     assert [one["run"] for one in first["runs"]] == ["trial-preset-dpo-s0"]
     assert refused["metrics"] == {} and list(refused["failed"]) == ["0"]
@@ -137,13 +178,50 @@ def test_two_recipes_share_their_stages_and_a_failing_one_stops_neither(tmp_path
     assert 0 < shared["reused"] < shared["stages"] and shared["shared_seconds"] > 0
     checks = second["metrics"]["checks"]
     assert checks["to_first"]["n"] == 4, "the same evaluation prompts"
-    assert (tmp_path / "out" / "table.md").read_text(encoding="utf-8").count("trial") >= 1
+    assert (out / "table.md").read_text(encoding="utf-8").count("trial") >= 1
     with get_client(sync_client=True) as client:
         shown = client.read_artifacts()
-    [page] = [one.data for one in shown if one.key == "comparison-trial"]
-    assert "| preset+dpo | 1 |" in page, "people find the table at the flow run"
-    before = children()
-    assert tso(*asked)[0] == 5 and children() == before, "the same command finds all done"
-    code, shown = tso(*asked, "--set", "training.epochs=2")
-    assert code == 5 and children() == before, "figures of other settings are no answer"
+    pages = [one.data for one in shown if one.key == "comparison-trial"]
+    assert any("| preset+dpo | 1 |" in page for page in pages), "people find it at the flow run"
+    monkeypatch.setenv("TSO_WORK", str(calm.work))
+    assert tso(*calm.asked(out))[0] == 5
+    assert items() == calm.items and children_of() == started, "the same command finds all done"
+    code, shown = tso(*calm.asked(out), "--set", "training.epochs=2")
+    assert code == 5 and children_of() == started, "figures of other settings are no answer"
     assert "was made with other values of training.epochs" in " ".join(shown.split())
+
+
+def manifests(folder):
+    """Every stage manifest below a store, byte for byte."""
+    found = (folder / "stages").glob("*/*/*/manifest.json")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+@pytest.mark.slow
+def test_killed_inside_a_run_and_between_two_the_same_command_ends_in_the_same_table(
+    calm, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TSO_STORE", f"file://{tmp_path}/store")
+    asked = calm.asked(tmp_path / "out")
+    environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value()}
+    program = [sys.executable, "-m", "tests.killed_comparison", json.dumps(children.INTERPRETER)]
+    committed = []
+    for where in ("training", "between"):
+        command = [*program, where, *asked]
+        done = subprocess.run(command, env=environment, capture_output=True)
+        assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+        committed.append(sorted(path.parts[-4] for path in rounds(tmp_path)))
+    assert committed == [[], ["trial-preset-dpo-s0"]]
+    assert tso(*asked)[0] == calm.code
+    assert table(tmp_path / "out") == calm.table
+    assert manifests(tmp_path / "store") == manifests(calm.world.folder / "store")
+    assert set(items()) == set(calm.items)
+    twice = {one for one, times in Counter(items()).items() if times > 1}
+    steps = {item for _, item in twice}
+    assert "step-1" not in steps and all(one.startswith("step-") for one in steps)
+    assert len({stage for stage, _ in twice}) <= 1, "the training that was under way"
+
+
+def rounds(folder):
+    """Manifests of the rounds in a store."""
+    return (folder / "store/runs").glob("*/rounds/*/manifest.json")

@@ -74,3 +74,17 @@ def test_a_judge_that_works_elsewhere_has_its_key_there():
     waits = small_config(**sent, placement__wait_for_workers=True)
     [check] = [one for one in checks_of(waits, OUTSIDE) if one.name == "placement.judge"]
     assert check.look() == "tso-judge/cpu, needed: False"
+
+
+def test_a_transforms_writer_that_works_elsewhere_has_its_key_there():
+    writer = {"engine": "openai", "model": "m", "base_url": "http://h/v1", "api_key_env": "UNSET"}
+    edits = [{"kind": "edit_rejected", "writer": writer}]
+
+    def look(**placement):
+        config = small_config(transforms=edits, storage__root="s3://bucket/tso", **placement)
+        checks = {one.name: one for one in checks_of(config, OUTSIDE)}
+        return checks["transforms.0.writer"].look()
+
+    with pytest.raises(ConfigError, match="names 'UNSET'"):
+        look()
+    assert look(placement__transform="cpu") == "openai, m"

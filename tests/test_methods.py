@@ -72,6 +72,14 @@ def test_where_the_first_method_failed_the_others_still_have_their_values():
     assert "a, seed 0" in as_markdown("x", rows)
 
 
+def test_who_was_never_measured_is_named():
+    never = MethodRun(method=run("b", 0, [1]).method, rounds=2)
+    rows = table_of([run("a", 0, [1, 0], measured_round=0), never])
+    said = [one for one in notes(rows) if "none of its 2 rounds" in one]
+    assert said == ["b was measured in none of its 2 rounds: evaluation.every is more."]
+    assert rows[1].measures == {}
+
+
 def test_what_a_run_took_is_shown_as_a_mean_over_seeds():
     facts = {"prompts": 8, "pairs": 5, "calls": 2, "usd": 0.5, "stages": 10, "reused": 4}
     times = {"seconds": 90.0, "shared_seconds": 30.0}

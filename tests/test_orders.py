@@ -22,10 +22,12 @@ from tasks.score import score
 from tasks.spending import Terms
 from tasks.storage_settings import StorageSettings
 from tasks.train import train
+from tasks.transform import transformed
 from tasks.variants import settings_of
 from tests.small_config import checkpoint, small_config, small_place
 
-ASKED = {"kind": "pairwise", "model": "m", "base_url": "http://one/v1", "api_key_env": "KEY"}
+WHERE = {"base_url": "http://one/v1", "api_key_env": "KEY"}
+ASKED = {"kind": "pairwise", "model": "m", **WHERE}
 PANEL = {"kind": "panel", "members": {"a": {"kind": "rule"}, "b": {"kind": "rule", "margin": 0.5}}}
 ENDPOINTS = {"home": {"base_url": "http://one/v1", "requests_per_minute": 60}}
 CONFIG: Config = small_config(
@@ -33,6 +35,10 @@ CONFIG: Config = small_config(
     prices={"m": [1.0, 2.5]},
     endpoints=ENDPOINTS,
     training__adapter={"rank": 4},
+    transforms=[
+        {"kind": "edit_rejected", "writer": {"engine": "openai", "model": "m", **WHERE}},
+        {"kind": "regenerate_segment", "writer": {"engine": "vllm", "model": "policy"}},
+    ],
     estimator={"kind": "reward_model", "files": ["own.jsonl"], "self_training": {"keep": 0.2}},
     storage__root="s3://bucket/tso",
     placement__train="gpu-training",
@@ -68,6 +74,10 @@ def calls() -> dict[str, tuple[Any, dict[str, Any]]]:
         "panel": (judge_with, {"name": "both · train", "judge": CONFIG.judges["both"], **judged}),
         "estimate": (estimated, {"prompts": one, "feedback": feedback, "place": at,
                                  "estimator": CONFIG.estimator, "correction": CONFIG.correction}),
+        "edit": (transformed, {**common, "name": "0-edit_rejected", "feedback": feedback,
+                               "settings": CONFIG.transforms[0], "place": at}),
+        "regenerate": (transformed, {**common, "name": "1-regenerate_segment", "feedback": feedback,
+                                     "settings": CONFIG.transforms[1], "place": at}),
         "score": (score, {**common, "name": "reference", "responses": [two],
                           "checkpoint": checkpoint("one"), "training": CONFIG.training,
                           "place": at}),

@@ -5,7 +5,8 @@ import pytest
 from tasks.claims import Claim, round_config
 from tasks.config import config_problems, plain_config
 from tasks.errors import ConfigError
-from tasks.placement import LOCAL, Part
+from tasks.placement import LOCAL, STAY, Part
+from tasks.rounds import VERBS
 from tasks.spending import EndpointLimits, RateLimits, Terms
 from tests.small_config import plain_small, small_config
 
@@ -87,10 +88,21 @@ def test_placement_is_written_as_a_preset_would():
         ({"placement__train": {"deployment": "gpu", "workers": 2}}, "train is one piece of work"),
         ({"placement__sample": {"but": {"larg": "gpu"}}}, "there are: large, policy, reference"),
         ({"placement__train": {"but": {"large": "gpu"}}}, "train knows no cells or judges"),
+        ({"placement__estimate": {"deployment": "gpu", "workers": 2}}, "estimate is one piece of"),
+        (
+            {"placement__transform": {"deployment": "cpu", "workers": 2}},
+            "transform is one piece",
+        ),
+        ({"placement__teach": "gpu-training"}, "placement: teach is done by the flow of a round"),
+        ({"placement__average": "cpu"}, "average is done by the flow of a round: it reads two"),
     ],
 )
 def test_what_cannot_work_is_refused_by_name(changes, said):
     assert said in problem(**{"placement__train": "gpu-training", **changes})
+
+
+def test_every_verb_of_a_round_has_a_place_or_a_reason_to_stay():
+    assert {*VERBS, "average"} == {*small_config().placement.verbs, *STAY}
 
 
 @pytest.mark.parametrize(

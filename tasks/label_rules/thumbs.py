@@ -1,12 +1,13 @@
 """Thumbs up or down: of people, and of judges whose scores are above a threshold."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
+from tasks.candidates import Candidate
 from tasks.label_rules._contract import Judged, Labelled, Reads
 from tasks.recorded_thumbs import SCALE
 from tasks.records import Verdict
@@ -20,14 +21,15 @@ Threshold = Annotated[float, Field(allow_inf_nan=False)]
 class Thumbs:
     """A response is wanted as probably as those who gave it a thumb gave it an upward one.
 
-    People overrule judges: where a person gave a response a thumb, judges have no say in it.
+    People overrule judges: where a person gave a response a thumb, judges have no say in it, nor in
+    another response of the same text.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
         extra="forbid", use_attribute_docstrings=True
     )
     EXAMPLE: ClassVar[dict[str, Any]] = {"judges": {"main": 3.0}}
-    SEMANTICS: ClassVar[int] = 1
+    SEMANTICS: ClassVar[int] = 2
     READS: ClassVar[Reads] = "opinions"
 
     judges: dict[str, Threshold] = field(default_factory=dict)
@@ -40,7 +42,7 @@ class Thumbs:
 
     def __call__(self, judged: Judged) -> Labelled:
         """The label of each response that has thumbs enough, and why others have none."""
-        said = self._said(judged.verdicts)
+        said = self._said(judged)
         desirable: dict[str, float] = {}
         left_out: dict[str, str] = {}
         for response_id in sorted(judged.candidates):
@@ -56,9 +58,9 @@ class Thumbs:
                 desirable[response_id] = float(share > 0.5)
         return Labelled(desirable, left_out)
 
-    def _said(self, verdicts: Sequence[Verdict]) -> Mapping[str, list[float]]:
+    def _said(self, judged: Judged) -> Mapping[str, list[float]]:
         """Thumbs by response, one of each person or judge: 1 is up, 0 is down."""
-        scored = [one for one in verdicts if not one.b_id and one.score is not None]
+        scored = [one for one in judged.verdicts if not one.b_id and one.score is not None]
         people = _by_response(
             (one, one.score)
             for one in scored
@@ -69,7 +71,23 @@ class Thumbs:
             for one in scored
             if one.annotator in self.judges and (one.annotator_kind, one.criterion) == WHOLE
         )
-        return judges | people
+        return _overruled(judges, people, judged.candidates) | people
+
+
+def _overruled(
+    judges: Mapping[str, list[float]],
+    people: Mapping[str, list[float]],
+    candidates: Mapping[str, Candidate],
+) -> dict[str, list[float]]:
+    """What `judges` say, or people of another response of the same text."""
+    texts = {response_id: one.text_digest for response_id, one in candidates.items()}
+    of_text: dict[str | None, list[float]] = {}
+    for response_id, thumbs in sorted(people.items()):
+        of_text.setdefault(texts.get(response_id), []).extend(thumbs)
+    return {
+        response_id: of_text.get(texts.get(response_id), thumbs)
+        for response_id, thumbs in judges.items()
+    }
 
 
 def _by_response(given: Iterable[tuple[Verdict, float | None]]) -> dict[str, list[float]]:

@@ -137,6 +137,14 @@ def test_people_overrule_judges_and_share_a_label():
     assert most.desirable == {"a": 0.0, "b": 1.0}
 
 
+def test_people_overrule_judges_on_every_response_of_the_same_text():
+    """Of equal texts a judge is shown one, and a table of thumbs may mean another."""
+    given = judged(verdicts=[scored("a", 5), thumb("b", 0), scored("c", 5)], **OWN)
+    same = {name: candidate(name, origin="policy", text="a fig") for name in "ab"}
+    given = given._replace(candidates={**given.candidates, **same})
+    assert rule("thumbs", judges={"main": 3})(given).desirable == {"a": 0.0, "b": 0.0, "c": 1.0}
+
+
 def test_people_who_are_split_evenly_and_too_few_thumbs_give_no_label():
     given = judged(verdicts=[thumb("a", 0), thumb("a", 1, "bo"), thumb("b", 1)], **OWN)
     said = rule("thumbs", several="majority", min_thumbs=2)(given)

@@ -7,14 +7,24 @@ import psutil
 import pytest
 
 from docs.weekly import wait_for
+from infra.prefect.orders import Order, read_order
 from infra.run_tree import RunTree
+from tasks.estimate import estimated
 from tests.infra.alive import gone
 from tests.services.weekly_run import ROUND_SECONDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.service]
 
+ESTIMATOR = {
+    "kind": "reward_model",
+    "compares": "none",
+    "threads": 1,
+    "fit": {"learning_rate": 1e-3, "pairs_per_batch": 8, "max_steps": 4},
+}
 PLACED = {
     "run.seed": 7,
+    "estimator": ESTIMATOR,
+    "placement.estimate": "gpu-training",
     "placement.train": "gpu-training",
     "placement.poll_seconds": 1.0,
     "training.stop_seconds": 1.0,
@@ -42,8 +52,18 @@ class Placed:
 
     def trainings(self):
         """The flow runs that were to train for this run, oldest first."""
-        asked = {"flows": {"name": {"any_": ["tso-train"]}}, "sort": "EXPECTED_START_TIME_ASC"}
+        return self.sent("tso-train")
+
+    def sent(self, flow):
+        """The flow runs of `flow`, oldest first."""
+        asked = {"flows": {"name": {"any_": [flow]}}, "sort": "EXPECTED_START_TIME_ASC"}
         return self.weekly.lab.api("/flow_runs/filter", asked)
+
+    def estimates(self):
+        """Manifests of the estimator's stages by path, byte for byte."""
+        store = self.tree.store
+        paths = [one for one in store.list("stages/estimate") if one.endswith("/manifest.json")]
+        return {path: store.read(path) for path in paths}
 
     def kill(self):
         os.kill(self.tree.read("lease.json")["holder"]["pid"], signal.SIGKILL)
@@ -104,3 +124,17 @@ def test_a_retry_after_that_trains_in_a_flow_run_of_its_own(placed):
     assert [training["state_type"] for training in one.trainings()] == ["CANCELLED", "COMPLETED"]
     [manifest] = one.tree.manifests()
     assert manifest["policy"]["uri"].startswith(f"{one.tree.store.root}/stages/train/")
+
+
+def test_what_the_worker_estimated_comes_out_the_same_in_this_process(placed):
+    one, *_ = placed
+    [sent] = one.sent("tso-estimate")
+    assert sent["state_type"] == "COMPLETED" and sent["name"] == "estimate · round 0"
+    [manifest] = one.tree.manifests()
+    made = one.estimates()
+    by_worker = {manifest["artifacts"][role]["uri"] for role in ("estimate", "estimate-model")}
+    assert by_worker == {one.tree.store.uri(path) for path in made}
+    for path in one.tree.store.list("stages/estimate"):
+        one.tree.store.delete(path)
+    estimated.fn(**read_order(Order(**sent["parameters"]["order"]), estimated.fn))
+    assert one.estimates() == made
